@@ -1,0 +1,74 @@
+//! What the API says to a request.
+
+use bytes::Bytes;
+
+use crate::Endpoint;
+use crate::http1::{Headers, Reader};
+
+/// The API's answer to a request other than a successful /next.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    endpoint: Endpoint,
+    status: u16,
+    /// Head and body; empty for an accepted answer to an invocation, which says nothing more.
+    message: Bytes,
+    head_len: usize,
+}
+
+/// What a status means for the runtime
+/// (the tables of the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Meaning {
+    /// 2xx: the request was accepted.
+    Accepted,
+    /// 410: the invocation timed out before it was answered. Ask for the next one.
+    TooLate,
+    /// 413: the response is over the limit; the API has told the caller so itself. Ask for the next one, and do not
+    /// report an error: the API takes only one answer.
+    TooLarge,
+    /// Another 4xx to an answer: the API's words say why. Ask for the next invocation.
+    Rejected,
+    /// 500 to anything, or a refused /next: the API will not recover. End the process with a non-zero code.
+    Fatal,
+}
+
+impl Answer {
+    /// Takes from `reader` what is worth keeping of the message that it has completed.
+    pub(super) fn new(endpoint: Endpoint, status: u16, head_len: usize, reader: &mut Reader) -> Self {
+        let accepted = endpoint.is_answer() && (200..300).contains(&status);
+        let message = if accepted { Bytes::new() } else { reader.take() };
+        Self { endpoint, status, head_len: head_len.min(message.len()), message }
+    }
+
+    /// The request that was answered.
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What the status means.
+    pub fn meaning(&self) -> Meaning {
+        match (self.status, self.endpoint.is_answer()) {
+            (200..=299, _) => Meaning::Accepted,
+            (410, true) => Meaning::TooLate,
+            (413, true) => Meaning::TooLarge,
+            (500.., _) | (_, false) => Meaning::Fatal,
+            (_, true) => Meaning::Rejected,
+        }
+    }
+
+    /// The body. Every answer but 2xx has `{"errorMessage": text, "errorType": text}`.
+    pub fn body(&self) -> Bytes {
+        self.message.slice(self.head_len..)
+    }
+
+    /// The headers; none for an accepted answer to an invocation.
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::of_head(self.message.get(..self.head_len).unwrap_or_default())
+    }
+}

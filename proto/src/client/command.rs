@@ -1,0 +1,348 @@
+//! Commands: what the caller wants said to the API.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::{Client, InvocationToken, MAX_PRELUDE, Phase, ResponseStream};
+use crate::http1::{Outgoing, push_field};
+use crate::{Endpoint, Misuse, Refused};
+
+/// A whole response.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// `application/json` for JSON.
+    pub content_type: HeaderValue,
+    /// At most 6,291,556 bytes; the API refuses more with 413.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A response of JSON.
+    pub fn json(body: impl Into<Bytes>) -> Self {
+        Self { content_type: HeaderValue::from_static("application/json"), body: body.into() }
+    }
+}
+
+/// The head of a streamed response.
+#[derive(Debug, Clone)]
+pub enum StreamHead {
+    /// The response of an HTTP integration: JSON such as `{"statusCode":200,"headers":{},"cookies":[]}`, which the
+    /// machine sends ahead of the payload with the delimiter that the API wants (eight NUL bytes). Both must fit into
+    /// [`MAX_PRELUDE`].
+    Http {
+        /// The JSON.
+        prelude: Bytes,
+    },
+    /// A plain stream of bytes.
+    Plain {
+        /// What the bytes are.
+        content_type: HeaderValue,
+    },
+}
+
+/// A report of a failure.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The value of `Lambda-Runtime-Function-Error-Type`. The API keeps what has the form `Function.Name` or
+    /// `Runtime.Name`, with a name of ASCII letters; it replaces anything else.
+    pub error_type: HeaderValue,
+    /// JSON: `{"errorMessage": text, "errorType": text, "stackTrace": [text]}`.
+    pub body: Bytes,
+    /// The value of `Lambda-Runtime-Function-XRay-Error-Cause`: JSON for X-Ray, of which the API uses at most 64 KiB.
+    pub xray_cause: Option<HeaderValue>,
+}
+
+impl Failure {
+    /// A failure without a cause for X-Ray.
+    pub fn new(error_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        Self { error_type, body: body.into(), xray_cause: None }
+    }
+}
+
+const ERROR_TYPE: &str = "Lambda-Runtime-Function-Error-Type";
+const ERROR_BODY: &str = "Lambda-Runtime-Function-Error-Body";
+
+impl Client {
+    /// Asks for the next invocation. It comes as [`Event::Invocation`](super::Event::Invocation), perhaps hours later:
+    /// never give up on it while its connection lives.
+    ///
+    /// # Errors
+    ///
+    /// While an invocation is in hand, or the answer to the last request is outstanding (an answer to an invocation
+    /// may be with [`Config::pipelining`](super::Config::pipelining)).
+    pub fn next_invocation(&mut self) -> Result<(), Misuse> {
+        let pending = self.unanswered.iter().any(|request| !(self.pipelining && request.endpoint.is_answer()));
+        match self.phase {
+            Phase::Init | Phase::Idle if !pending => {}
+            _ => return Err(self.wrong_state()),
+        }
+        self.phase = Phase::Idle;
+        let mut head = self.head_storage();
+        self.heads.next(&mut head);
+        self.request(Endpoint::Next, Outgoing::whole(head, Bytes::new()));
+        Ok(())
+    }
+
+    /// Answers the invocation with a whole response.
+    ///
+    /// # Errors
+    ///
+    /// The token is of another machine or of an invocation that is over.
+    pub fn respond(&mut self, token: InvocationToken, response: Response) -> Result<(), Refused<InvocationToken>> {
+        self.check(token)?;
+        let mut head = self.begin_answer(Endpoint::Response);
+        push_field(&mut head, "Content-Type", response.content_type.as_bytes());
+        self.answer(Endpoint::Response, head, response.body);
+        Ok(())
+    }
+
+    /// Answers the invocation with a failure.
+    ///
+    /// # Errors
+    ///
+    /// The token is of another machine or of an invocation that is over.
+    pub fn fail(&mut self, token: InvocationToken, failure: Failure) -> Result<(), Refused<InvocationToken>> {
+        self.check(token)?;
+        let mut head = self.begin_answer(Endpoint::Error);
+        failure.push_fields(&mut head);
+        self.answer(Endpoint::Error, head, failure.body);
+        Ok(())
+    }
+
+    /// Starts to answer the invocation with a streamed response. Follow with [`chunk`](Self::chunk), then
+    /// [`finish`](Self::finish) or [`abort`](Self::abort).
+    ///
+    /// # Errors
+    ///
+    /// The token is of another machine or of an invocation that is over, or the prelude is too long.
+    pub fn stream(
+        &mut self,
+        token: InvocationToken,
+        head: StreamHead,
+    ) -> Result<ResponseStream, Refused<InvocationToken>> {
+        const DELIMITER: &[u8] = &[0; 8];
+        let (content_type, prelude) = match head {
+            StreamHead::Plain { content_type } => (content_type, None),
+            StreamHead::Http { prelude } => {
+                if prelude.len() + DELIMITER.len() > MAX_PRELUDE {
+                    return Err(Refused { misuse: Misuse::PreludeTooLong(prelude.len()), token });
+                }
+                (HeaderValue::from_static("application/vnd.awslambda.http-integration-response"), Some(prelude))
+            }
+        };
+        self.check(token)?;
+        let mut head = self.begin_answer(Endpoint::Response);
+        push_field(&mut head, "Content-Type", content_type.as_bytes());
+        push_field(&mut head, "Lambda-Runtime-Function-Response-Mode", b"streaming");
+        push_field(&mut head, "Transfer-Encoding", b"chunked");
+        push_field(&mut head, "Trailer", ERROR_TYPE.as_bytes());
+        push_field(&mut head, "Trailer", ERROR_BODY.as_bytes());
+        head.extend_from_slice(b"\r\n");
+        let mut outgoing = Outgoing::chunked(head);
+        if let Some(prelude) = prelude {
+            outgoing.chunk(prelude);
+            outgoing.chunk(Bytes::from_static(DELIMITER));
+        }
+        self.request(Endpoint::Response, outgoing);
+        let alive = Arc::new(());
+        self.phase = Phase::Streaming(Arc::clone(&alive));
+        Ok(ResponseStream { alive })
+    }
+
+    /// Appends a chunk to a streamed response. An empty one is left out: on the wire it would end the response.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::StreamOver`]: the API ended the stream, or its connection was lost, or it is another machine's.
+    pub fn chunk(&mut self, stream: &ResponseStream, data: impl Into<Bytes>) -> Result<(), Misuse> {
+        self.open_stream(stream).ok_or(Misuse::StreamOver)?.chunk(data.into());
+        Ok(())
+    }
+
+    /// Ends a streamed response: it is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    pub fn finish(&mut self, stream: ResponseStream) -> Result<(), Misuse> {
+        self.open_stream(&stream).ok_or(Misuse::StreamOver)?.end([]);
+        self.phase = Phase::Idle;
+        Ok(())
+    }
+
+    /// Ends a streamed response that failed midway: what was sent is incomplete, which the API learns, with the
+    /// reason, from the trailers.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    pub fn abort(&mut self, stream: ResponseStream, failure: Failure) -> Result<(), Misuse> {
+        abort(self.open_stream(&stream).ok_or(Misuse::StreamOver)?, &failure);
+        self.phase = Phase::Idle;
+        Ok(())
+    }
+
+    /// Aborts the response whose handle was dropped.
+    pub(super) fn abort_if_dropped(&mut self) {
+        let Phase::Streaming(alive) = &self.phase else { return };
+        if Arc::strong_count(alive) > 1 {
+            return;
+        }
+        self.phase = Phase::Idle;
+        let failure = Failure::new(
+            HeaderValue::from_static("Runtime.StreamDropped"),
+            Bytes::from_static(
+                br#"{"errorMessage":"the response stream was dropped before its end","errorType":"Runtime.StreamDropped","stackTrace":[]}"#,
+            ),
+        );
+        if let Some(request) = self.unanswered.iter_mut().find(|request| request.outgoing.is_open()) {
+            abort(&mut request.outgoing, &failure);
+        }
+    }
+
+    /// Reports that start-up failed, before the first [`next_invocation`](Self::next_invocation). The process is to end afterwards.
+    ///
+    /// # Errors
+    ///
+    /// After the first `next_invocation`, or twice.
+    pub fn init_error(&mut self, failure: Failure) -> Result<(), Misuse> {
+        self.require_init()?;
+        self.report(Endpoint::InitError, failure);
+        Ok(())
+    }
+
+    /// SnapStart: says that initialisation is done and waits until the environment is restored from the snapshot. The
+    /// connection does not survive that: open another one afterwards.
+    ///
+    /// # Errors
+    ///
+    /// After the first [`next_invocation`](Self::next_invocation), or twice.
+    pub fn restore_next(&mut self) -> Result<(), Misuse> {
+        self.require_init()?;
+        self.get(Endpoint::RestoreNext, None);
+        Ok(())
+    }
+
+    /// SnapStart: reports that a hook failed after the environment was restored. The process is to end afterwards.
+    ///
+    /// # Errors
+    ///
+    /// After the first [`next_invocation`](Self::next_invocation), or twice.
+    pub fn restore_error(&mut self, failure: Failure) -> Result<(), Misuse> {
+        self.require_init()?;
+        self.report(Endpoint::RestoreError, failure);
+        Ok(())
+    }
+
+    /// Registers an extension, before the first [`next_invocation`](Self::next_invocation). `body` is JSON such as `{"events":[]}`. The
+    /// answer's header `Lambda-Extension-Identifier` is needed for
+    /// [`next_extension_event`](Self::next_extension_event).
+    ///
+    /// # Errors
+    ///
+    /// While another request is unanswered, or after the first `next_invocation`.
+    pub fn register_extension(&mut self, name: &HeaderValue, body: impl Into<Bytes>) -> Result<(), Misuse> {
+        self.require_init()?;
+        let endpoint = Endpoint::RegisterExtension;
+        let mut head = self.begin(endpoint);
+        push_field(&mut head, "Lambda-Extension-Name", name.as_bytes());
+        push_field(&mut head, "Content-Type", b"application/json");
+        self.post(endpoint, head, body.into());
+        Ok(())
+    }
+
+    /// Asks for the next event of a registered extension, perhaps for ever. It belongs on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// While another request is unanswered, or after the first [`next_invocation`](Self::next_invocation).
+    pub fn next_extension_event(&mut self, identifier: &HeaderValue) -> Result<(), Misuse> {
+        self.require_init()?;
+        self.get(Endpoint::NextExtensionEvent, Some(("Lambda-Extension-Identifier", identifier)));
+        Ok(())
+    }
+
+    fn require_init(&self) -> Result<(), Misuse> {
+        match self.phase {
+            Phase::Init if self.unanswered.is_empty() => Ok(()),
+            _ => Err(self.wrong_state()),
+        }
+    }
+
+    fn check(&self, token: InvocationToken) -> Result<(), Refused<InvocationToken>> {
+        match self.phase {
+            Phase::InHand if token == InvocationToken::new(self.machine, self.serial) => Ok(()),
+            _ => Err(Refused { misuse: Misuse::ForeignToken, token }),
+        }
+    }
+
+    fn open_stream(&mut self, stream: &ResponseStream) -> Option<&mut Outgoing> {
+        match &self.phase {
+            Phase::Streaming(alive) if Arc::ptr_eq(alive, &stream.alive) => {}
+            _ => return None,
+        }
+        self.unanswered.iter_mut().map(|request| &mut request.outgoing).find(|outgoing| outgoing.is_open())
+    }
+
+    fn get(&mut self, endpoint: Endpoint, field: Option<(&str, &HeaderValue)>) {
+        let mut head = self.begin(endpoint);
+        if let Some((name, value)) = field {
+            push_field(&mut head, name, value.as_bytes());
+        }
+        head.extend_from_slice(b"\r\n");
+        self.request(endpoint, Outgoing::whole(head, Bytes::new()));
+    }
+
+    fn report(&mut self, endpoint: Endpoint, failure: Failure) {
+        let mut head = self.begin(endpoint);
+        failure.push_fields(&mut head);
+        self.post(endpoint, head, failure.body);
+    }
+
+    /// Completes an answer to the invocation in hand.
+    fn answer(&mut self, endpoint: Endpoint, head: Vec<u8>, body: Bytes) {
+        self.phase = Phase::Idle;
+        self.post(endpoint, head, body);
+    }
+
+    /// Completes a head and queues the request.
+    fn post(&mut self, endpoint: Endpoint, mut head: Vec<u8>, body: Bytes) {
+        // Writing to a Vec does not fail.
+        let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
+        self.request(endpoint, Outgoing::whole(head, body));
+    }
+
+    fn begin(&mut self, endpoint: Endpoint) -> Vec<u8> {
+        let mut head = self.head_storage();
+        self.heads.begin(&mut head, endpoint, "");
+        head
+    }
+
+    fn begin_answer(&mut self, endpoint: Endpoint) -> Vec<u8> {
+        let mut head = self.head_storage();
+        self.heads.begin(&mut head, endpoint, &self.request_id);
+        if let Some(id) = &self.invocation_id {
+            push_field(&mut head, "Lambda-Runtime-Invocation-Id", id.as_bytes());
+        }
+        head
+    }
+}
+
+impl Failure {
+    fn push_fields(&self, head: &mut Vec<u8>) {
+        push_field(head, "Content-Type", b"application/json");
+        push_field(head, ERROR_TYPE, self.error_type.as_bytes());
+        if let Some(cause) = &self.xray_cause {
+            push_field(head, "Lambda-Runtime-Function-XRay-Error-Cause", cause.as_bytes());
+        }
+    }
+}
+
+fn abort(outgoing: &mut Outgoing, failure: &Failure) {
+    let body = base64::engine::general_purpose::STANDARD.encode(&failure.body);
+    outgoing.end([(ERROR_TYPE, failure.error_type.as_bytes()), (ERROR_BODY, body.as_bytes())]);
+}

@@ -1,0 +1,395 @@
+//! The runtime's side of the Runtime API, as a state machine for one connection at a time.
+//!
+//! ```text
+//!     next_invocation() Event::Invocation            respond() fail() finish() abort()
+//!   ┌──────┐        ┌─────────┐             ┌─────────┐                ┌───────────┐
+//!   │ Idle ├───────►│ Waiting ├────────────►│ In hand ├───────────────►│ Answering │
+//!   └──────┘        └────┬────┘             └────┬────┘                └─────┬─────┘
+//!    ▲  ▲                │ NoInvocation          │ stream()   ▲              │ Event::Answered
+//!    │  └────────────────┘ Answered(403, 500)    ▼            │              │
+//!    │                                      ┌───────────┐     │              │
+//!    │                                      │ Streaming ├─────┘              │
+//!    │                                      └───────────┘                    │
+//!    └───────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! See [`Client`] for the methods and the order to call them in.
+
+mod answer;
+mod command;
+mod heads;
+mod invocation;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
+use crate::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+
+pub use answer::{Answer, Meaning};
+pub use command::{Failure, Response, StreamHead};
+pub use invocation::{Invocation, InvocationToken, NoInvocation, ResponseStream};
+
+/// The metadata prelude of a streamed response and its delimiter must lie within so many bytes of the body's start.
+pub const MAX_PRELUDE: usize = 16 * 1024;
+
+/// How a [`Client`] addresses the API, and what it accepts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The value of the `Host` header, `127.0.0.1:9001` say.
+    pub host: http::HeaderValue,
+    /// What precedes `/2018-06-01/…` in every path: empty in Lambda, `/.rt` under `cargo lambda watch`. Without a
+    /// slash at its end.
+    pub base_path: String,
+    /// The value of the `User-Agent` header.
+    pub user_agent: http::HeaderValue,
+    /// Caps on what the API may send.
+    pub limits: Limits,
+    /// Allow [`Client::next_invocation`] while an answer is under way, so that both go out in one write. The API serves one
+    /// request of a connection after the other, and a `GET` that it never read is sent again on the next connection.
+    pub pipelining: bool,
+}
+
+impl Config {
+    /// The usual: this host, no base path, default limits, no pipelining.
+    ///
+    /// ```
+    /// use http::HeaderValue;
+    /// use lambda_runtime_proto::client::Config;
+    ///
+    /// let config = Config::new(HeaderValue::from_static("127.0.0.1:9001"));
+    /// assert!(!config.pipelining);
+    /// ```
+    pub fn new(host: http::HeaderValue) -> Self {
+        Self {
+            host,
+            base_path: String::new(),
+            user_agent: http::HeaderValue::from_static(concat!("lambda-runtime-proto/", env!("CARGO_PKG_VERSION"))),
+            limits: Limits::default(),
+            pipelining: false,
+        }
+    }
+}
+
+/// The runtime's side of one connection to the Runtime API.
+///
+/// It does no I/O. A driver owns the socket and repeats: ask [`poll_output`](Self::poll_output), do what it says, and
+/// between two calls give it what the socket or the handler brought.
+///
+/// | | methods |
+/// |---|---|
+/// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`end_of_output`](Self::end_of_output), [`disconnected`](Self::disconnected), [`reconnected`](Self::reconnected) |
+/// | output | [`poll_output`](Self::poll_output) |
+/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
+/// | getters | [`queued`](Self::queued), [`unanswered`](Self::unanswered), [`awaits_answer`](Self::awaits_answer) |
+///
+/// Every call of `poll_output` makes progress: it consumes input, hands something out, asks for input, or tells that
+/// the connection is over; it never returns "nothing happened".
+#[derive(Debug)]
+pub struct Client {
+    /// Tells this machine's tokens from another's.
+    machine: u64,
+    reader: Reader,
+    heads: heads::Heads,
+    pipelining: bool,
+    phase: Phase,
+    /// The requests that the API has not answered, oldest first; what of them is to be written, they know.
+    unanswered: VecDeque<Request>,
+    /// The response that is being read.
+    reading: Option<Reading>,
+    /// Identifies the invocation in hand; counts up.
+    serial: u64,
+    request_id: String,
+    /// The value of `Lambda-Runtime-Invocation-Id`, to be echoed, when the API sent it.
+    invocation_id: Option<http::HeaderValue>,
+    /// Nothing more can be written on this connection.
+    output_ended: bool,
+    /// The connection is over as soon as its events are handed out.
+    closed: Option<CloseReason>,
+    /// A stream was lost with its connection and that is still to be told.
+    torn: bool,
+    spare_heads: Vec<Vec<u8>>,
+}
+
+/// Where the lifecycle stands. Requests that are under way are in [`Client::unanswered`].
+#[derive(Debug)]
+enum Phase {
+    /// Before the first /next: start-up can still be reported as failed.
+    Init,
+    /// No invocation in hand: it can be asked for, or is on its way.
+    Idle,
+    /// The token of the invocation with this serial number is out.
+    InHand,
+    /// The handle of its response stream is out; this half tells when it was dropped.
+    Streaming(Arc<()>),
+}
+
+/// One request: which, and its bytes.
+#[derive(Debug)]
+struct Request {
+    endpoint: Endpoint,
+    outgoing: Outgoing,
+}
+
+/// What the head of a response said.
+#[derive(Debug)]
+struct Reading {
+    status: u16,
+    head_len: usize,
+    keep_alive: bool,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// An invocation arrived. It is to be answered once, by its token.
+    Invocation(Invocation),
+    /// /next was answered without an invocation: ask again, after a pause.
+    NoInvocation(NoInvocation),
+    /// The API answered another request than /next, or refused /next.
+    Answered(Answer),
+    /// A streamed response was lost with its connection after parts of it were sent: it cannot be sent again, and the
+    /// API knows that it is torn. The stream's handle is void; ask for the next invocation.
+    StreamTorn,
+}
+
+/// A request that the API has not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Which.
+    pub endpoint: Endpoint,
+    /// It is sent again on the next connection. Only a stream of which parts were written is not.
+    pub can_be_sent_again: bool,
+}
+
+impl Client {
+    /// A machine for a connection that has just been opened.
+    pub fn new(config: Config) -> Self {
+        static MACHINES: AtomicU64 = AtomicU64::new(0);
+        Self {
+            machine: MACHINES.fetch_add(1, Ordering::Relaxed),
+            heads: heads::Heads::new(&config),
+            pipelining: config.pipelining,
+            reader: Reader::new(Role::Response, config.limits),
+            phase: Phase::Init,
+            unanswered: VecDeque::new(),
+            reading: None,
+            serial: 0,
+            request_id: String::new(),
+            invocation_id: None,
+            output_ended: false,
+            closed: None,
+            torn: false,
+            spare_heads: Vec::new(),
+        }
+    }
+
+    /// What is to be done next. Call it again after doing it; see [`Output`].
+    pub fn poll_output(&mut self) -> Output<'_, Event> {
+        self.abort_if_dropped();
+        if std::mem::take(&mut self.torn) {
+            return Output::Event(Event::StreamTorn);
+        }
+        if self.closed.is_none()
+            && let Some(event) = self.read()
+        {
+            return Output::Event(event);
+        }
+        if let Some(reason) = &self.closed {
+            return Output::Closed(reason.clone());
+        }
+        if !self.output_ended && self.unanswered.iter().any(|request| !request.outgoing.is_drained()) {
+            let mut slices = Slices::new();
+            let _ = self.unanswered.iter().all(|request| request.outgoing.slices(&mut slices));
+            Output::Transmit(slices)
+        } else if self.unanswered.is_empty() {
+            Output::Idle
+        } else {
+            Output::Receive
+        }
+    }
+
+    /// Decodes what has come until it amounts to an event or more input is needed.
+    fn read(&mut self) -> Option<Event> {
+        loop {
+            if self.reading.is_none() && !self.can_be_answered() && !self.reader.is_between_messages() {
+                self.close(CloseReason::Peer(PeerError::Unsolicited));
+                return None;
+            }
+            match self.reader.poll() {
+                Ok(Step::Head(head)) => {
+                    let StartLine::Response { status } = head.start_line else { continue };
+                    self.reading = Some(Reading { status, head_len: head.len, keep_alive: head.keep_alive });
+                }
+                Ok(Step::Data) => {}
+                Ok(Step::End) => {
+                    if let (Some(head), Some(request)) = (self.reading.take(), self.unanswered.pop_front()) {
+                        return Some(self.answered(request, &head));
+                    }
+                }
+                Ok(Step::NeedInput) => return None,
+                Ok(Step::Closed) => {
+                    self.close(CloseReason::ClosedByPeer);
+                    return None;
+                }
+                Err(error) => {
+                    self.close(CloseReason::Peer(error));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The API may answer a request as soon as its first byte was sent.
+    fn can_be_answered(&self) -> bool {
+        self.unanswered.front().is_some_and(|request| request.outgoing.is_started())
+    }
+
+    /// The oldest request was answered.
+    fn answered(&mut self, Request { endpoint, outgoing }: Request, head: &Reading) -> Event {
+        if !outgoing.is_sent() {
+            self.close(CloseReason::AnsweredEarly);
+        }
+        self.spare_heads.push(outgoing.into_head());
+        if let (Endpoint::Response, Phase::Streaming(_)) = (endpoint, &self.phase) {
+            self.phase = Phase::Idle;
+        }
+        if !head.keep_alive {
+            self.close(CloseReason::CloseRequested);
+        } else if self.unanswered.is_empty() && !self.reader.is_between_messages() {
+            self.close(CloseReason::Peer(PeerError::Unsolicited));
+        }
+        match endpoint {
+            Endpoint::Next if (200..300).contains(&head.status) => self.invocation(head),
+            _ => Event::Answered(Answer::new(endpoint, head.status, head.head_len, &mut self.reader)),
+        }
+    }
+
+    fn invocation(&mut self, head: &Reading) -> Event {
+        let message = match invocation::Message::read(&mut self.reader, head.status, head.head_len) {
+            Ok(message) => message,
+            Err(none) => return Event::NoInvocation(none),
+        };
+        self.serial += 1;
+        self.request_id.clear();
+        self.request_id.push_str(message.request_id());
+        self.invocation_id = message
+            .header("lambda-runtime-invocation-id")
+            .filter(|value| !value.is_empty())
+            .and_then(|value| http::HeaderValue::from_bytes(value).ok());
+        self.phase = Phase::InHand;
+        Event::Invocation(Invocation::new(InvocationToken::new(self.machine, self.serial), message))
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.closed.get_or_insert(reason);
+    }
+
+    /// Room for the transport to read into; never empty. Report with [`filled`](Self::filled) how much was read.
+    ///
+    /// A long event's bytes land in its own allocation this way, without a copy.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.reader.space()
+    }
+
+    /// `n` bytes were read into [`space`](Self::space). Ask [`poll_output`](Self::poll_output) before reading again.
+    pub fn filled(&mut self, n: usize) {
+        self.reader.filled(n);
+    }
+
+    /// These bytes were received: [`space`](Self::space) and [`filled`](Self::filled) in one, for bytes that lie
+    /// elsewhere.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.reader.receive(bytes);
+    }
+
+    /// The first `n` bytes of the slices handed out last were written.
+    pub fn sent(&mut self, mut n: usize) {
+        for request in &mut self.unanswered {
+            n = request.outgoing.advance(n);
+            if n == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The API closed its sending half: no byte will come.
+    pub fn end_of_input(&mut self) {
+        self.reader.end_of_input();
+    }
+
+    /// Writing failed. What the API sent before may still be read: it may say why.
+    pub fn end_of_output(&mut self) {
+        self.output_ended = true;
+        if self.unanswered.is_empty() {
+            self.close(CloseReason::TransportFailed);
+        }
+    }
+
+    /// The transport failed in both directions.
+    pub fn disconnected(&mut self) {
+        self.close(CloseReason::TransportFailed);
+    }
+
+    /// A new connection is open. Every unanswered request that [can be](Unanswered::can_be_sent_again) is sent on it
+    /// again, from its first byte.
+    pub fn reconnected(&mut self) {
+        self.reader.reset();
+        self.reading = None;
+        self.closed = None;
+        self.output_ended = false;
+        let before = self.unanswered.len();
+        self.unanswered.retain_mut(|request| request.outgoing.rewind());
+        if self.unanswered.len() < before {
+            self.torn = true;
+            if let Phase::Streaming(_) = self.phase {
+                self.phase = Phase::Idle;
+            }
+        }
+    }
+
+    /// The requests that the API has not answered, oldest first.
+    pub fn unanswered(&self) -> impl Iterator<Item = Unanswered> {
+        self.unanswered
+            .iter()
+            .map(|request| Unanswered { endpoint: request.endpoint, can_be_sent_again: request.outgoing.can_rewind() })
+    }
+
+    /// Bytes of response chunks that wait to be written, framing included. Give no more [chunks](Self::chunk) while
+    /// this is high.
+    pub fn queued(&self) -> usize {
+        self.unanswered.iter().map(|request| request.outgoing.queued()).sum()
+    }
+
+    /// An answer to the invocation last handed out is under way and not yet acknowledged.
+    pub fn awaits_answer(&self) -> bool {
+        self.unanswered.iter().any(|request| request.endpoint.is_answer())
+    }
+
+    fn request(&mut self, endpoint: Endpoint, outgoing: Outgoing) {
+        self.unanswered.push_back(Request { endpoint, outgoing });
+    }
+
+    fn state(&self) -> &'static str {
+        match self.phase {
+            Phase::Init if self.unanswered.is_empty() => "nothing was asked of the API yet",
+            Phase::InHand => "an invocation is in hand and not answered",
+            Phase::Streaming(_) => "a response is being streamed",
+            _ if self.awaits_answer() => "the API has not acknowledged the last answer",
+            _ if self.unanswered.is_empty() => "no invocation is in hand",
+            _ => "the API has not answered the last request",
+        }
+    }
+
+    fn wrong_state(&self) -> Misuse {
+        Misuse::WrongState(self.state())
+    }
+
+    fn head_storage(&mut self) -> Vec<u8> {
+        let mut head = self.spare_heads.pop().unwrap_or_default();
+        head.clear();
+        head
+    }
+}

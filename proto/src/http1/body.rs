@@ -1,0 +1,240 @@
+//! Where a body's data lies among its framing, and where it ends.
+
+use super::head::{self, Framing};
+use crate::{Limits, PeerError};
+
+/// A body being decoded.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// This many bytes are still to come.
+    Length(u64),
+    Chunked(Chunked),
+    /// All that comes until the connection ends; so many have come.
+    UntilClose(u64),
+}
+
+#[derive(Debug)]
+pub(crate) struct Chunked {
+    state: ChunkState,
+    /// Bytes of data announced by the chunk sizes so far.
+    total: u64,
+}
+
+#[derive(Debug)]
+enum ChunkState {
+    Size,
+    /// This many bytes of the chunk are still to come.
+    Data(u64),
+    /// The CRLF behind a chunk's data.
+    End,
+    /// The trailer section, and how far the search for its end came.
+    Trailers {
+        scanned: usize,
+    },
+}
+
+/// What [`Body::decode`] found at the start of its input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Framing, to be passed over.
+    Framing(usize),
+    /// Data of the body.
+    Data(usize),
+    /// The body's end: so many bytes of trailer section, its empty line included, belong to it.
+    End { trailers: usize },
+    /// More input is needed.
+    Nothing,
+}
+
+impl Body {
+    /// Refuses a length that is over the limit before any of it has come.
+    pub(crate) fn new(framing: Framing, limits: &Limits) -> Result<Self, PeerError> {
+        match framing {
+            Framing::Length(length) if length > limits.body => Err(PeerError::BodyTooLong(limits.body)),
+            Framing::Length(length) => Ok(Body::Length(length)),
+            Framing::Chunked => Ok(Body::Chunked(Chunked { state: ChunkState::Size, total: 0 })),
+            Framing::UntilClose => Ok(Body::UntilClose(0)),
+        }
+    }
+
+    pub(crate) fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Found, PeerError> {
+        match self {
+            Body::Length(0) => Ok(Found::End { trailers: 0 }),
+            Body::Length(remaining) => Ok(take(remaining, input)),
+            Body::UntilClose(total) => {
+                *total = total.saturating_add(len(input));
+                if *total > limits.body {
+                    return Err(PeerError::BodyTooLong(limits.body));
+                }
+                Ok(if input.is_empty() { Found::Nothing } else { Found::Data(input.len()) })
+            }
+            Body::Chunked(chunked) => chunked.decode(input, limits),
+        }
+    }
+
+    /// How many bytes may be read straight behind the data decoded so far: those of a known length.
+    pub(crate) fn contiguous(&self) -> u64 {
+        match self {
+            Body::Length(remaining) => *remaining,
+            _ => 0,
+        }
+    }
+
+    /// `n` of the [contiguous](Self::contiguous) bytes came.
+    pub(crate) fn skip(&mut self, n: u64) {
+        if let Body::Length(remaining) = self {
+            *remaining = remaining.saturating_sub(n);
+        }
+    }
+}
+
+fn len(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+fn take(remaining: &mut u64, input: &[u8]) -> Found {
+    let n = len(input).min(*remaining);
+    *remaining -= n;
+    match usize::try_from(n) {
+        Ok(0) | Err(_) => Found::Nothing,
+        Ok(n) => Found::Data(n),
+    }
+}
+
+impl Chunked {
+    fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Found, PeerError> {
+        match &mut self.state {
+            ChunkState::Size => {
+                let Some((size, consumed)) = parse_size_line(input, limits)? else { return Ok(Found::Nothing) };
+                self.total = self.total.saturating_add(size);
+                if self.total > limits.body {
+                    return Err(PeerError::BodyTooLong(limits.body));
+                }
+                self.state = match size {
+                    0 => ChunkState::Trailers { scanned: 0 },
+                    size => ChunkState::Data(size),
+                };
+                Ok(Found::Framing(consumed))
+            }
+            ChunkState::Data(remaining) => {
+                let found = take(remaining, input);
+                if *remaining == 0 {
+                    self.state = ChunkState::End;
+                }
+                Ok(found)
+            }
+            ChunkState::End => match input {
+                [] | [b'\r'] => Ok(Found::Nothing),
+                [b'\r', b'\n', ..] => {
+                    self.state = ChunkState::Size;
+                    Ok(Found::Framing(2))
+                }
+                _ => Err(PeerError::BadChunkEnd),
+            },
+            ChunkState::Trailers { scanned } => match input {
+                [b'\r', b'\n', ..] => Ok(Found::End { trailers: 2 }),
+                _ => match head::find_empty_line(input, scanned) {
+                    Some(end) if end <= limits.trailers => {
+                        head::parse_trailers(input.get(..end).unwrap_or_default(), limits)?;
+                        Ok(Found::End { trailers: end })
+                    }
+                    None if input.len() < limits.trailers => Ok(Found::Nothing),
+                    _ => Err(PeerError::TrailersTooLong(limits.trailers)),
+                },
+            },
+        }
+    }
+
+    fn part(&self) -> crate::Part {
+        match self.state {
+            ChunkState::Trailers { .. } => crate::Part::Trailers,
+            _ => crate::Part::Body,
+        }
+    }
+}
+
+impl Body {
+    /// The part of the message that is still to come, for a message about its loss.
+    pub(crate) fn part(&self) -> crate::Part {
+        match self {
+            Body::Chunked(chunked) => chunked.part(),
+            _ => crate::Part::Body,
+        }
+    }
+}
+
+/// `1a;name=value CRLF`: the size, and the length of the line. `None` while the line is incomplete.
+fn parse_size_line(input: &[u8], limits: &Limits) -> Result<Option<(u64, usize)>, PeerError> {
+    let mut size = 0u64;
+    let mut digits = 0;
+    for &byte in input {
+        let Some(digit) = char::from(byte).to_digit(16) else { break };
+        digits += 1;
+        if digits > 16 {
+            return Err(PeerError::BadChunkSize);
+        }
+        size = (size << 4) | u64::from(digit);
+    }
+    let rest = input.get(digits..).unwrap_or_default();
+    match rest {
+        [] => Ok(None),
+        _ if digits == 0 => Err(PeerError::BadChunkSize),
+        [b'\r'] => Ok(None),
+        [b'\r', b'\n', ..] => Ok(Some((size, digits + 2))),
+        [b';', extension @ ..] => {
+            let within = extension.get(..limits.chunk_extension + 1).unwrap_or(extension);
+            match memchr::memchr2(b'\r', b'\n', within) {
+                Some(at) => match extension.get(at..) {
+                    Some([b'\r', b'\n', ..]) => Ok(Some((size, digits + 1 + at + 2))),
+                    Some([b'\r']) => Ok(None),
+                    _ => Err(PeerError::BadChunkSize),
+                },
+                None if extension.len() > limits.chunk_extension => {
+                    Err(PeerError::ChunkExtensionTooLong(limits.chunk_extension))
+                }
+                None => Ok(None),
+            }
+        }
+        _ => Err(PeerError::BadChunkSize),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_line(input: &[u8]) -> Result<Option<(u64, usize)>, PeerError> {
+        parse_size_line(input, &Limits { chunk_extension: 4, ..Limits::default() })
+    }
+
+    #[test]
+    fn a_size_is_one_to_sixteen_hex_digits() {
+        assert_eq!(size_line(b"1a\r\nxyz"), Ok(Some((26, 4))));
+        assert_eq!(size_line(b"FFFFFFFFFFFFFFFF\r\n"), Ok(Some((u64::MAX, 18))));
+        assert_eq!(size_line(b"00000000000000000\r\n"), Err(PeerError::BadChunkSize));
+        assert_eq!(size_line(b"\r\n"), Err(PeerError::BadChunkSize));
+    }
+
+    #[test]
+    fn signs_spaces_and_prefixes_in_a_size_are_refused() {
+        for line in ["+1\r\n", "-1\r\n", " 1\r\n", "1 \r\n", "1\t\r\n", "0x1\r\n", "g\r\n", "1_0\r\n", "1\n", "1\rx"] {
+            assert_eq!(size_line(line.as_bytes()), Err(PeerError::BadChunkSize), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_extension_is_passed_over_up_to_its_limit() {
+        assert_eq!(size_line(b"1;abcd\r\n"), Ok(Some((1, 8))));
+        assert_eq!(size_line(b"1;abcde\r\n"), Err(PeerError::ChunkExtensionTooLong(4)));
+        assert_eq!(size_line(b"1;abcde"), Err(PeerError::ChunkExtensionTooLong(4)));
+        assert_eq!(size_line(b"1;ab\ncd"), Err(PeerError::BadChunkSize));
+        assert_eq!(size_line(b"1;ab\rcd"), Err(PeerError::BadChunkSize));
+    }
+
+    #[test]
+    fn an_incomplete_size_line_asks_for_more() {
+        for line in ["", "1", "1\r", "1;", "1;ab", "1;abcd\r"] {
+            assert_eq!(size_line(line.as_bytes()), Ok(None), "{line:?}");
+        }
+    }
+}

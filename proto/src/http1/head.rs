@@ -1,0 +1,234 @@
+//! A message's head: where it ends, what it says about the framing of what follows, and its fields.
+
+use std::mem::MaybeUninit;
+
+use crate::{Limits, PeerError};
+
+/// Which kind of message is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Request,
+    Response,
+}
+
+/// What a head says that HTTP itself must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Bytes of the head, its empty line included.
+    pub(crate) len: usize,
+    pub(crate) start_line: StartLine,
+    pub(crate) framing: Framing,
+    /// The sender will read (or send) another message on this connection.
+    pub(crate) keep_alive: bool,
+    /// `Expect: 100-continue`.
+    pub(crate) expects_continue: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StartLine {
+    Request { method: http::Method, target: String },
+    Response { status: u16 },
+}
+
+/// How the end of the body is known (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// The length of the head at the start of `bytes`, once all of it is there. `scanned` remembers, from call to call,
+/// how far the search came.
+pub(crate) fn find_end(
+    role: Role,
+    bytes: &[u8],
+    scanned: &mut usize,
+    limits: &Limits,
+) -> Result<Option<usize>, PeerError> {
+    const VERSION: &[u8] = b"HTTP/1.";
+    if role == Role::Response && !bytes.iter().zip(VERSION).all(|(found, wanted)| found == wanted) {
+        return Err(PeerError::NotHttp(bytes.iter().take(VERSION.len()).copied().collect()));
+    }
+    match find_empty_line(bytes, scanned) {
+        Some(end) if end <= limits.head => Ok(Some(end)),
+        None if bytes.len() < limits.head => Ok(None),
+        _ => Err(PeerError::HeadTooLong(limits.head)),
+    }
+}
+
+/// The position behind the first CRLF CRLF.
+pub(crate) fn find_empty_line(bytes: &[u8], scanned: &mut usize) -> Option<usize> {
+    let from = scanned.saturating_sub(3);
+    let found = memchr::memmem::find(bytes.get(from..)?, b"\r\n\r\n");
+    *scanned = bytes.len();
+    found.map(|at| from + at + 4)
+}
+
+/// Parses a whole head, as [`find_end`] delimits it.
+pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits) -> Result<Head, PeerError> {
+    require_crlf(bytes)?;
+    let max = limits.headers.min(Limits::MAX_HEADERS);
+    let mut storage = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; Limits::MAX_HEADERS];
+    let storage = storage.get_mut(..max).unwrap_or_default();
+    let config = httparse::ParserConfig::default();
+    let (consumed, version, start_line, fields) = match role {
+        Role::Response => {
+            let mut response = httparse::Response::new(&mut []);
+            let consumed = config.parse_response_with_uninit_headers(&mut response, bytes, storage);
+            let status = response.code.unwrap_or_default();
+            (consumed, response.version, StartLine::Response { status }, response.headers)
+        }
+        Role::Request => {
+            let mut request = httparse::Request::new(&mut []);
+            let consumed = config.parse_request_with_uninit_headers(&mut request, bytes, storage);
+            let method = request.method.and_then(|method| http::Method::from_bytes(method.as_bytes()).ok());
+            let start_line = StartLine::Request {
+                method: method.unwrap_or_default(),
+                target: request.path.unwrap_or_default().to_owned(),
+            };
+            (consumed, request.version, start_line, request.headers)
+        }
+    };
+    match consumed {
+        Ok(httparse::Status::Complete(len)) if len == bytes.len() => {}
+        // The empty line that ends the head is the first: anything else is a head that hides another.
+        Ok(_) => return Err(PeerError::BareLineEnding),
+        Err(httparse::Error::TooManyHeaders) => return Err(PeerError::TooManyHeaders(max)),
+        Err(error) => return Err(PeerError::MalformedHead(error)),
+    }
+    let http_1_1 = version == Some(1);
+    let said = Said::read(fields, http_1_1)?;
+    Ok(Head {
+        len: bytes.len(),
+        framing: said.framing(&start_line)?,
+        keep_alive: http_1_1 && !said.close,
+        expects_continue: http_1_1 && said.expects_continue,
+        start_line,
+    })
+}
+
+/// `httparse` takes a lone LF for a line's end; a smuggler would like that.
+fn require_crlf(bytes: &[u8]) -> Result<(), PeerError> {
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'\n', bytes) {
+        let line = bytes.get(from..at).unwrap_or_default();
+        if line.last() != Some(&b'\r') {
+            return Err(PeerError::BareLineEnding);
+        }
+        from = at + 1;
+    }
+    Ok(())
+}
+
+/// What the fields say about framing.
+#[derive(Default)]
+struct Said {
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    expects_continue: bool,
+}
+
+impl Said {
+    fn read(fields: &[httparse::Header<'_>], http_1_1: bool) -> Result<Self, PeerError> {
+        let mut said = Said::default();
+        for field in fields {
+            // The length tells almost every other field apart without a comparison.
+            match field.name.len() {
+                14 if field.name.eq_ignore_ascii_case("content-length") => {
+                    if said.length.is_some() {
+                        return Err(PeerError::RepeatedContentLength);
+                    }
+                    said.length = Some(decimal(field.value).ok_or(PeerError::BadContentLength)?);
+                }
+                17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
+                    if said.chunked || !http_1_1 || !field.value.eq_ignore_ascii_case(b"chunked") {
+                        return Err(PeerError::UnsupportedTransferEncoding);
+                    }
+                    said.chunked = true;
+                }
+                10 if field.name.eq_ignore_ascii_case("connection") => {
+                    let mut options = field.value.split(|&b| b == b',').map(|option| option.trim_ascii());
+                    said.close |= options.any(|option| option.eq_ignore_ascii_case(b"close"));
+                }
+                6 if field.name.eq_ignore_ascii_case("expect") => {
+                    said.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
+                }
+                _ => {}
+            }
+        }
+        Ok(said)
+    }
+
+    fn framing(&self, start_line: &StartLine) -> Result<Framing, PeerError> {
+        match (self.length, self.chunked, start_line) {
+            (Some(_), true, _) => Err(PeerError::LengthBesideChunked),
+            (_, _, StartLine::Response { status: 100..=199 | 204 | 304 }) => Ok(Framing::Length(0)),
+            (None, true, _) => Ok(Framing::Chunked),
+            (Some(length), false, _) => Ok(Framing::Length(length)),
+            (None, false, StartLine::Request { .. }) => Ok(Framing::Length(0)),
+            (None, false, StartLine::Response { .. }) => Ok(Framing::UntilClose),
+        }
+    }
+}
+
+/// Digits only: no sign, no space, no list.
+fn decimal(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// The fields of a head or trailer section, in the order they came.
+///
+/// A name is as the peer wrote it: compare without regard to case. A value is raw bytes, trimmed.
+#[derive(Debug, Clone)]
+pub struct Headers<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Headers<'a> {
+    /// The fields of a head that [`parse`] accepted.
+    pub(crate) fn of_head(head: &'a [u8]) -> Self {
+        let first_line = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
+        Self { rest: head.get(first_line..).unwrap_or_default() }
+    }
+
+    /// The fields of a trailer section that [`parse_trailers`] accepted.
+    pub(crate) fn of_trailers(trailers: &'a [u8]) -> Self {
+        Self { rest: trailers }
+    }
+
+    /// The value of the first field with this name, whatever its case.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.clone().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let end = memchr::memchr(b'\n', self.rest)?;
+        let (line, rest) = self.rest.split_at_checked(end + 1)?;
+        self.rest = rest;
+        let colon = memchr::memchr(b':', line)?;
+        let name = std::str::from_utf8(line.get(..colon)?).ok()?;
+        Some((name, line.get(colon + 1..)?.trim_ascii()))
+    }
+}
+
+/// Checks a trailer section, from its first field to its empty line.
+pub(crate) fn parse_trailers(bytes: &[u8], limits: &Limits) -> Result<(), PeerError> {
+    require_crlf(bytes)?;
+    let max = limits.headers.min(Limits::MAX_HEADERS);
+    let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_HEADERS];
+    match httparse::parse_headers(bytes, storage.get_mut(..max).unwrap_or_default()) {
+        Ok(httparse::Status::Complete((len, _))) if len == bytes.len() => Ok(()),
+        Ok(_) => Err(PeerError::BareLineEnding),
+        Err(httparse::Error::TooManyHeaders) => Err(PeerError::TooManyHeaders(max)),
+        Err(error) => Err(PeerError::MalformedHead(error)),
+    }
+}

@@ -1,0 +1,14 @@
+//! HTTP/1.1 message framing (RFC 9112), blind to which side it serves: heads, bodies, chunks, trailers, limits.
+
+mod body;
+mod head;
+mod input;
+mod outgoing;
+mod reader;
+
+pub use head::Headers;
+pub use outgoing::Slices;
+
+pub(crate) use head::{Role, StartLine};
+pub(crate) use outgoing::{Outgoing, push_field};
+pub(crate) use reader::{Reader, Step};

@@ -1,0 +1,323 @@
+//! Messages become slices to be written.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+/// Slices for one vectored write, in order.
+#[derive(Debug)]
+pub struct Slices<'a> {
+    slices: [IoSlice<'a>; Slices::MAX],
+    len: usize,
+}
+
+impl<'a> Slices<'a> {
+    /// The most slices handed out for one write; the rest follows in the next.
+    pub const MAX: usize = 32;
+
+    pub(crate) fn new() -> Self {
+        Self { slices: [IoSlice::new(&[]); Self::MAX], len: 0 }
+    }
+
+    /// Returns `false` when there was no place left.
+    fn push(&mut self, slice: &'a [u8]) -> bool {
+        let Some(place) = self.slices.get_mut(self.len) else { return false };
+        *place = IoSlice::new(slice);
+        self.len += 1;
+        true
+    }
+}
+
+impl<'a> Deref for Slices<'a> {
+    type Target = [IoSlice<'a>];
+
+    fn deref(&self) -> &Self::Target {
+        self.slices.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// One message on its way out: a head, then a body, whole or in chunks. It keeps the user's bytes until they are no
+/// longer needed and never copies them.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    head: Vec<u8>,
+    body: Body,
+    /// Bytes written of `head` and what is kept of `body`.
+    sent: usize,
+}
+
+#[derive(Debug)]
+enum Body {
+    Whole(Bytes),
+    Chunks(Chunks),
+}
+
+/// A chunked body (RFC 9112 section 7.1). Chunks that were written are dropped.
+#[derive(Debug, Default)]
+struct Chunks {
+    queue: VecDeque<Chunk>,
+    /// Bytes of `queue`, framing included.
+    queued: usize,
+    /// The last chunk and the trailer section, once the body has ended.
+    tail: Option<Vec<u8>>,
+}
+
+impl Chunks {
+    fn tail_len(&self) -> usize {
+        self.tail.as_ref().map_or(0, Vec::len)
+    }
+}
+
+#[derive(Debug)]
+struct Chunk {
+    /// Sixteen digits at most, and CRLF.
+    size_line: [u8; 18],
+    size_line_len: usize,
+    data: Bytes,
+}
+
+impl Chunk {
+    fn new(data: Bytes) -> Self {
+        let mut size_line = [0; 18];
+        let mut digits = 1;
+        while digits < 16 && data.len() >> (4 * digits) > 0 {
+            digits += 1;
+        }
+        for (place, byte) in size_line.iter_mut().zip(hex_digits(data.len(), digits).chain(*b"\r\n")) {
+            *place = byte;
+        }
+        Self { size_line, size_line_len: digits + 2, data }
+    }
+
+    fn segments(&self) -> [&[u8]; 3] {
+        [self.size_line.get(..self.size_line_len).unwrap_or_default(), &self.data, b"\r\n"]
+    }
+
+    fn len(&self) -> usize {
+        self.size_line_len + self.data.len() + 2
+    }
+}
+
+fn hex_digits(value: usize, digits: usize) -> impl Iterator<Item = u8> {
+    (0..digits).rev().map(move |i| match (value >> (4 * i)) & 0xf {
+        digit @ 0..=9 => b'0' + u8::try_from(digit).unwrap_or_default(),
+        digit => b'a' + u8::try_from(digit - 10).unwrap_or_default(),
+    })
+}
+
+impl Outgoing {
+    pub(crate) fn whole(head: Vec<u8>, body: Bytes) -> Self {
+        Self { head, body: Body::Whole(body), sent: 0 }
+    }
+
+    pub(crate) fn chunked(head: Vec<u8>) -> Self {
+        Self { head, body: Body::Chunks(Chunks::default()), sent: 0 }
+    }
+
+    /// Appends a chunk. An empty one would be the terminator, so it is left out. Does nothing once the body has ended.
+    pub(crate) fn chunk(&mut self, data: Bytes) {
+        if let Body::Chunks(chunks) = &mut self.body
+            && chunks.tail.is_none()
+            && !data.is_empty()
+        {
+            let chunk = Chunk::new(data);
+            chunks.queued += chunk.len();
+            chunks.queue.push_back(chunk);
+        }
+    }
+
+    /// Ends a chunked body with these trailer fields.
+    pub(crate) fn end<'t>(&mut self, trailers: impl IntoIterator<Item = (&'t str, &'t [u8])>) {
+        if let Body::Chunks(chunks) = &mut self.body
+            && chunks.tail.is_none()
+        {
+            let mut tail = b"0\r\n".to_vec();
+            for (name, value) in trailers {
+                push_field(&mut tail, name, value);
+            }
+            tail.extend_from_slice(b"\r\n");
+            chunks.tail = Some(tail);
+        }
+    }
+
+    /// A chunked body that waits for more chunks or its end.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(&self.body, Body::Chunks(Chunks { tail: None, .. }))
+    }
+
+    /// Bytes of chunks not yet written, framing included.
+    pub(crate) fn queued(&self) -> usize {
+        match &self.body {
+            Body::Whole(_) => 0,
+            Body::Chunks(chunks) => chunks.queued,
+        }
+    }
+
+    /// Nothing to write at present.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.head.len()
+            + match &self.body {
+                Body::Whole(body) => body.len(),
+                Body::Chunks(chunks) => chunks.queued + chunks.tail_len(),
+            }
+            == self.sent
+    }
+
+    /// Everything is written: nothing will follow.
+    pub(crate) fn is_sent(&self) -> bool {
+        !self.is_open() && self.is_drained()
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        self.sent > 0
+    }
+
+    /// All of it is still here: it can be sent again from its start.
+    pub(crate) fn can_rewind(&self) -> bool {
+        !self.is_started() || matches!(self.body, Body::Whole(_))
+    }
+
+    /// Prepares to send the message again from its start. `false` if parts of it are gone.
+    pub(crate) fn rewind(&mut self) -> bool {
+        let whole = self.can_rewind();
+        if whole {
+            self.sent = 0;
+        }
+        whole
+    }
+
+    /// Appends what is to be written. `false` when `slices` is full.
+    pub(crate) fn slices<'a>(&'a self, slices: &mut Slices<'a>) -> bool {
+        let mut skip = self.sent;
+        let mut push = |segment: &'a [u8]| match segment.get(skip..) {
+            Some(rest) => {
+                skip = 0;
+                rest.is_empty() || slices.push(rest)
+            }
+            None => {
+                skip -= segment.len();
+                true
+            }
+        };
+        push(&self.head)
+            && match &self.body {
+                Body::Whole(body) => push(body),
+                Body::Chunks(chunks) => {
+                    chunks.queue.iter().flat_map(Chunk::segments).all(&mut push)
+                        && chunks.tail.as_deref().is_none_or(push)
+                }
+            }
+    }
+
+    /// The first `n` bytes of [`slices`](Self::slices) were written; returns how many of them belong to the next
+    /// message.
+    pub(crate) fn advance(&mut self, n: usize) -> usize {
+        match &mut self.body {
+            Body::Whole(body) => {
+                let unsent = self.head.len() + body.len() - self.sent;
+                self.sent += n.min(unsent);
+                n.saturating_sub(unsent)
+            }
+            Body::Chunks(chunks) => {
+                self.sent += n;
+                while let Some(chunk) = chunks.queue.front()
+                    && self.sent >= self.head.len() + chunk.len()
+                {
+                    self.sent -= chunk.len();
+                    chunks.queued -= chunk.len();
+                    chunks.queue.pop_front();
+                }
+                let left_over = self.sent.saturating_sub(self.head.len() + chunks.queued + chunks.tail_len());
+                self.sent -= left_over;
+                left_over
+            }
+        }
+    }
+
+    /// Gives back the head's storage.
+    pub(crate) fn into_head(self) -> Vec<u8> {
+        self.head
+    }
+}
+
+/// `Name: value CRLF`.
+pub(crate) fn push_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that the message gives out when `step` bytes are written at a time.
+    fn written(message: &mut Outgoing, step: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !message.is_drained() {
+            let mut slices = Slices::new();
+            message.slices(&mut slices);
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
+            assert!(!bytes.is_empty(), "not drained, but nothing to write");
+            all.extend_from_slice(&bytes);
+            assert_eq!(message.advance(bytes.len()), 0);
+        }
+        all
+    }
+
+    #[test]
+    fn a_chunked_body_reads_the_same_in_writes_of_any_size() {
+        for step in 1..80 {
+            let mut message = Outgoing::chunked(b"HEAD\r\n\r\n".to_vec());
+            message.chunk(Bytes::from_static(b"hello"));
+            message.chunk(Bytes::new());
+            message.chunk(Bytes::from(vec![b'x'; 26]));
+            assert_eq!(message.queued(), 5 + 5 + 26 + 6);
+            message.end([("A", b"b".as_slice())]);
+            message.chunk(Bytes::from_static(b"too late"));
+            let expected = format!("HEAD\r\n\r\n5\r\nhello\r\n1a\r\n{}\r\n0\r\nA: b\r\n\r\n", "x".repeat(26));
+            assert_eq!(written(&mut message, step), expected.as_bytes(), "{step} at a time");
+            assert!(message.is_sent());
+            assert_eq!(message.queued(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_written_beyond_a_message_is_left_for_the_next() {
+        let mut message = Outgoing::whole(b"HEAD".to_vec(), Bytes::from_static(b"body"));
+        assert_eq!(message.advance(6), 0);
+        assert_eq!(message.advance(6), 4);
+        assert!(message.is_sent());
+
+        let mut message = Outgoing::chunked(b"HEAD".to_vec());
+        message.chunk(Bytes::from_static(b"a"));
+        message.end([]);
+        assert_eq!(message.advance(4 + 6 + 5 + 3), 3);
+        assert!(message.is_sent());
+    }
+
+    #[test]
+    fn only_what_is_still_whole_can_be_sent_again() {
+        let mut message = Outgoing::whole(b"HEAD".to_vec(), Bytes::from_static(b"body"));
+        message.advance(8);
+        assert!(message.rewind());
+        assert_eq!(written(&mut message, 100), b"HEADbody");
+
+        let mut message = Outgoing::chunked(b"HEAD".to_vec());
+        message.chunk(Bytes::from_static(b"a"));
+        assert!(message.rewind());
+        message.advance(1);
+        assert!(!message.rewind());
+    }
+
+    #[test]
+    fn sizes_are_written_in_hex() {
+        for (size, expected) in [(1, "1\r\n"), (15, "f\r\n"), (16, "10\r\n"), (255, "ff\r\n"), (65536, "10000\r\n")] {
+            let chunk = Chunk::new(Bytes::from(vec![0; size]));
+            assert_eq!(chunk.segments()[0], expected.as_bytes());
+        }
+    }
+}

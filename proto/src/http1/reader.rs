@@ -1,0 +1,279 @@
+//! Received bytes become messages.
+
+use bytes::Bytes;
+
+use super::body::{Body, Found};
+use super::head::{self, Framing, Head, Role, StartLine};
+use super::input::Input;
+use crate::{Limits, Part, PeerError};
+
+/// Decodes one message after another.
+///
+/// What it decodes piles up in `message`: the head, then the body's data behind it. The client's side takes both at the
+/// message's end; the server's side takes the head, then data as it comes.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    role: Role,
+    limits: Limits,
+    input: Input,
+    /// Initialised storage; valid up to `filled`.
+    message: Vec<u8>,
+    filled: usize,
+    trailers: Vec<u8>,
+    state: State,
+    end_of_input: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before a head. `interim` responses have preceded it; the search for its end came as far as `scanned`.
+    Head {
+        scanned: usize,
+        interim: usize,
+    },
+    /// In a body. `landed` bytes of it were read straight into the message since the last step.
+    Body {
+        body: Body,
+        landed: bool,
+    },
+    Failed(PeerError),
+}
+
+/// What [`Reader::poll`] came to.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// A head, appended to the message.
+    Head(Head),
+    /// Some of the body, appended to the message.
+    Data,
+    /// The message is complete.
+    End,
+    /// The peer closed the connection between two messages.
+    Closed,
+    NeedInput,
+}
+
+impl Reader {
+    /// A message's storage is kept for the next one up to this size.
+    const KEEP: usize = 16 * 1024;
+    /// A long body's storage grows at least by this and at most by as much as has come.
+    const GROWTH: usize = 64 * 1024;
+
+    pub(crate) fn new(role: Role, limits: Limits) -> Self {
+        Self {
+            role,
+            limits,
+            input: Input::new(),
+            message: Vec::new(),
+            filled: 0,
+            trailers: Vec::new(),
+            state: State::BEFORE_HEAD,
+            end_of_input: false,
+        }
+    }
+
+    /// Starts over on a new connection.
+    pub(crate) fn reset(&mut self) {
+        self.input.reset();
+        self.discard();
+        self.state = State::BEFORE_HEAD;
+        self.end_of_input = false;
+    }
+
+    /// Room for the transport to read into; never empty.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        if let State::Body { body, .. } = &self.state {
+            let contiguous = usize::try_from(body.contiguous()).unwrap_or(usize::MAX);
+            if self.input.bytes().is_empty() && contiguous > 0 {
+                self.make_room(contiguous.min(Self::GROWTH), contiguous);
+                let end = self.message.len().min(self.filled.saturating_add(contiguous));
+                return self.message.get_mut(self.filled..end).unwrap_or_default();
+            }
+            return self.input.space(true);
+        }
+        self.input.space(false)
+    }
+
+    /// `n` bytes were read into [`space`](Self::space).
+    pub(crate) fn filled(&mut self, n: usize) {
+        if let State::Body { body, landed } = &mut self.state
+            && self.input.bytes().is_empty()
+            && body.contiguous() > 0
+        {
+            let n = n.min(self.message.len() - self.filled);
+            self.filled += n;
+            body.skip(u64::try_from(n).unwrap_or(u64::MAX));
+            *landed = true;
+            return;
+        }
+        self.input.filled(n);
+    }
+
+    /// Copies `bytes` into [`space`](Self::space).
+    pub(crate) fn receive(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let n = space.len().min(bytes.len());
+            let (Some(to), Some((from, rest))) = (space.get_mut(..n), bytes.split_at_checked(n)) else { return };
+            to.copy_from_slice(from);
+            bytes = rest;
+            self.filled(n);
+        }
+    }
+
+    pub(crate) fn end_of_input(&mut self) {
+        self.end_of_input = true;
+    }
+
+    /// Undecoded bytes are left, or the message at hand is incomplete.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.input.bytes().is_empty() && matches!(self.state, State::Head { interim: 0, .. })
+    }
+
+    /// From now on every [`poll`](Self::poll) returns this error.
+    pub(crate) fn fail(&mut self, error: PeerError) -> PeerError {
+        self.state = State::Failed(error.clone());
+        error
+    }
+
+    pub(crate) fn poll(&mut self) -> Result<Step, PeerError> {
+        self.step().map_err(|error| self.fail(error))
+    }
+
+    fn step(&mut self) -> Result<Step, PeerError> {
+        loop {
+            match &mut self.state {
+                State::Failed(error) => return Err(error.clone()),
+                State::Head { scanned, interim } => {
+                    let input = self.input.bytes();
+                    let Some(len) = head::find_end(self.role, input, scanned, &self.limits)? else {
+                        return match (self.end_of_input, input.is_empty() && *interim == 0) {
+                            (true, true) => Ok(Step::Closed),
+                            (true, false) => Err(PeerError::UnexpectedEnd(Part::Head)),
+                            (false, _) => Ok(Step::NeedInput),
+                        };
+                    };
+                    let head = head::parse(self.role, input.get(..len).unwrap_or_default(), &self.limits)?;
+                    match head.start_line {
+                        StartLine::Response { status: 101 } => return Err(PeerError::SwitchingProtocols),
+                        StartLine::Response { status: 100..=199 } => {
+                            *interim += 1;
+                            *scanned = 0;
+                            if *interim > self.limits.interim {
+                                return Err(PeerError::TooManyInterim(self.limits.interim));
+                            }
+                            self.input.consume(len);
+                        }
+                        _ => {
+                            let body = Body::new(head.framing, &self.limits)?;
+                            self.discard();
+                            self.reserve_for(&head);
+                            self.accept(len, len);
+                            self.state = State::Body { body, landed: false };
+                            return Ok(Step::Head(head));
+                        }
+                    }
+                }
+                State::Body { landed: landed @ true, .. } => {
+                    *landed = false;
+                    return Ok(Step::Data);
+                }
+                State::Body { body, .. } => match body.decode(self.input.bytes(), &self.limits)? {
+                    Found::Framing(n) => self.input.consume(n),
+                    Found::Data(n) => {
+                        let useful = match body {
+                            Body::Length(remaining) => usize::try_from(*remaining).unwrap_or(usize::MAX),
+                            _ => usize::MAX,
+                        };
+                        self.accept(n, n.saturating_add(useful));
+                        return Ok(Step::Data);
+                    }
+                    Found::End { trailers } => {
+                        self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                        self.input.consume(trailers);
+                        self.state = State::BEFORE_HEAD;
+                        return Ok(Step::End);
+                    }
+                    Found::Nothing if !self.end_of_input => return Ok(Step::NeedInput),
+                    Found::Nothing if matches!(body, Body::UntilClose(_)) => {
+                        self.state = State::BEFORE_HEAD;
+                        return Ok(Step::End);
+                    }
+                    Found::Nothing => return Err(PeerError::UnexpectedEnd(body.part())),
+                },
+            }
+        }
+    }
+
+    /// The message so far: its head, and what has come of its body behind it.
+    pub(crate) fn message(&self) -> &[u8] {
+        self.message.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Takes the message so far. A small one is copied into an allocation of its own size, so that the storage stays.
+    pub(crate) fn take(&mut self) -> Bytes {
+        let taken = if self.filled > Self::KEEP {
+            let mut message = std::mem::take(&mut self.message);
+            message.truncate(self.filled);
+            Bytes::from(message)
+        } else {
+            Bytes::copy_from_slice(self.message())
+        };
+        self.filled = 0;
+        taken
+    }
+
+    /// Takes the trailer section of the message that has just ended, empty line included.
+    pub(crate) fn take_trailers(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.trailers)
+    }
+
+    /// Forgets the message so far.
+    pub(crate) fn discard(&mut self) {
+        self.filled = 0;
+        self.trailers.clear();
+        if self.message.len() > Self::KEEP {
+            self.message = Vec::new();
+        }
+    }
+
+    /// Moves `n` bytes from the input to the message, of which at most `useful` are still to come, these included.
+    fn accept(&mut self, n: usize, useful: usize) {
+        let end = self.filled + n;
+        self.make_room(n, useful);
+        let (Some(to), Some(from)) = (self.message.get_mut(self.filled..end), self.input.bytes().get(..n)) else {
+            return;
+        };
+        to.copy_from_slice(from);
+        self.filled = end;
+        self.input.consume(n);
+    }
+
+    /// Storage for the whole message, as far as its bytes are here already.
+    fn reserve_for(&mut self, head: &Head) {
+        let here = self.input.bytes().len();
+        let whole = match head.framing {
+            Framing::Length(length) => usize::try_from(length).unwrap_or(usize::MAX).saturating_add(head.len),
+            Framing::Chunked | Framing::UntilClose => usize::MAX,
+        };
+        self.make_room(here.min(whole), whole);
+    }
+
+    /// Makes at least `wanted` bytes of room behind `filled`. Storage doubles, so that it is never more than twice of
+    /// what really came (or [`Self::GROWTH`]), but does not pass `useful`, the most that can still come.
+    fn make_room(&mut self, wanted: usize, useful: usize) {
+        let end = self.filled.saturating_add(wanted);
+        if self.message.len() >= end {
+            return;
+        }
+        if self.message.capacity() < end {
+            let doubled = self.message.capacity().saturating_mul(2).min(self.filled.saturating_add(useful));
+            self.message.reserve_exact(doubled.max(end) - self.message.len());
+        }
+        self.message.resize(end, 0);
+    }
+}
+
+impl State {
+    const BEFORE_HEAD: State = State::Head { scanned: 0, interim: 0 };
+}
