@@ -1,1 +1,120 @@
-//! stub
+//! Run AWS Lambda functions on smol.
+//!
+//! ```no_run
+//! use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn};
+//! use serde_json::{Value, json};
+//!
+//! fn main() -> Result<(), Error> {
+//!     smol::block_on(run(service_fn(handler)))
+//! }
+//!
+//! async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
+//!     let name = event.payload["name"].as_str().unwrap_or("stranger");
+//!     Ok(json!({ "message": format!("Hello, {name}!") }))
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use lambda_runtime_core::bytes::Bytes;
+use lambda_runtime_core::futures_core::Stream;
+use lambda_runtime_core::serde::{Deserialize, Serialize};
+
+pub use lambda_runtime_core::*;
+
+/// A [`lambda_runtime_core::Runtime`] on smol.
+pub type Runtime<S> = lambda_runtime_core::Runtime<S, Smol>;
+
+/// Serves invocations with `handler`, one at a time, in a span each.
+///
+/// Any executor can poll it: `smol::block_on`, or a `smol::Executor`'s thread. Neither the handler nor its future need
+/// be `Send`.
+///
+/// # Errors
+///
+/// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
+/// Lambda, and the next one is served.
+pub async fn run<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Future: Future<Output = Result<R, F::Error>>,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de>,
+    R: IntoFunctionResponse<B, S>,
+    B: Serialize,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send,
+    E: Into<Error> + Send + Debug,
+{
+    Runtime::new(handler).layer(layers::TracingLayer::new()).run().await
+}
+
+/// smol, as an [`Executor`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Smol;
+
+impl Executor for Smol {
+    type Transport = Tcp;
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<Tcp> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in resolve(host, port).await? {
+            match Async::<TcpStream>::connect(address).await {
+                Ok(stream) => {
+                    stream.get_ref().set_nodelay(true)?;
+                    return Ok(Tcp(stream));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        Timer::after(duration).await;
+    }
+}
+
+/// A name is resolved on another thread, because the system's resolver blocks; an IP address needs none.
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let host = host.to_owned();
+    blocking::unblock(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)).await
+}
+
+/// A non-blocking TCP stream, as a [`Transport`].
+#[derive(Debug)]
+pub struct Tcp(Async<TcpStream>);
+
+impl Transport for Tcp {
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.get_ref().read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut TaskContext<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.get_ref().write_vectored(bufs) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_writable(cx))?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}

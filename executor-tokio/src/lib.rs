@@ -1,1 +1,98 @@
-//! stub
+//! Run AWS Lambda functions on tokio.
+//!
+//! ```no_run
+//! use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn};
+//! use serde_json::{Value, json};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Error> {
+//!     run(service_fn(handler)).await
+//! }
+//!
+//! async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
+//!     let name = event.payload["name"].as_str().unwrap_or("stranger");
+//!     Ok(json!({ "message": format!("Hello, {name}!") }))
+//! }
+//! ```
+//!
+//! A function written for `lambda_runtime` switches in its `Cargo.toml`:
+//! `lambda_runtime = { package = "lambda-runtime-tokio", … }`.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use lambda_runtime_core::bytes::Bytes;
+use lambda_runtime_core::futures_core::Stream;
+use lambda_runtime_core::serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+pub use lambda_runtime_core::*;
+
+/// A [`lambda_runtime_core::Runtime`] on tokio.
+pub type Runtime<S> = lambda_runtime_core::Runtime<S, Tokio>;
+
+/// Serves invocations with `handler`, one at a time, in a span each.
+///
+/// It is called from within a tokio runtime, of either flavor, with I/O and time enabled. Neither the handler nor its
+/// future need be `Send`.
+///
+/// # Errors
+///
+/// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
+/// Lambda, and the next one is served.
+pub async fn run<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Future: Future<Output = Result<R, F::Error>>,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de>,
+    R: IntoFunctionResponse<B, S>,
+    B: Serialize,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send,
+    E: Into<Error> + Send + Debug,
+{
+    Runtime::new(handler).layer(layers::TracingLayer::new()).run().await
+}
+
+/// tokio, as an [`Executor`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tokio;
+
+impl Executor for Tokio {
+    type Transport = Tcp;
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<Tcp> {
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Tcp(stream))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// A tokio TCP stream, as a [`Transport`].
+#[derive(Debug)]
+pub struct Tcp(TcpStream);
+
+impl Transport for Tcp {
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buf))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut TaskContext<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+}

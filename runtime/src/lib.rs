@@ -1,1 +1,42 @@
-//! stub
+//! The AWS Lambda runtime for Rust, without an executor.
+//!
+//! Functions use it through the crate of their executor, `lambda-runtime-tokio` or `lambda-runtime-smol`, which
+//! re-exports all of it. An executor of your own needs a [`Transport`] and an [`Executor`]; everything else is here.
+
+mod address;
+mod config;
+mod connection;
+mod context;
+pub mod diagnostic;
+mod error;
+mod event;
+mod executor;
+mod failure;
+mod handler;
+pub mod layers;
+mod log;
+mod response;
+mod runtime;
+mod slot;
+pub mod streaming;
+mod trace_id;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod tracing;
+mod worker;
+
+pub use address::Address;
+pub use config::Config;
+pub use context::{ClientApplication, ClientContext, CognitoIdentity, Context};
+pub use diagnostic::Diagnostic;
+pub use error::{Error, RunError};
+pub use event::{LambdaEvent, LambdaInvocation};
+pub use executor::{Executor, Transport};
+pub use handler::{HandlerFuture, HandlerService};
+pub use response::{FunctionResponse, IntoFunctionResponse, MetadataPrelude, StreamResponse};
+pub use runtime::Runtime;
+pub use tower::{self, Service, service_fn};
+
+/// What the executors' crates need for their signatures.
+#[doc(hidden)]
+pub use {bytes, futures_core, serde};

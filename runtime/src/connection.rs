@@ -1,0 +1,177 @@
+//! Drives the protocol machine over an executor's sockets: one after the other, as connections break and are made.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use lambda_runtime_proto::client::{Client, Config, Event};
+use lambda_runtime_proto::{CloseReason, Output, PeerError};
+
+use crate::log::warn;
+use crate::{Address, Executor, RunError, Transport};
+
+/// How long the Runtime API may stay unreachable before [`run`](crate::Runtime::run) gives up.
+pub(crate) const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
+
+/// Answers that are no HTTP, or break it, in a row before [`run`](crate::Runtime::run) gives up.
+const MAX_BROKEN: u32 = 5;
+
+pub(crate) struct Connection<X: Executor> {
+    executor: X,
+    address: Address,
+    pub(crate) client: Client,
+    transport: Option<X::Transport>,
+    trouble: Trouble,
+}
+
+/// What went wrong since the last answer.
+#[derive(Default)]
+struct Trouble {
+    tries: u32,
+    /// Time spent waiting before new tries.
+    waited: Duration,
+    /// How many connections broke the protocol.
+    broken: u32,
+    last: Option<io::Error>,
+}
+
+impl<X: Executor> Connection<X> {
+    pub(crate) fn new(executor: X, address: Address, config: Config) -> Self {
+        Self { executor, address, client: Client::new(config), transport: None, trouble: Trouble::default() }
+    }
+
+    /// Waits for the next event, and between events does what the machine wants: write, read, connect.
+    ///
+    /// While the machine is idle it waits for ever: `commands` is polled whenever that may change, and gives them.
+    pub(crate) async fn event(
+        &mut self,
+        mut commands: impl FnMut(&mut Client, &mut Context<'_>),
+    ) -> Result<Event, RunError> {
+        loop {
+            if self.transport.is_none() && self.client.unanswered().next().is_some() {
+                self.connect().await?;
+            }
+            let Self { client, transport, .. } = self;
+            let step = poll_fn(|cx| poll(client, transport.as_mut(), &mut commands, cx)).await;
+            match step {
+                Step::Event(event) => {
+                    self.trouble = Trouble::default();
+                    return Ok(event);
+                }
+                Step::Connect => {}
+                Step::Closed(reason, error) => self.closed(reason, error),
+            }
+        }
+    }
+
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.executor.sleep(duration).await;
+    }
+
+    fn closed(&mut self, reason: CloseReason, error: Option<io::Error>) {
+        self.transport = None;
+        self.client.reconnected();
+        let what = match (&reason, error) {
+            // As the peer announced, or to be expected.
+            (CloseReason::CloseRequested | CloseReason::AnsweredEarly, _) => return,
+            (CloseReason::TransportFailed, Some(error)) => error,
+            (CloseReason::Peer(error), _) => {
+                if !matches!(error, PeerError::UnexpectedEnd(_)) {
+                    self.trouble.broken += 1;
+                }
+                io::Error::new(io::ErrorKind::InvalidData, error.clone())
+            }
+            (reason, _) => io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_string()),
+        };
+        if reason != CloseReason::ClosedByPeer {
+            warn!("the connection to the Lambda Runtime API at {} is lost: {what}", self.address);
+        }
+        self.trouble.last = Some(what);
+    }
+
+    /// Connects, trying again until it works or [`UNREACHABLE_FOR`] has been spent on waiting.
+    async fn connect(&mut self) -> Result<(), RunError> {
+        loop {
+            if let Some(last) = self.trouble.last.take() {
+                self.pause(last).await?;
+            }
+            self.trouble.tries += 1;
+            match self.executor.connect(&self.address.host, self.address.port).await {
+                Ok(transport) => {
+                    self.transport = Some(transport);
+                    return Ok(());
+                }
+                Err(error) => self.trouble.last = Some(error),
+            }
+        }
+    }
+
+    async fn pause(&mut self, last: io::Error) -> Result<(), RunError> {
+        let Trouble { tries, waited, broken, .. } = self.trouble;
+        if waited >= UNREACHABLE_FOR || broken >= MAX_BROKEN {
+            return Err(RunError::Unreachable { address: self.address.to_string(), tries, last });
+        }
+        let pause = backoff(tries);
+        self.trouble.waited += pause;
+        self.executor.sleep(pause).await;
+        Ok(())
+    }
+}
+
+/// None before the first new try, then from a millisecond doubling up to a second, less up to half of it by chance, so
+/// that many workers do not come back at the same moment.
+fn backoff(tries: u32) -> Duration {
+    let Some(doublings) = tries.checked_sub(2) else { return Duration::ZERO };
+    let longest = Duration::from_millis(1 << doublings.min(10)).min(Duration::from_secs(1));
+    // The standard library seeds this from the system's randomness; good enough to spread load.
+    let random = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), tries);
+    longest - longest.mul_f64(0.5 * f64::from(u8::try_from(random % 256).unwrap_or_default()) / 256.0)
+}
+
+enum Step {
+    Event(Event),
+    /// A connection is needed.
+    Connect,
+    Closed(CloseReason, Option<io::Error>),
+}
+
+fn poll<T: Transport>(
+    client: &mut Client,
+    mut transport: Option<&mut T>,
+    commands: &mut impl FnMut(&mut Client, &mut Context<'_>),
+    cx: &mut Context<'_>,
+) -> Poll<Step> {
+    let mut failure = None;
+    loop {
+        commands(client, cx);
+        let read = match (client.poll_output(), transport.as_deref_mut()) {
+            (Output::Event(event), _) => return Poll::Ready(Step::Event(event)),
+            (Output::Closed(reason), _) => return Poll::Ready(Step::Closed(reason, failure)),
+            (Output::Idle, _) => return Poll::Pending,
+            (Output::Transmit(_) | Output::Receive, None) => return Poll::Ready(Step::Connect),
+            (Output::Receive, Some(transport)) => transport.poll_read(cx, client.space()),
+            (Output::Transmit(slices), Some(transport)) => match transport.poll_write_vectored(cx, &slices) {
+                Poll::Ready(Ok(n)) if n > 0 => {
+                    client.sent(n);
+                    continue;
+                }
+                // The peer does not read. It may have answered all the same.
+                Poll::Ready(result) => {
+                    failure = Some(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
+                    client.end_of_output();
+                    continue;
+                }
+                Poll::Pending => transport.poll_read(cx, client.space()),
+            },
+        };
+        match ready!(read) {
+            Ok(0) => client.end_of_input(),
+            Ok(n) => client.filled(n),
+            Err(error) => {
+                failure = Some(error);
+                client.disconnected();
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Why `run` ends.
+
+use std::fmt;
+use std::io;
+
+use lambda_runtime_proto::Endpoint;
+
+use crate::address::VARIABLE;
+
+/// The error type of handlers, layers and `run`.
+pub type Error = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Why [`run`](crate::Runtime::run) ended: nothing that a retry could mend.
+///
+/// `Debug` reads like `Display`, so that a `main` that returns it prints one readable line.
+#[non_exhaustive]
+pub enum RunError {
+    /// `AWS_LAMBDA_RUNTIME_API` is not set.
+    NoAddress,
+    /// The value of `AWS_LAMBDA_RUNTIME_API` is not an address.
+    BadAddress {
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The Runtime API could not be reached, or every connection to it broke down before it answered.
+    Unreachable {
+        /// Its address.
+        address: String,
+        /// How often it was tried.
+        tries: u32,
+        /// What went wrong the last time.
+        last: io::Error,
+    },
+    /// The Runtime API says that it cannot go on.
+    Refused {
+        /// The request that it refused.
+        endpoint: Endpoint,
+        /// The HTTP status.
+        status: u16,
+        /// Its own words.
+        message: String,
+    },
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::NoAddress => write!(
+                f,
+                "the environment variable {VARIABLE} is not set: this program is a Lambda function and needs Lambda's \
+                 Runtime API. Run it locally with `lambda-emulator --event '{{}}' -- PROGRAM` or `cargo lambda watch`"
+            ),
+            RunError::BadAddress { value, why } => write!(
+                f,
+                "the environment variable {VARIABLE} is \"{}\", which is not host:port or http://host:port/path: {why}",
+                value.escape_debug()
+            ),
+            RunError::Unreachable { address, tries, last } => {
+                write!(f, "the Lambda Runtime API at {address} cannot be reached: {last} (tried {tries} times)")
+            }
+            RunError::Refused { endpoint, status, message } => {
+                write!(f, "the Lambda Runtime API refused {endpoint} for good: {status} {message}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RunError::Unreachable { last, .. } => Some(last),
+            _ => None,
+        }
+    }
+}

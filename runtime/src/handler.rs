@@ -1,0 +1,293 @@
+//! The innermost service: decodes the event, calls the handler, encodes its response.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use lambda_runtime_proto::client::{Response, StreamHead};
+use pin_project_lite::pin_project;
+use serde::{Deserialize, Serialize};
+use tower::Service;
+
+use crate::failure::Failure;
+use crate::slot::{Hand, Item, Outcome};
+use crate::{
+    Diagnostic, Error, FunctionResponse, IntoFunctionResponse, LambdaEvent, LambdaInvocation, MetadataPrelude,
+};
+
+/// Makes a service for [`LambdaInvocation`]s of a handler for [`LambdaEvent`]s. `Types` are the event's, the buffered
+/// response's and the stream's type.
+///
+/// Its future completes when the API has acknowledged the response, so that a layer around it sees the end of the
+/// invocation and not just that of the handler. It never fails: what goes wrong is reported to the API.
+pub struct HandlerService<F, Types> {
+    handler: F,
+    types: PhantomData<fn() -> Types>,
+}
+
+impl<F, Types> HandlerService<F, Types> {
+    pub(crate) fn new(handler: F) -> Self {
+        Self { handler, types: PhantomData }
+    }
+}
+
+impl<F: Clone, Types> Clone for HandlerService<F, Types> {
+    fn clone(&self) -> Self {
+        Self::new(self.handler.clone())
+    }
+}
+
+impl<F, A, B, S, D, E> Service<LambdaInvocation> for HandlerService<F, (A, B, S)>
+where
+    F: Service<LambdaEvent<A>>,
+    F::Error: Into<Diagnostic> + Debug,
+    F::Response: IntoFunctionResponse<B, S>,
+    A: for<'de> Deserialize<'de>,
+    B: Serialize,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send,
+    E: Into<Error> + Send + Debug,
+{
+    type Response = ();
+    type Error = Error;
+    type Future = HandlerFuture<F::Future, B, S>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.handler.poll_ready(cx).map_err(|error| NotReady(error.into()).into())
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let LambdaInvocation { mut parts, body, context } = invocation;
+        let Some(hand) = parts.extensions.remove::<Hand>() else {
+            return HandlerFuture { hand: None, stage: Stage::Settling };
+        };
+        let stage = match decode(&body) {
+            Err(failure) => Stage::Failed { failure: Some(failure) },
+            Ok(payload) => {
+                // The event's memory can be used again while the handler runs.
+                drop(body);
+                let event = LambdaEvent { payload, context };
+                match catch_unwind(AssertUnwindSafe(|| self.handler.call(event))) {
+                    Ok(future) => Stage::Handling { future },
+                    Err(panic) => Stage::Failed { failure: Some(Failure::panic("the handler", &*panic)) },
+                }
+            }
+        };
+        HandlerFuture { hand: Some(hand), stage }
+    }
+}
+
+/// The handler's `poll_ready` failed.
+#[derive(Debug)]
+pub(crate) struct NotReady(pub(crate) Diagnostic);
+
+impl std::fmt::Display for NotReady {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.error_message)
+    }
+}
+
+impl std::error::Error for NotReady {}
+
+/// The path in the event is traced only when it is needed to explain a failure: it costs as much as the decoding.
+fn decode<A: for<'de> Deserialize<'de>>(event: &[u8]) -> Result<A, Failure> {
+    let decoded = catch_unwind(|| serde_json::from_slice(event));
+    let error = match decoded {
+        Ok(Ok(payload)) => return Ok(payload),
+        Ok(Err(error)) => error,
+        Err(panic) => return Err(Failure::panic("decoding the event", &*panic)),
+    };
+    let wanted = std::any::type_name::<A>();
+    let traced = catch_unwind(|| {
+        let mut json = serde_json::Deserializer::from_slice(event);
+        serde_path_to_error::deserialize::<_, A>(&mut json).err()
+    });
+    let message = match traced {
+        Ok(Some(traced)) if traced.path().iter().next().is_some() => {
+            format!("the event does not fit {wanted}: at {}: {}", traced.path(), traced.inner())
+        }
+        _ => format!("the event does not fit {wanted}: {error}"),
+    };
+    Err(Failure::runtime("Runtime.BadEvent", message))
+}
+
+pin_project! {
+    /// The future of [`HandlerService`].
+    pub struct HandlerFuture<Fut, B, S> {
+        // `None` if a layer passed on another invocation than it got, without its extensions.
+        hand: Option<Hand>,
+        #[pin]
+        stage: Stage<Fut, B, S>,
+    }
+}
+
+pin_project! {
+    #[project = StageProj]
+    enum Stage<Fut, B, S> {
+        Failed { failure: Option<Failure> },
+        Handling { #[pin] future: Fut },
+        Streaming { stream: S, types: PhantomData<fn() -> B> },
+        Settling,
+    }
+}
+
+impl<Fut, T, Err, B, S, D, E> Future for HandlerFuture<Fut, B, S>
+where
+    Fut: Future<Output = Result<T, Err>>,
+    T: IntoFunctionResponse<B, S>,
+    Err: Into<Diagnostic> + Debug,
+    B: Serialize,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send,
+    E: Into<Error> + Send + Debug,
+{
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(hand) = this.hand else { return Poll::Ready(Err(Lost.into())) };
+        loop {
+            let next = match this.stage.as_mut().project() {
+                StageProj::Failed { failure } => {
+                    if let Some(failure) = failure.take() {
+                        hand.leave(Outcome::Failure(failure), cx);
+                    }
+                    Stage::Settling
+                }
+                StageProj::Handling { future } => {
+                    let polled = catch_unwind(AssertUnwindSafe(|| {
+                        future.poll(cx).map(|result| match result {
+                            Ok(response) => begin(response.into_response(), cx),
+                            Err(error) => Begun::Whole(Outcome::Failure(error.into().into())),
+                        })
+                    }));
+                    let begun = match polled {
+                        Ok(polled) => ready!(polled),
+                        Err(panic) => Begun::Whole(Outcome::Failure(Failure::panic("the handler", &*panic))),
+                    };
+                    match begun {
+                        Begun::Whole(outcome) => {
+                            hand.leave(outcome, cx);
+                            Stage::Settling
+                        }
+                        Begun::Stream { head, first, stream } => {
+                            if !hand.leave(Outcome::Stream(head), cx) {
+                                return Poll::Ready(Ok(()));
+                            }
+                            let ended = matches!(first, Some(Item::Finish));
+                            if let Some(item) = first {
+                                hand.push(item, cx);
+                            }
+                            if ended { Stage::Settling } else { Stage::Streaming { stream, types: PhantomData } }
+                        }
+                    }
+                }
+                StageProj::Streaming { stream, .. } => {
+                    ready!(pump(stream, hand, cx));
+                    Stage::Settling
+                }
+                StageProj::Settling => return hand.poll_settled(cx).map(Ok),
+            };
+            this.stage.set(next);
+        }
+    }
+}
+
+/// A response of which the first is known.
+enum Begun<S> {
+    Whole(Outcome),
+    Stream { head: StreamHead, first: Option<Item>, stream: S },
+}
+
+fn begin<B, S, D, E>(response: FunctionResponse<B, S>, cx: &mut Context<'_>) -> Begun<S>
+where
+    B: Serialize,
+    S: Stream<Item = Result<D, E>> + Unpin,
+    D: Into<Bytes>,
+    E: Into<Error>,
+{
+    match response {
+        FunctionResponse::BufferedResponse(body) => Begun::Whole(match serde_json::to_vec(&body) {
+            Ok(json) => Outcome::Response(Response::json(json)),
+            Err(error) => Outcome::Failure(Failure::runtime(
+                "Runtime.BadResponse",
+                format!("the response cannot be written as JSON: {error}"),
+            )),
+        }),
+        FunctionResponse::StreamingResponse(response) => {
+            let head = match prelude(response.metadata_prelude) {
+                Ok(prelude) => StreamHead::Http { prelude },
+                Err(failure) => return Begun::Whole(Outcome::Failure(failure)),
+            };
+            let mut stream = response.stream;
+            // What fails before the first byte can still be told as an error instead of a torn response.
+            match poll_item(&mut stream, cx) {
+                Poll::Ready(Item::Abort(failure)) => Begun::Whole(Outcome::Failure(failure)),
+                Poll::Ready(item) => Begun::Stream { head, first: Some(item), stream },
+                Poll::Pending => Begun::Stream { head, first: None, stream },
+            }
+        }
+    }
+}
+
+fn prelude(mut prelude: MetadataPrelude) -> Result<Bytes, Failure> {
+    prelude.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
+    serde_json::to_vec(&prelude).map(Bytes::from).map_err(|error| {
+        Failure::runtime("Runtime.BadResponse", format!("the response's prelude cannot be written as JSON: {error}"))
+    })
+}
+
+fn poll_item<S, D, E>(stream: &mut S, cx: &mut Context<'_>) -> Poll<Item>
+where
+    S: Stream<Item = Result<D, E>> + Unpin,
+    D: Into<Bytes>,
+    E: Into<Error>,
+{
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        Pin::new(stream).poll_next(cx).map(|item| match item {
+            Some(Ok(data)) => Item::Chunk(data.into()),
+            Some(Err(error)) => Item::Abort(error.into().into()),
+            None => Item::Finish,
+        })
+    }));
+    polled.unwrap_or_else(|panic| Poll::Ready(Item::Abort(Failure::panic("the response stream", &*panic))))
+}
+
+/// Hands over what the stream yields, as fast as there is room, until its end.
+fn pump<S, D, E>(stream: &mut S, hand: &Hand, cx: &mut Context<'_>) -> Poll<()>
+where
+    S: Stream<Item = Result<D, E>> + Unpin,
+    D: Into<Bytes>,
+    E: Into<Error>,
+{
+    while ready!(hand.poll_room(cx)) {
+        let item = ready!(poll_item(stream, cx));
+        let more = matches!(item, Item::Chunk(_));
+        hand.push(item, cx);
+        if !more {
+            break;
+        }
+    }
+    Poll::Ready(())
+}
+
+/// The way to answer was lost.
+#[derive(Debug)]
+struct Lost;
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "a layer passed on an invocation without the extensions of the one it got (LambdaInvocation::parts)",
+        )
+    }
+}
+
+impl std::error::Error for Lost {}

@@ -1,0 +1,91 @@
+//! A span around each invocation.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+use tracing::Span;
+
+use crate::{Error, LambdaInvocation};
+
+/// Tower middleware to create a tracing span for invocations of the Lambda function.
+#[derive(Debug, Default, Clone)]
+pub struct TracingLayer {}
+
+impl TracingLayer {
+    /// Create a new tracing layer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<S> Layer<S> for TracingLayer {
+    type Service = TracingService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        TracingService { inner }
+    }
+}
+
+/// Tower service returned by [TracingLayer].
+#[derive(Debug, Clone)]
+pub struct TracingService<S> {
+    inner: S,
+}
+
+impl<S> Service<LambdaInvocation> for TracingService<S>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+{
+    type Response = ();
+    type Error = Error;
+    type Future = Traced<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let span = request_span(&invocation.context);
+        // Spans that the inner services open have this one as their parent.
+        let inner = span.in_scope(|| self.inner.call(invocation));
+        Traced { inner, span }
+    }
+}
+
+pin_project! {
+    /// The future of [`TracingService`].
+    pub struct Traced<F> {
+        #[pin]
+        inner: F,
+        span: Span,
+    }
+}
+
+impl<F: Future> Future for Traced<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.span.in_scope(|| this.inner.poll(cx))
+    }
+}
+
+/// The span of an invocation: its request id and, where the API gave them, its X-Ray trace id and tenant id.
+pub fn request_span(context: &crate::Context) -> Span {
+    let span = tracing::info_span!(
+        "Lambda runtime invoke",
+        requestId = context.request_id,
+        xrayTraceId = tracing::field::Empty,
+        tenantId = tracing::field::Empty
+    );
+    if let Some(trace_id) = &context.xray_trace_id {
+        span.record("xrayTraceId", trace_id);
+    }
+    if let Some(tenant_id) = &context.tenant_id {
+        span.record("tenantId", tenant_id);
+    }
+    span
+}

@@ -1,0 +1,142 @@
+//! `Runtime`: a handler, its layers, and the loop that serves invocations.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::HeaderValue;
+use lambda_runtime_proto::client;
+use serde::{Deserialize, Serialize};
+use tower::{Layer, Service};
+
+use crate::connection::Connection;
+use crate::handler::HandlerService;
+use crate::slot::Slot;
+use crate::worker::Worker;
+use crate::{
+    Address, Config, Diagnostic, Error, Executor, IntoFunctionResponse, LambdaEvent, LambdaInvocation, RunError,
+};
+
+/// A handler and its layers, on the executor `X`. The executors' crates name it `Runtime<S>`.
+///
+/// ```
+/// # use lambda_runtime_core::{Error, Executor, LambdaEvent, Runtime, service_fn};
+/// # use serde_json::Value;
+/// async fn echo(event: LambdaEvent<Value>) -> Result<Value, Error> {
+///     Ok(event.payload)
+/// }
+///
+/// async fn serve<X: Executor + Default>() -> Result<(), Error> {
+///     Runtime::<_, X>::new(service_fn(echo)).run().await
+/// }
+/// ```
+#[must_use = "a runtime does nothing until it is run"]
+pub struct Runtime<S, X> {
+    service: S,
+    executor: X,
+    config: Arc<Config>,
+    address: Option<Address>,
+    pipelining: bool,
+}
+
+impl<F, A, R, B, S, D, E, X> Runtime<HandlerService<F, (A, B, S)>, X>
+where
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Future: Future<Output = Result<R, F::Error>>,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de>,
+    R: IntoFunctionResponse<B, S>,
+    B: Serialize,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send,
+    E: Into<Error> + Send + Debug,
+    X: Executor + Default,
+{
+    /// A runtime that has `handler` handle events. It does nothing until it is [run](Runtime::run).
+    ///
+    /// It has no layers: add [`TracingLayer`](crate::layers::TracingLayer), which `run` of the executors' crates
+    /// includes.
+    pub fn new(handler: F) -> Self {
+        Self {
+            service: HandlerService::new(handler),
+            executor: X::default(),
+            config: Arc::new(Config::from_env()),
+            address: None,
+            pipelining: false,
+        }
+    }
+}
+
+impl<S, X> Runtime<S, X> {
+    /// Adds a layer: for an incoming invocation it runs before any layer that was added earlier.
+    ///
+    /// The service that it wraps completes when the API has acknowledged the response, so what a layer does afterwards
+    /// (flushing telemetry, say) does not delay the caller.
+    pub fn layer<L>(self, layer: L) -> Runtime<L::Service, X>
+    where
+        L: Layer<S>,
+        L::Service: Service<LambdaInvocation, Response = (), Error = Error>,
+    {
+        Runtime {
+            service: layer.layer(self.service),
+            executor: self.executor,
+            config: self.config,
+            address: self.address,
+            pipelining: self.pipelining,
+        }
+    }
+
+    /// Uses the Runtime API at this address instead of the one in `AWS_LAMBDA_RUNTIME_API`: for tests, which start an
+    /// emulator of their own.
+    pub fn address(mut self, address: Address) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// Asks for the next invocation in the same write in which the answer to the last one goes out, which saves two
+    /// system calls an invocation. Off by default.
+    ///
+    /// It is safe with any API that takes one request of a connection after the other, as Lambda's does. Mind that
+    /// Lambda may freeze the process as soon as it has seen the request for the next invocation: what a layer does
+    /// after the response (flushing telemetry, say) may then be delayed until the next event.
+    pub fn pipelining(mut self, pipelining: bool) -> Self {
+        self.pipelining = pipelining;
+        self
+    }
+}
+
+impl<S, X> Runtime<S, X>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+    X: Executor,
+{
+    /// Serves invocations, one at a time. Neither the handler nor its future need be `Send`.
+    ///
+    /// # Errors
+    ///
+    /// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
+    /// the API, and the next one is served.
+    pub async fn run(self) -> Result<(), Error> {
+        let address = match self.address {
+            Some(address) => address,
+            None => Address::from_env()?,
+        };
+        let config = client::Config {
+            base_path: address.base_path.clone(),
+            user_agent: HeaderValue::from_static(concat!("lambda-runtime-rust/", env!("CARGO_PKG_VERSION"))),
+            pipelining: self.pipelining,
+            ..client::Config::new(address.authority.clone())
+        };
+        let worker = Worker {
+            service: self.service,
+            connection: Connection::new(self.executor, address, config),
+            config: self.config,
+            slot: Slot::default(),
+            pipelining: self.pipelining,
+            sets_trace_id: true,
+        };
+        worker.run().await.map_err(|error: RunError| error.into())
+    }
+}

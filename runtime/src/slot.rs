@@ -1,0 +1,224 @@
+//! Where the innermost service leaves the outcome of an invocation, and the worker that owns the connection takes it.
+//!
+//! Both are polled by one task, in turn, so the lock is never contended. It is a lock all the same because a layer may
+//! poll the service on a task of its own.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use lambda_runtime_proto::client::{Response, StreamHead};
+
+use crate::failure::Failure;
+
+/// A stream is asked for more only while fewer bytes than this wait to be written.
+pub(crate) const MAX_QUEUED: usize = 64 * 1024;
+
+/// What comes of an invocation.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Response(Response),
+    Failure(Failure),
+    /// Chunks follow, then [`Item::Finish`] or [`Item::Abort`].
+    Stream(StreamHead),
+}
+
+/// A part of a streamed response.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Chunk(Bytes),
+    Finish,
+    Abort(Failure),
+}
+
+impl Item {
+    /// What it counts for in the queue. Even an empty chunk counts, so that a stream of nothing but those comes to a
+    /// stop.
+    fn weight(&self) -> usize {
+        match self {
+            Item::Chunk(data) => data.len().saturating_add(8),
+            Item::Finish | Item::Abort(_) => 0,
+        }
+    }
+}
+
+/// One worker's place of handing over, for one invocation after the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Slot(Arc<Mutex<State>>);
+
+/// The right to fill a slot for one invocation. It travels in the invocation's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Hand {
+    slot: Slot,
+    serial: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The invocation that may fill the slot; hands of earlier ones are void.
+    serial: u64,
+    taken: bool,
+    outcome: Option<Outcome>,
+    items: VecDeque<Item>,
+    /// Bytes of chunks that are not written yet: in `items`, and behind them.
+    queued: usize,
+    settled: bool,
+    /// Nothing more will be left or pushed.
+    ended: bool,
+    service: Option<Waker>,
+    worker: Option<Waker>,
+    /// The service is polled by the worker's own task and can go on.
+    service_can_go_on: bool,
+}
+
+impl State {
+    /// Lets the service go on.
+    fn wake_service(&mut self, cx: &Context<'_>) {
+        let Some(waker) = self.service.take() else { return };
+        if waker.will_wake(cx.waker()) {
+            self.service_can_go_on = true;
+        } else {
+            waker.wake();
+        }
+    }
+
+    /// Lets the worker go on. Where one task polls both, the worker's turn is next anyway.
+    fn wake_worker(&mut self, cx: &Context<'_>) {
+        if let Some(waker) = self.worker.take()
+            && !waker.will_wake(cx.waker())
+        {
+            waker.wake();
+        }
+    }
+}
+
+fn register(place: &mut Option<Waker>, cx: &Context<'_>) {
+    match place {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *place = Some(cx.waker().clone()),
+    }
+}
+
+/// The worker's side.
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Empties the slot for the next invocation.
+    pub(crate) fn open(&self) -> Hand {
+        let mut state = self.state();
+        let serial = state.serial.wrapping_add(1);
+        *state = State { serial, ..State::default() };
+        drop(state);
+        Hand { slot: self.clone(), serial }
+    }
+
+    pub(crate) fn poll_outcome(&self, cx: &Context<'_>) -> Poll<Outcome> {
+        let mut state = self.state();
+        match state.outcome.take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => {
+                register(&mut state.worker, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    pub(crate) fn poll_item(&self, cx: &Context<'_>) -> Poll<Item> {
+        let mut state = self.state();
+        match state.items.pop_front() {
+            Some(item) => Poll::Ready(item),
+            None => {
+                register(&mut state.worker, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// So many bytes of the chunks taken are not written yet.
+    pub(crate) fn set_unwritten(&self, unwritten: usize, cx: &Context<'_>) {
+        let mut state = self.state();
+        state.queued = state.items.iter().map(Item::weight).sum::<usize>().saturating_add(unwritten);
+        if state.queued < MAX_QUEUED {
+            state.wake_service(cx);
+        }
+    }
+
+    /// Whether the service waited for what has happened since, and is to be polled again in this turn.
+    pub(crate) fn service_can_go_on(&self) -> bool {
+        std::mem::take(&mut self.state().service_can_go_on)
+    }
+
+    /// The API has acknowledged the outcome, or nothing can change it any more.
+    pub(crate) fn settle(&self, cx: &Context<'_>) {
+        let mut state = self.state();
+        state.settled = true;
+        state.wake_service(cx);
+    }
+}
+
+/// The service's side.
+impl Hand {
+    fn state(&self) -> Option<MutexGuard<'_, State>> {
+        Some(self.slot.state()).filter(|state| state.serial == self.serial)
+    }
+
+    /// Leaves the outcome. Only the first counts; returns whether this is it.
+    pub(crate) fn leave(&self, outcome: Outcome, cx: &Context<'_>) -> bool {
+        let Some(mut state) = self.state().filter(|state| !state.taken) else { return false };
+        state.taken = true;
+        state.ended = !matches!(outcome, Outcome::Stream(_));
+        state.outcome = Some(outcome);
+        state.wake_worker(cx);
+        true
+    }
+
+    /// The service is done, with this result. If it left nothing, or not all of its stream, that is a failure.
+    /// Returns the failure if it comes too late to be reported.
+    pub(crate) fn conclude(&self, result: Result<(), Failure>, cx: &Context<'_>) -> Result<(), Failure> {
+        let (taken, ended) = self.state().map_or((true, true), |state| (state.taken, state.ended));
+        let failure = match result {
+            Err(failure) if taken && ended => return Err(failure),
+            Ok(()) if ended => return Ok(()),
+            Err(failure) => failure,
+            Ok(()) => Failure::runtime(
+                "Runtime.NoResponse",
+                "a layer completed the invocation before the handler's response was there or complete",
+            ),
+        };
+        if taken {
+            self.push(Item::Abort(failure), cx);
+        } else {
+            self.leave(Outcome::Failure(failure), cx);
+        }
+        Ok(())
+    }
+
+    /// Waits until there is room for a chunk. `Ready(false)` when the response is settled: nobody wants more.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<bool> {
+        let Some(mut state) = self.state().filter(|state| !state.settled) else { return Poll::Ready(false) };
+        if state.queued < MAX_QUEUED {
+            return Poll::Ready(true);
+        }
+        register(&mut state.service, cx);
+        Poll::Pending
+    }
+
+    /// Continues a streamed response.
+    pub(crate) fn push(&self, item: Item, cx: &Context<'_>) {
+        let Some(mut state) = self.state() else { return };
+        state.queued = state.queued.saturating_add(item.weight());
+        state.ended |= !matches!(item, Item::Chunk(_));
+        state.items.push_back(item);
+        state.wake_worker(cx);
+    }
+
+    /// Waits until the outcome is settled.
+    pub(crate) fn poll_settled(&self, cx: &Context<'_>) -> Poll<()> {
+        let Some(mut state) = self.state().filter(|state| !state.settled) else { return Poll::Ready(()) };
+        register(&mut state.service, cx);
+        Poll::Pending
+    }
+}

@@ -1,0 +1,288 @@
+//! One worker: one connection, one invocation after the other.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use lambda_runtime_proto::client::{Answer, Client, Event, Invocation, InvocationToken, Meaning, ResponseStream};
+use serde::Deserialize;
+use tower::Service;
+
+use crate::connection::Connection;
+use crate::context::header;
+use crate::failure::Failure;
+use crate::handler::NotReady;
+use crate::log::{error, warn};
+use crate::slot::{Hand, Item, Outcome, Slot};
+use crate::{Config, Error, Executor, LambdaInvocation, RunError, trace_id};
+
+/// Before /next is asked again after an answer that was no invocation.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) struct Worker<S, X: Executor> {
+    pub(crate) service: S,
+    pub(crate) connection: Connection<X>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) slot: Slot,
+    pub(crate) pipelining: bool,
+    /// Set `_X_AMZN_TRACE_ID` for each invocation: right only where there is one at a time.
+    pub(crate) sets_trace_id: bool,
+}
+
+impl<S, X> Worker<S, X>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+    X: Executor,
+{
+    /// Serves invocations until the API cannot go on.
+    pub(crate) async fn run(mut self) -> Result<(), RunError> {
+        loop {
+            let invocation = self.next().await?;
+            self.serve(invocation).await?;
+        }
+    }
+
+    async fn next(&mut self) -> Result<Invocation, RunError> {
+        loop {
+            // Refused only when it has been asked for already, which pipelining does.
+            let _ = self.connection.client.next_invocation();
+            match self.connection.event(|_, _| {}).await? {
+                Event::Invocation(invocation) => return Ok(invocation),
+                Event::NoInvocation(none) => {
+                    warn!("the Lambda Runtime API sent no invocation: {none}; asking again");
+                    self.connection.sleep(PAUSE).await;
+                }
+                Event::Answered(answer) => check(&answer, "")?,
+                _ => {}
+            }
+        }
+    }
+
+    /// Has the invocation handled and answered. Both go on in turn, in this task: the service until it completes, the
+    /// connection until the API has acknowledged the answer.
+    async fn serve(&mut self, invocation: Invocation) -> Result<(), RunError> {
+        let hand = self.slot.open();
+        let unpacked = unpack(&invocation, &hand, &self.config);
+        let request_id = invocation.request_id().to_owned();
+        let token = invocation.into_token();
+        if self.sets_trace_id
+            && let Ok(invocation) = &unpacked
+        {
+            trace_id::set(invocation.context.xray_trace_id.as_deref());
+        }
+        let mut call = pin!(call(&mut self.service, unpacked));
+        let mut answer = pin!(answer(&mut self.connection, &self.slot, token, &request_id, self.pipelining));
+        let (mut called, mut answered) = (false, false);
+        poll_fn(|cx| {
+            loop {
+                if !called && let Poll::Ready(result) = call.as_mut().poll(cx) {
+                    called = true;
+                    if let Err(failure) = hand.conclude(result, cx) {
+                        error!("a layer failed after invocation {request_id} was answered: {failure}");
+                    }
+                }
+                if !answered && let Poll::Ready(result) = answer.as_mut().poll(cx) {
+                    answered = true;
+                    result?;
+                    self.slot.settle(cx);
+                }
+                if called && answered {
+                    return Poll::Ready(Ok(()));
+                }
+                if called || !self.slot.service_can_go_on() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// The answer to /next as layers see it.
+fn unpack(invocation: &Invocation, hand: &Hand, config: &Arc<Config>) -> Result<LambdaInvocation, Failure> {
+    let (bytes, _) = invocation.bytes();
+    let mut headers = HeaderMap::with_capacity(16);
+    for (name, value) in invocation.headers() {
+        // Slices of the event's own memory, not copies.
+        if let (Some(name), Ok(value)) = (header_name(name), HeaderValue::from_maybe_shared(bytes.slice_ref(value))) {
+            headers.append(name, value);
+        }
+    }
+    let context = crate::Context::new(invocation.request_id(), Arc::clone(config), &headers)
+        .map_err(|error| Failure::runtime("Runtime.BadHeader", error.to_string()))?;
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = http::StatusCode::from_u16(invocation.status()).unwrap_or_default();
+    parts.headers = headers;
+    parts.extensions.insert(hand.clone());
+    Ok(LambdaInvocation { parts, body: invocation.body(), context })
+}
+
+/// The usual names cost nothing; any other is parsed.
+fn header_name(name: &str) -> Option<HeaderName> {
+    const USUAL: [&str; 7] = [
+        header::REQUEST_ID,
+        header::DEADLINE_MS,
+        header::FUNCTION_ARN,
+        header::TRACE_ID,
+        header::CLIENT_CONTEXT,
+        header::COGNITO_IDENTITY,
+        header::TENANT_ID,
+    ];
+    match USUAL.into_iter().find(|usual| usual.eq_ignore_ascii_case(name)) {
+        Some(usual) => Some(HeaderName::from_static(usual)),
+        None => HeaderName::from_bytes(name.as_bytes()).ok(),
+    }
+}
+
+/// Calls the layered service. A panic in a layer is a failure like any other.
+async fn call<S>(service: &mut S, invocation: Result<LambdaInvocation, Failure>) -> Result<(), Failure>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+{
+    let invocation = invocation?;
+    poll_fn(|cx| caught(|| service.poll_ready(cx))).await?;
+    let future = catch_unwind(AssertUnwindSafe(|| service.call(invocation)))
+        .map_err(|panic| Failure::panic("a layer", &*panic))?;
+    let mut future = pin!(future);
+    poll_fn(|cx| caught(|| future.as_mut().poll(cx))).await
+}
+
+fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Failure>> {
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(poll) => poll.map_err(|error| match error.downcast::<NotReady>() {
+            Ok(not_ready) => not_ready.0.into(),
+            Err(error) => error.into(),
+        }),
+        Err(panic) => Poll::Ready(Err(Failure::panic("a layer", &*panic))),
+    }
+}
+
+/// Gives the machine what the slot brings, and sees to it that the API gets it.
+async fn answer<X: Executor>(
+    connection: &mut Connection<X>,
+    slot: &Slot,
+    token: InvocationToken,
+    request_id: &str,
+    pipelining: bool,
+) -> Result<(), RunError> {
+    let mut giving = Giving::Outcome(token);
+    loop {
+        let event = connection
+            .event(|client, cx| {
+                giving.give(client, slot, request_id, cx);
+                if pipelining && matches!(giving, Giving::Nothing) {
+                    let _ = client.next_invocation();
+                }
+            })
+            .await?;
+        match event {
+            Event::Answered(answer) => return check(&answer, request_id),
+            Event::StreamTorn => {
+                warn!("invocation {request_id}: the connection broke while the response was streamed");
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What of an answer the machine still has to be given.
+enum Giving {
+    Outcome(InvocationToken),
+    Stream(ResponseStream),
+    Nothing,
+}
+
+impl Giving {
+    fn give(&mut self, client: &mut Client, slot: &Slot, request_id: &str, cx: &Context<'_>) {
+        loop {
+            *self = match std::mem::replace(self, Giving::Nothing) {
+                Giving::Nothing => return,
+                Giving::Outcome(token) => match slot.poll_outcome(cx) {
+                    Poll::Ready(outcome) => give_outcome(client, token, outcome, request_id),
+                    Poll::Pending => {
+                        *self = Giving::Outcome(token);
+                        return;
+                    }
+                },
+                Giving::Stream(stream) => match slot.poll_item(cx) {
+                    // When the stream is over on the API's side, its answer is on the way and says so.
+                    Poll::Ready(Item::Chunk(data)) => match client.chunk(&stream, data) {
+                        Ok(()) => Giving::Stream(stream),
+                        Err(_) => Giving::Nothing,
+                    },
+                    Poll::Ready(Item::Finish) => {
+                        let _ = client.finish(stream);
+                        Giving::Nothing
+                    }
+                    Poll::Ready(Item::Abort(failure)) => {
+                        error!("invocation {request_id} failed while its response was streamed: {failure}");
+                        let _ = client.abort(stream, failure.to_proto());
+                        Giving::Nothing
+                    }
+                    Poll::Pending => {
+                        slot.set_unwritten(client.queued(), cx);
+                        *self = Giving::Stream(stream);
+                        return;
+                    }
+                },
+            };
+        }
+    }
+}
+
+fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome, request_id: &str) -> Giving {
+    let refused = match outcome {
+        Outcome::Response(response) => client.respond(token, response).err(),
+        Outcome::Failure(failure) => {
+            error!("invocation {request_id} failed: {failure}");
+            client.fail(token, failure.to_proto()).err()
+        }
+        Outcome::Stream(head) => match client.stream(token, head) {
+            Ok(stream) => return Giving::Stream(stream),
+            Err(refused) => Some(refused),
+        },
+    };
+    if let Some(refused) = refused {
+        let failure = Failure::runtime("Runtime.BadResponse", refused.to_string());
+        error!("invocation {request_id} failed: {failure}");
+        let _ = client.fail(refused.token, failure.to_proto());
+    }
+    Giving::Nothing
+}
+
+/// What the API said to a request, or to an invocation's answer.
+fn check(answer: &Answer, request_id: &str) -> Result<(), RunError> {
+    let (endpoint, status) = (answer.endpoint(), answer.status());
+    match answer.meaning() {
+        Meaning::Accepted => {}
+        Meaning::Fatal => return Err(RunError::Refused { endpoint, status, message: words(answer) }),
+        Meaning::TooLate => warn!(
+            "invocation {request_id}: the answer came too late, the invocation has timed out ({status} {})",
+            words(answer)
+        ),
+        _ => error!("invocation {request_id}: the Lambda Runtime API refused the answer: {status} {}", words(answer)),
+    }
+    Ok(())
+}
+
+/// The API's own words, from the body of its answer.
+fn words(answer: &Answer) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Words {
+        #[serde(default)]
+        error_type: String,
+        #[serde(default)]
+        error_message: String,
+    }
+    let body = answer.body();
+    match serde_json::from_slice(&body) {
+        Ok(Words { error_type, error_message }) => format!("{error_type}: {error_message}"),
+        Err(_) => String::from_utf8_lossy(&body).chars().take(1000).collect::<String>().trim().to_owned(),
+    }
+}
