@@ -32,7 +32,7 @@ pub enum CloseReason {
     ClosedByPeer,
     /// The last message said `Connection: close`, or was of HTTP/1.0.
     CloseRequested,
-    /// A request was answered before it was sent whole, so the rest of it has no place.
+    /// A request was refused before it was sent whole, so the rest of it has no place.
     AnsweredEarly,
     /// The driver reported that the socket failed.
     TransportFailed,
@@ -47,7 +47,7 @@ impl fmt::Display for CloseReason {
         match self {
             CloseReason::ClosedByPeer => f.write_str("closed by the peer"),
             CloseReason::CloseRequested => f.write_str("the last message asked to close it"),
-            CloseReason::AnsweredEarly => f.write_str("answered before the request was sent whole"),
+            CloseReason::AnsweredEarly => f.write_str("refused before the request was sent whole"),
             CloseReason::TransportFailed => f.write_str("the transport failed"),
             CloseReason::Cut => f.write_str("cut short"),
             CloseReason::Peer(error) => error.fmt(f),

@@ -98,6 +98,8 @@ pub struct Client {
     unanswered: VecDeque<Request>,
     /// The response that is being read.
     reading: Option<Reading>,
+    /// The response to the oldest request, accepted before all of that request was sent.
+    early: Option<Reading>,
     /// Identifies the invocation in hand; counts up.
     serial: u64,
     request_id: String,
@@ -140,6 +142,18 @@ struct Reading {
     keep_alive: bool,
 }
 
+impl Reading {
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+impl Request {
+    fn is_sent(&self) -> bool {
+        self.outgoing.is_sent()
+    }
+}
+
 /// What happened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -176,6 +190,7 @@ impl Client {
             phase: Phase::Init,
             unanswered: VecDeque::new(),
             reading: None,
+            early: None,
             serial: 0,
             request_id: String::new(),
             invocation_id: None,
@@ -214,6 +229,9 @@ impl Client {
     /// Decodes what has come until it amounts to an event or more input is needed.
     fn read(&mut self) -> Option<Event> {
         loop {
+            if let Some(head) = self.early.take_if(|_| self.unanswered.front().is_some_and(Request::is_sent)) {
+                return self.answered(&head);
+            }
             if self.reading.is_none() && !self.can_be_answered() && !self.reader.is_between_messages() {
                 self.close(CloseReason::Peer(PeerError::Unsolicited));
                 return None;
@@ -225,8 +243,16 @@ impl Client {
                 }
                 Ok(Step::Data) => {}
                 Ok(Step::End) => {
-                    if let (Some(head), Some(request)) = (self.reading.take(), self.unanswered.pop_front()) {
-                        return Some(self.answered(request, &head));
+                    let Some(head) = self.reading.take() else { continue };
+                    if self.unanswered.front().is_some_and(Request::is_sent) {
+                        return self.answered(&head);
+                    }
+                    if head.is_success() {
+                        // A server may accept a request when it has seen its head and pass the body on as it comes.
+                        self.early = Some(head);
+                    } else {
+                        self.close(CloseReason::AnsweredEarly);
+                        return self.answered(&head);
                     }
                 }
                 Ok(Step::NeedInput) => return None,
@@ -244,14 +270,12 @@ impl Client {
 
     /// The API may answer a request as soon as its first byte was sent.
     fn can_be_answered(&self) -> bool {
-        self.unanswered.front().is_some_and(|request| request.outgoing.is_started())
+        self.early.is_none() && self.unanswered.front().is_some_and(|request| request.outgoing.is_started())
     }
 
     /// The oldest request was answered.
-    fn answered(&mut self, Request { endpoint, outgoing }: Request, head: &Reading) -> Event {
-        if !outgoing.is_sent() {
-            self.close(CloseReason::AnsweredEarly);
-        }
+    fn answered(&mut self, head: &Reading) -> Option<Event> {
+        let Request { endpoint, outgoing } = self.unanswered.pop_front()?;
         self.spare_heads.push(outgoing.into_head());
         if let (Endpoint::Response, Phase::Streaming(_)) = (endpoint, &self.phase) {
             self.phase = Phase::Idle;
@@ -261,10 +285,10 @@ impl Client {
         } else if self.unanswered.is_empty() && !self.reader.is_between_messages() {
             self.close(CloseReason::Peer(PeerError::Unsolicited));
         }
-        match endpoint {
-            Endpoint::Next if (200..300).contains(&head.status) => self.invocation(head),
+        Some(match endpoint {
+            Endpoint::Next if head.is_success() => self.invocation(head),
             _ => Event::Answered(Answer::new(endpoint, head.status, head.head_len, &mut self.reader)),
-        }
+        })
     }
 
     fn invocation(&mut self, head: &Reading) -> Event {
@@ -338,6 +362,7 @@ impl Client {
     pub fn reconnected(&mut self) {
         self.reader.reset();
         self.reading = None;
+        self.early = None;
         self.closed = None;
         self.output_ended = false;
         let before = self.unanswered.len();
