@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerError {
-    /// The first bytes of a response are not `HTTP/1.`; they are given.
+    /// A response does not begin with `HTTP/1.`; its first bytes are given, up to the one that differs.
     NotHttp(Vec<u8>),
     /// A head that breaks the grammar of RFC 9112 sections 2 to 5, in `httparse`'s words.
     MalformedHead(httparse::Error),
@@ -74,7 +74,7 @@ impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PeerError::NotHttp(bytes) => {
-                write!(f, "the peer does not speak HTTP/1: it sent \"{}\"", bytes.escape_ascii())
+                write!(f, "the peer does not speak HTTP/1: its answer begins with \"{}\"", bytes.escape_ascii())
             }
             PeerError::MalformedHead(error) => write!(f, "malformed HTTP head: {error}"),
             PeerError::BareLineEnding => f.write_str("a header line does not end in CRLF"),

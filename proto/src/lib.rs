@@ -1,5 +1,10 @@
 //! The AWS Lambda Runtime API as a state machine that does no I/O.
 
+#![forbid(unsafe_code)]
+
+#[cfg(any(test, feature = "checks"))]
+#[doc(hidden)]
+pub mod checks;
 pub mod client;
 mod endpoint;
 mod error;

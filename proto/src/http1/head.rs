@@ -47,8 +47,10 @@ pub(crate) fn find_end(
     limits: &Limits,
 ) -> Result<Option<usize>, PeerError> {
     const VERSION: &[u8] = b"HTTP/1.";
-    if role == Role::Response && !bytes.iter().zip(VERSION).all(|(found, wanted)| found == wanted) {
-        return Err(PeerError::NotHttp(bytes.iter().take(VERSION.len()).copied().collect()));
+    if role == Role::Response
+        && let Some(at) = bytes.iter().zip(VERSION).position(|(found, wanted)| found != wanted)
+    {
+        return Err(PeerError::NotHttp(bytes.iter().take(at + 1).copied().collect()));
     }
     match find_empty_line(bytes, scanned) {
         Some(end) if end <= limits.head => Ok(Some(end)),

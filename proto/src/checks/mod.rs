@@ -1,0 +1,20 @@
+//! The checks that tests and fuzz targets share: each takes any bytes and panics when a promise of the machines is
+//! broken.
+//!
+//! They are here, behind the feature `checks`, so that what a fuzzer runs is what `cargo test` runs.
+
+#![expect(clippy::panic, reason = "a check fails by panicking")]
+
+mod duplex;
+mod entropy;
+mod headers;
+mod splits;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+pub use duplex::duplex;
+pub use entropy::Entropy;
+pub use headers::{headers, prelude};
+pub use splits::{check_splits, client_bytes, server_bytes, splits};
+pub use trace::{Command, Entry, Side, Step, trace};
