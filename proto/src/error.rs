@@ -13,7 +13,7 @@ pub enum PeerError {
     NotHttp(Vec<u8>),
     /// A head that breaks the grammar of RFC 9112 sections 2 to 5, in `httparse`'s words.
     MalformedHead(httparse::Error),
-    /// A line of a head or trailer section ends in LF without CR, or holds a CR without LF (RFC 9112 section 2.2).
+    /// A line of a head or trailer section ends in LF without CR (RFC 9112 section 2.2).
     BareLineEnding,
     /// The head is longer than [`Limits::head`](crate::Limits::head), whose value this is.
     HeadTooLong(usize),
@@ -39,7 +39,8 @@ pub enum PeerError {
     LengthBesideChunked,
     /// A `Transfer-Encoding` other than a single `chunked`, or one in HTTP/1.0.
     UnsupportedTransferEncoding,
-    /// A chunk's size line that is not one to sixteen hexadecimal digits, optional extensions and CRLF.
+    /// A chunk's size line that is not one to sixteen hexadecimal digits, optional extensions without control bytes,
+    /// and CRLF.
     BadChunkSize,
     /// A chunk's data is not followed by CRLF.
     BadChunkEnd,

@@ -111,7 +111,7 @@ pub fn trace(side: Side, limits: &Limits, script: &[Step], split: &mut dyn FnMut
 }
 
 enum Machine {
-    Client { client: Client, token: Option<InvocationToken>, stream: Option<ResponseStream> },
+    Client { client: Box<Client>, token: Option<InvocationToken>, stream: Option<ResponseStream> },
     Server(Server),
 }
 
@@ -120,7 +120,7 @@ enum Wanted {
     Write(Vec<u8>),
     Said(String),
     Data(Vec<u8>),
-    Input(&'static str),
+    Input,
     Closed(String),
 }
 
@@ -159,7 +159,7 @@ impl Player {
                     self.closed = Some(reason);
                     return;
                 }
-                Wanted::Input(_) => {
+                Wanted::Input => {
                     assert!(self.closed.is_none(), "a closed connection wants nothing");
                     return;
                 }
@@ -187,7 +187,7 @@ impl Machine {
                 let mut config = client::Config::new(HeaderValue::from_static("api:9001"));
                 config.limits = limits.clone();
                 config.pipelining = true;
-                Machine::Client { client: Client::new(config), token: None, stream: None }
+                Machine::Client { client: Box::new(Client::new(config)), token: None, stream: None }
             }
             Side::Server => Machine::Server(Server::new(limits.clone())),
         }
@@ -309,8 +309,7 @@ fn wanted<E>(output: Output<'_, E>, event: impl FnOnce(E) -> Wanted) -> Wanted {
     match output {
         Output::Transmit(slices) => Wanted::Write(slices.iter().flat_map(|slice| slice.iter().copied()).collect()),
         Output::Event(happened) => event(happened),
-        Output::Receive => Wanted::Input("receive"),
-        Output::Idle => Wanted::Input("idle"),
+        Output::Receive | Output::Idle => Wanted::Input,
         Output::Closed(reason) => Wanted::Closed(reason.to_string()),
     }
 }

@@ -282,8 +282,6 @@ impl Client {
         }
         if !head.keep_alive {
             self.close(CloseReason::CloseRequested);
-        } else if self.unanswered.is_empty() && !self.reader.is_between_messages() {
-            self.close(CloseReason::Peer(PeerError::Unsolicited));
         }
         Some(match endpoint {
             Endpoint::Next if head.is_success() => self.invocation(head),

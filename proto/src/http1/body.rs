@@ -133,13 +133,13 @@ impl Chunked {
             },
             ChunkState::Trailers { scanned } => match input {
                 [b'\r', b'\n', ..] => Ok(Found::End { trailers: 2 }),
-                _ => match head::find_empty_line(input, scanned) {
-                    Some(end) if end <= limits.trailers => {
+                _ => match head::find_empty_line(input.get(..limits.trailers).unwrap_or(input), scanned)? {
+                    Some(end) => {
                         head::parse_trailers(input.get(..end).unwrap_or_default(), limits)?;
                         Ok(Found::End { trailers: end })
                     }
-                    None if input.len() < limits.trailers => Ok(Found::Nothing),
-                    _ => Err(PeerError::TrailersTooLong(limits.trailers)),
+                    None if input.len() >= limits.trailers => Err(PeerError::TrailersTooLong(limits.trailers)),
+                    None => Ok(Found::Nothing),
                 },
             },
         }
@@ -183,7 +183,7 @@ fn parse_size_line(input: &[u8], limits: &Limits) -> Result<Option<(u64, usize)>
         [b'\r', b'\n', ..] => Ok(Some((size, digits + 2))),
         [b';', extension @ ..] => {
             let within = extension.get(..limits.chunk_extension + 1).unwrap_or(extension);
-            match memchr::memchr2(b'\r', b'\n', within) {
+            match within.iter().position(|&byte| byte.is_ascii_control() && byte != b'\t') {
                 Some(at) => match extension.get(at..) {
                     Some([b'\r', b'\n', ..]) => Ok(Some((size, digits + 1 + at + 2))),
                     Some([b'\r']) => Ok(None),
@@ -217,7 +217,20 @@ mod tests {
 
     #[test]
     fn signs_spaces_and_prefixes_in_a_size_are_refused() {
-        for line in ["+1\r\n", "-1\r\n", " 1\r\n", "1 \r\n", "1\t\r\n", "0x1\r\n", "g\r\n", "1_0\r\n", "1\n", "1\rx"] {
+        for line in [
+            "1;\0\r\n",
+            "1;\x7f\r\n",
+            "+1\r\n",
+            "-1\r\n",
+            " 1\r\n",
+            "1 \r\n",
+            "1\t\r\n",
+            "0x1\r\n",
+            "g\r\n",
+            "1_0\r\n",
+            "1\n",
+            "1\rx",
+        ] {
             assert_eq!(size_line(line.as_bytes()), Err(PeerError::BadChunkSize), "{line:?}");
         }
     }

@@ -52,24 +52,29 @@ pub(crate) fn find_end(
     {
         return Err(PeerError::NotHttp(bytes.iter().take(at + 1).copied().collect()));
     }
-    match find_empty_line(bytes, scanned) {
-        Some(end) if end <= limits.head => Ok(Some(end)),
-        None if bytes.len() < limits.head => Ok(None),
-        _ => Err(PeerError::HeadTooLong(limits.head)),
+    match find_empty_line(bytes.get(..limits.head).unwrap_or(bytes), scanned)? {
+        None if bytes.len() >= limits.head => Err(PeerError::HeadTooLong(limits.head)),
+        end => Ok(end),
     }
 }
 
-/// The position behind the first CRLF CRLF.
-pub(crate) fn find_empty_line(bytes: &[u8], scanned: &mut usize) -> Option<usize> {
-    let from = scanned.saturating_sub(3);
-    let found = memchr::memmem::find(bytes.get(from..)?, b"\r\n\r\n");
+/// The position behind the first empty line. A line that ends in LF alone is refused: a smuggler would like it to be
+/// taken for one.
+pub(crate) fn find_empty_line(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, PeerError> {
+    let from = *scanned;
+    for at in memchr::memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()).map(|at| from + at) {
+        match bytes.get(..at) {
+            Some([.., b'\r', b'\n', b'\r'] | [b'\r']) => return Ok(Some(at + 1)),
+            Some([.., b'\r']) => {}
+            _ => return Err(PeerError::BareLineEnding),
+        }
+    }
     *scanned = bytes.len();
-    found.map(|at| from + at + 4)
+    Ok(None)
 }
 
 /// Parses a whole head, as [`find_end`] delimits it.
 pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits) -> Result<Head, PeerError> {
-    require_crlf(bytes)?;
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; Limits::MAX_HEADERS];
     let storage = storage.get_mut(..max).unwrap_or_default();
@@ -94,8 +99,8 @@ pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits) -> Result<Head, P
     };
     match consumed {
         Ok(httparse::Status::Complete(len)) if len == bytes.len() => {}
-        // The empty line that ends the head is the first: anything else is a head that hides another.
-        Ok(_) => return Err(PeerError::BareLineEnding),
+        // Cannot be: both stop at the first empty line.
+        Ok(_) => return Err(PeerError::MalformedHead(httparse::Error::NewLine)),
         Err(httparse::Error::TooManyHeaders) => return Err(PeerError::TooManyHeaders(max)),
         Err(error) => return Err(PeerError::MalformedHead(error)),
     }
@@ -108,19 +113,6 @@ pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits) -> Result<Head, P
         expects_continue: http_1_1 && said.expects_continue,
         start_line,
     })
-}
-
-/// `httparse` takes a lone LF for a line's end; a smuggler would like that.
-fn require_crlf(bytes: &[u8]) -> Result<(), PeerError> {
-    let mut from = 0;
-    for at in memchr::memchr_iter(b'\n', bytes) {
-        let line = bytes.get(from..at).unwrap_or_default();
-        if line.last() != Some(&b'\r') {
-            return Err(PeerError::BareLineEnding);
-        }
-        from = at + 1;
-    }
-    Ok(())
 }
 
 /// What the fields say about framing.
@@ -224,12 +216,11 @@ impl<'a> Iterator for Headers<'a> {
 
 /// Checks a trailer section, from its first field to its empty line.
 pub(crate) fn parse_trailers(bytes: &[u8], limits: &Limits) -> Result<(), PeerError> {
-    require_crlf(bytes)?;
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_HEADERS];
     match httparse::parse_headers(bytes, storage.get_mut(..max).unwrap_or_default()) {
         Ok(httparse::Status::Complete((len, _))) if len == bytes.len() => Ok(()),
-        Ok(_) => Err(PeerError::BareLineEnding),
+        Ok(_) => Err(PeerError::MalformedHead(httparse::Error::NewLine)),
         Err(httparse::Error::TooManyHeaders) => Err(PeerError::TooManyHeaders(max)),
         Err(error) => Err(PeerError::MalformedHead(error)),
     }

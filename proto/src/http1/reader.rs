@@ -146,6 +146,12 @@ impl Reader {
                 State::Failed(error) => return Err(error.clone()),
                 State::Head { scanned, interim } => {
                     let input = self.input.bytes();
+                    // RFC 9112 section 2.2: a server passes over empty lines before a request.
+                    if self.role == Role::Request && input.starts_with(b"\r\n") {
+                        self.input.consume(2);
+                        *scanned = 0;
+                        continue;
+                    }
                     let Some(len) = head::find_end(self.role, input, scanned, &self.limits)? else {
                         return match (self.end_of_input, input.is_empty() && *interim == 0) {
                             (true, true) => Ok(Step::Closed),

@@ -6,7 +6,7 @@ mod request;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 
 use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
 use crate::{CloseReason, Limits, Misuse, Output, PeerError};
@@ -33,6 +33,8 @@ pub struct Server {
     reply: Progress,
     /// The request at hand asks for the connection to be kept.
     keep_alive: bool,
+    /// The request at hand is a `HEAD`: its reply has no body.
+    head_only: bool,
     /// Close once everything is written.
     closing: Option<CloseReason>,
     closed: Option<CloseReason>,
@@ -66,6 +68,7 @@ impl Server {
             request: Progress::None,
             reply: Progress::None,
             keep_alive: true,
+            head_only: false,
             closing: None,
             closed: None,
         }
@@ -104,7 +107,9 @@ impl Server {
 
     fn read(&mut self) -> Option<Event> {
         if self.request == Progress::Complete {
-            if self.reply != Progress::Complete {
+            // A pipelined request waits until the answer before it is written, not only given: a driver that then waits
+            // to answer it, as for /next, would hold that answer back.
+            if self.reply != Progress::Complete || !self.outbox.iter().all(Outgoing::is_sent) {
                 return None;
             }
             self.request = Progress::None;
@@ -120,6 +125,7 @@ impl Server {
                         self.outbox.push_back(Outgoing::whole(interim, Bytes::new()));
                     }
                     self.keep_alive = head.keep_alive;
+                    self.head_only = method == Method::HEAD;
                     return Some(Event::Request(Request::new(method, target, self.reader.take())));
                 }
                 Ok(Step::Data) => return Some(Event::Data(self.reader.take())),
@@ -197,8 +203,8 @@ impl Server {
     pub fn reply(&mut self, reply: Reply) -> Result<(), Misuse> {
         self.begin_reply()?;
         let close = self.complete_reply(reply.closes());
-        let body = reply.body.clone();
-        self.outbox.push_back(Outgoing::whole(reply.head(Some(body.len()), !close), body));
+        let head = reply.head(Some(reply.body.len()), !close);
+        self.outbox.push_back(Outgoing::whole(head, if self.head_only { Bytes::new() } else { reply.body }));
         Ok(())
     }
 
@@ -207,8 +213,11 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// No request is at hand, or it has been answered.
+    /// No request is at hand, it is a `HEAD`, or it has been answered.
     pub fn stream(&mut self, reply: Reply) -> Result<(), Misuse> {
+        if self.head_only {
+            return Err(Misuse::WrongState("a HEAD request is at hand: its reply has no body"));
+        }
         self.begin_reply()?;
         self.keep_alive &= !reply.closes() && self.request == Progress::Complete;
         let mut outgoing = Outgoing::chunked(reply.head(None, self.keep_alive));

@@ -1,0 +1,427 @@
+//! The runtime's side: the properties that its documentation promises.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use bytes::Bytes;
+use common::*;
+use http::HeaderValue;
+use lambda_runtime_proto::client::{
+    Client, Config, Event, MAX_PRELUDE, Meaning, NoInvocation, Response, StreamHead, Unanswered,
+};
+use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+
+#[test]
+fn an_invocation_goes_from_next_to_its_acknowledgement() {
+    let mut client = client();
+    assert!(matches!(client.poll_output(), Output::Idle));
+    client.next_invocation().unwrap();
+    let user_agent = format!("lambda-runtime-proto/{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        written(&mut client),
+        format!(
+            "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: {user_agent}\r\n\r\n"
+        )
+    );
+    assert!(matches!(client.poll_output(), Output::Receive));
+    client.receive(EVENT);
+    let Event::Invocation(invocation) = event(&mut client) else { panic!() };
+    assert_eq!(invocation.request_id(), "id-1");
+    assert_eq!(invocation.deadline().unwrap().as_millis(), 1_542_409_706_888);
+    assert_eq!(invocation.header("LAMBDA-RUNTIME-AWS-REQUEST-ID"), Some(b"id-1".as_slice()));
+    assert_eq!(invocation.body(), r#"{"name":"World"}"#);
+    assert!(matches!(client.poll_output(), Output::Idle));
+    client.respond(invocation.into_token(), Response::json("\"hi\"")).unwrap();
+    assert_eq!(
+        written(&mut client),
+        format!(
+            "POST /2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: \
+             {user_agent}\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n\"hi\""
+        )
+    );
+    client.receive(ACCEPTED);
+    let Event::Answered(answer) = event(&mut client) else { panic!() };
+    assert_eq!((answer.endpoint(), answer.status(), answer.meaning()), (Endpoint::Response, 202, Meaning::Accepted));
+    assert!(matches!(client.poll_output(), Output::Idle));
+}
+
+#[test]
+fn a_failure_carries_its_type_and_its_json() {
+    let (mut client, invocation) = in_hand(client());
+    let mut failure = failure();
+    failure.xray_cause = Some(HeaderValue::from_static("{\"paths\":[]}"));
+    client.fail(invocation.into_token(), failure).unwrap();
+    let request = written(&mut client);
+    assert!(request.starts_with("POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\nLambda-Runtime-Function-Error-Type: Function.Test\r\n"), "{request}");
+    assert!(request.contains("\r\nLambda-Runtime-Function-XRay-Error-Cause: {\"paths\":[]}\r\n"), "{request}");
+    assert!(request.ends_with("\r\n\r\n{\"errorMessage\":\"m\",\"errorType\":\"Function.Test\"}"), "{request}");
+}
+
+#[test]
+fn the_base_path_precedes_every_path() {
+    let mut client = Client::new(Config { base_path: "/.rt".to_owned(), ..config() });
+    client.next_invocation().unwrap();
+    assert!(written(&mut client).starts_with("GET /.rt/2018-06-01/runtime/invocation/next HTTP/1.1\r\n"));
+    client.receive(EVENT);
+    let Event::Invocation(invocation) = event(&mut client) else { panic!() };
+    client.respond(invocation.into_token(), Response::json("1")).unwrap();
+    assert!(written(&mut client).starts_with("POST /.rt/2018-06-01/runtime/invocation/id-1/response HTTP/1.1\r\n"));
+}
+
+#[test]
+fn the_invocation_id_is_echoed_exactly_when_it_was_sent() {
+    for (field, expected) in [
+        ("Lambda-Runtime-Invocation-Id: inv/1\r\n", Some("\r\nLambda-Runtime-Invocation-Id: inv/1\r\n")),
+        ("Lambda-Runtime-Invocation-Id:\r\n", None),
+        ("", None),
+    ] {
+        let mut client = client();
+        client.next_invocation().unwrap();
+        written(&mut client);
+        let message =
+            format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\n{field}Content-Length: 0\r\n\r\n");
+        client.receive(message.as_bytes());
+        let Event::Invocation(invocation) = event(&mut client) else { panic!() };
+        client.respond(invocation.into_token(), Response::json("1")).unwrap();
+        let request = written(&mut client);
+        match expected {
+            Some(expected) => assert!(request.contains(expected), "{request}"),
+            None => assert!(!request.contains("Lambda-Runtime-Invocation-Id"), "{request}"),
+        }
+    }
+}
+
+#[test]
+fn a_response_is_streamed_with_prelude_delimiter_chunks_and_end() {
+    let (mut client, invocation) = in_hand(client());
+    let prelude = Bytes::from_static(b"{\"statusCode\":200}");
+    let stream = client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
+    client.chunk(&stream, "hello").unwrap();
+    let request = written(&mut client);
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    for field in [
+        "Content-Type: application/vnd.awslambda.http-integration-response",
+        "Lambda-Runtime-Function-Response-Mode: streaming",
+        "Transfer-Encoding: chunked",
+        "Trailer: Lambda-Runtime-Function-Error-Type",
+        "Trailer: Lambda-Runtime-Function-Error-Body",
+    ] {
+        assert!(head.split("\r\n").any(|line| line == field), "{field} is missing in {head}");
+    }
+    assert_eq!(body, "12\r\n{\"statusCode\":200}\r\n8\r\n\0\0\0\0\0\0\0\0\r\n5\r\nhello\r\n");
+    client.chunk(&stream, Bytes::new()).unwrap();
+    assert!(matches!(client.poll_output(), Output::Receive), "an empty chunk would end the body");
+    client.finish(stream).unwrap();
+    assert_eq!(written(&mut client), "0\r\n\r\n");
+}
+
+#[test]
+fn an_aborted_stream_ends_in_trailers_that_tell_why() {
+    let (mut client, invocation) = in_hand(client());
+    let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
+    let stream = client.stream(invocation.into_token(), head).unwrap();
+    client.chunk(&stream, "half").unwrap();
+    client.abort(stream, failure()).unwrap();
+    let request = written(&mut client);
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("\r\nContent-Type: text/plain\r\n"), "{head}");
+    assert_eq!(
+        body,
+        "4\r\nhalf\r\n0\r\nLambda-Runtime-Function-Error-Type: Function.Test\r\nLambda-Runtime-Function-Error-Body: \
+         eyJlcnJvck1lc3NhZ2UiOiJtIiwiZXJyb3JUeXBlIjoiRnVuY3Rpb24uVGVzdCJ9\r\n\r\n"
+    );
+}
+
+#[test]
+fn dropping_a_stream_aborts_it() {
+    let (mut client, invocation) = in_hand(client());
+    let prelude = Bytes::from_static(b"{}");
+    let stream = client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
+    client.chunk(&stream, "half").unwrap();
+    drop(stream);
+    let request = written(&mut client);
+    assert!(request.contains("\r\n0\r\nLambda-Runtime-Function-Error-Type: Runtime.StreamDropped\r\n"), "{request}");
+    client.receive(ACCEPTED);
+    assert!(matches!(event(&mut client), Event::Answered(answer) if answer.meaning() == Meaning::Accepted));
+    client.next_invocation().unwrap();
+}
+
+#[test]
+fn what_the_caller_does_wrong_is_refused_and_changes_nothing() {
+    let mut idle = client();
+    idle.next_invocation().unwrap();
+    assert!(matches!(idle.next_invocation(), Err(Misuse::WrongState(_))));
+    assert!(matches!(idle.init_error(failure()), Err(Misuse::WrongState(_))));
+    assert_eq!(written(&mut idle).matches("GET ").count(), 1);
+
+    let (mut one, invocation_of_one) = in_hand(client());
+    let (mut other, _invocation_of_other) = in_hand(client());
+    assert!(matches!(one.next_invocation(), Err(Misuse::WrongState("an invocation is in hand and not answered"))));
+    let refused = other.respond(invocation_of_one.into_token(), Response::json("1")).unwrap_err();
+    assert_eq!(refused.misuse, Misuse::ForeignToken);
+    assert!(matches!(other.poll_output(), Output::Idle), "nothing is written");
+    one.respond(refused.token, Response::json("1")).unwrap();
+}
+
+#[test]
+fn a_prelude_must_fit_with_its_delimiter() {
+    let (mut client, invocation) = in_hand(client());
+    let prelude = Bytes::from(vec![b' '; MAX_PRELUDE - 7]);
+    let refused = client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap_err();
+    assert_eq!(refused.misuse, Misuse::PreludeTooLong(MAX_PRELUDE - 7));
+    let prelude = Bytes::from(vec![b' '; MAX_PRELUDE - 8]);
+    assert!(client.stream(refused.token, StreamHead::Http { prelude }).is_ok());
+}
+
+#[test]
+fn a_peers_error_poisons_the_connection_and_stays_the_same() {
+    let mut client = client();
+    client.next_invocation().unwrap();
+    written(&mut client);
+    client.receive(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n");
+    let reason = CloseReason::Peer(PeerError::BadContentLength);
+    for _ in 0..3 {
+        assert_eq!(closed(&mut client), reason);
+        client.receive(EVENT);
+    }
+    client.reconnected();
+    assert!(written(&mut client).starts_with("GET "), "/next is asked again");
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_refused() {
+    let mut early = client();
+    early.receive(ACCEPTED);
+    assert_eq!(closed(&mut early), CloseReason::Peer(PeerError::Unsolicited));
+
+    let mut doubled = client();
+    doubled.next_invocation().unwrap();
+    written(&mut doubled);
+    doubled.receive(&[EVENT, ACCEPTED].concat());
+    assert!(matches!(event(&mut doubled), Event::Invocation(_)));
+    assert_eq!(closed(&mut doubled), CloseReason::Peer(PeerError::Unsolicited));
+}
+
+#[test]
+fn the_ends_of_a_connection_are_told_apart() {
+    let waiting = || {
+        let mut client = client();
+        client.next_invocation().unwrap();
+        written(&mut client);
+        client
+    };
+    let mut ended = waiting();
+    ended.end_of_input();
+    assert_eq!(closed(&mut ended), CloseReason::ClosedByPeer);
+
+    let mut failed = waiting();
+    failed.disconnected();
+    assert_eq!(closed(&mut failed), CloseReason::TransportFailed);
+
+    let mut torn = waiting();
+    torn.receive(&EVENT[..EVENT.len() - 1]);
+    torn.end_of_input();
+    let PeerError::UnexpectedEnd(part) = PeerError::UnexpectedEnd(lambda_runtime_proto::Part::Body) else { panic!() };
+    assert_eq!(closed(&mut torn), CloseReason::Peer(PeerError::UnexpectedEnd(part)));
+
+    let mut told = waiting();
+    told.receive(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    assert!(matches!(event(&mut told), Event::NoInvocation(NoInvocation::NoContent)));
+    assert_eq!(closed(&mut told), CloseReason::CloseRequested);
+}
+
+#[test]
+fn what_can_be_sent_again_is_and_a_half_sent_stream_is_not() {
+    let mut waiting = client();
+    waiting.next_invocation().unwrap();
+    written(&mut waiting);
+    waiting.disconnected();
+    let unanswered = Unanswered { endpoint: Endpoint::Next, can_be_sent_again: true };
+    assert_eq!(waiting.unanswered().collect::<Vec<_>>(), [unanswered]);
+    waiting.reconnected();
+    assert!(written(&mut waiting).starts_with("GET "));
+
+    let (mut buffered, invocation) = in_hand(client());
+    buffered.respond(invocation.into_token(), Response::json("\"answer\"")).unwrap();
+    let first = written(&mut buffered);
+    buffered.disconnected();
+    buffered.reconnected();
+    assert_eq!(written(&mut buffered), first);
+
+    let (mut streamed, invocation) = in_hand(client());
+    let prelude = Bytes::from_static(b"{}");
+    let stream = streamed.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
+    streamed.disconnected();
+    streamed.reconnected();
+    assert!(written(&mut streamed).starts_with("POST "), "nothing of it was sent before");
+    streamed.disconnected();
+    assert!(streamed.unanswered().all(|request| !request.can_be_sent_again));
+    streamed.reconnected();
+    assert!(matches!(event(&mut streamed), Event::StreamTorn));
+    assert_eq!(streamed.chunk(&stream, "more"), Err(Misuse::StreamOver));
+    assert_eq!(streamed.finish(stream), Err(Misuse::StreamOver));
+    streamed.next_invocation().unwrap();
+    assert!(written(&mut streamed).starts_with("GET "));
+}
+
+#[test]
+fn a_token_outlives_its_connection() {
+    let (mut client, invocation) = in_hand(client());
+    client.end_of_input();
+    assert_eq!(closed(&mut client), CloseReason::ClosedByPeer);
+    client.reconnected();
+    client.respond(invocation.into_token(), Response::json("1")).unwrap();
+    assert!(written(&mut client).starts_with("POST "));
+}
+
+#[test]
+fn pipelining_is_the_drivers_choice() {
+    let (mut plain, invocation) = in_hand(client());
+    plain.respond(invocation.into_token(), Response::json("1")).unwrap();
+    assert!(matches!(plain.next_invocation(), Err(Misuse::WrongState("the API has not acknowledged the last answer"))));
+
+    let (mut pipelined, invocation) = in_hand(Client::new(Config { pipelining: true, ..config() }));
+    pipelined.respond(invocation.into_token(), Response::json("1")).unwrap();
+    pipelined.next_invocation().unwrap();
+    let Output::Transmit(slices) = pipelined.poll_output() else { panic!() };
+    assert_eq!(slices.len(), 3, "head, body and the next request in one write");
+    written(&mut pipelined);
+    pipelined.receive(&[ACCEPTED, EVENT].concat());
+    assert!(matches!(event(&mut pipelined), Event::Answered(_)));
+    assert!(matches!(event(&mut pipelined), Event::Invocation(_)));
+}
+
+#[test]
+fn a_pipelined_next_that_was_never_read_is_sent_again() {
+    let (mut client, invocation) = in_hand(Client::new(Config { pipelining: true, ..config() }));
+    client.respond(invocation.into_token(), Response::json("1")).unwrap();
+    client.next_invocation().unwrap();
+    written(&mut client);
+    client.receive(b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    assert!(matches!(event(&mut client), Event::Answered(_)));
+    assert_eq!(closed(&mut client), CloseReason::CloseRequested);
+    client.reconnected();
+    let again = written(&mut client);
+    assert!(again.starts_with("GET ") && !again.contains("POST "), "{again}");
+}
+
+#[test]
+fn a_refusal_before_the_whole_request_was_sent_is_seen_at_once() {
+    let (mut client, invocation) = in_hand(client());
+    let prelude = Bytes::from_static(b"{}");
+    let stream = client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
+    client.chunk(&stream, "too much").unwrap();
+    client.sent(10);
+    client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}");
+    let Event::Answered(answer) = event(&mut client) else { panic!() };
+    assert_eq!((answer.meaning(), answer.body()), (Meaning::TooLarge, Bytes::from_static(b"{}")));
+    assert_eq!(closed(&mut client), CloseReason::AnsweredEarly);
+    assert_eq!(client.chunk(&stream, "more"), Err(Misuse::StreamOver));
+    client.reconnected();
+    client.next_invocation().unwrap();
+    assert!(written(&mut client).starts_with("GET "));
+}
+
+#[test]
+fn a_request_that_is_accepted_early_is_still_sent_whole() {
+    let (mut client, invocation) = in_hand(client());
+    let body = vec![b'x'; 100_000];
+    client.respond(invocation.into_token(), Response::json(body)).unwrap();
+    client.sent(1000);
+    client.receive(ACCEPTED);
+    let Output::Transmit(slices) = client.poll_output() else { panic!("there is more to send") };
+    let rest = slices.iter().map(|slice| slice.len()).sum();
+    assert!(rest > 99_000);
+    client.sent(rest);
+    assert!(matches!(event(&mut client), Event::Answered(_)));
+    client.next_invocation().unwrap();
+}
+
+#[test]
+fn after_a_failed_write_the_apis_last_words_are_still_heard() {
+    let (mut client, invocation) = in_hand(client());
+    client.respond(invocation.into_token(), Response::json("1")).unwrap();
+    client.sent(5);
+    client.end_of_output();
+    assert!(matches!(client.poll_output(), Output::Receive));
+    client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}");
+    assert!(matches!(event(&mut client), Event::Answered(answer) if answer.meaning() == Meaning::TooLarge));
+}
+
+#[test]
+fn statuses_mean_what_the_runtime_api_says() {
+    let meaning = |status: u16| {
+        let (mut client, invocation) = in_hand(client());
+        client.respond(invocation.into_token(), Response::json("1")).unwrap();
+        written(&mut client);
+        client.receive(format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}").as_bytes());
+        let Event::Answered(answer) = event(&mut client) else { panic!() };
+        answer.meaning()
+    };
+    assert_eq!(meaning(200), Meaning::Accepted);
+    assert_eq!(meaning(202), Meaning::Accepted);
+    assert_eq!(meaning(400), Meaning::Rejected);
+    assert_eq!(meaning(403), Meaning::Rejected);
+    assert_eq!(meaning(410), Meaning::TooLate);
+    assert_eq!(meaning(413), Meaning::TooLarge);
+    assert_eq!(meaning(500), Meaning::Fatal);
+    for status in [403, 500] {
+        let bytes = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}");
+        let Ok(Event::Answered(answer)) = answer_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
+        assert_eq!((answer.endpoint(), answer.meaning()), (Endpoint::Next, Meaning::Fatal));
+    }
+}
+
+#[test]
+fn an_answer_to_next_without_a_usable_id_is_no_invocation() {
+    let next = |fields: &str| {
+        let message = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n");
+        match answer_to_next(message.as_bytes(), Limits::default()) {
+            Ok(Event::NoInvocation(none)) => none,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(next(""), NoInvocation::NoRequestId);
+    assert_eq!(next("Lambda-Runtime-Aws-Request-Id: \r\n"), NoInvocation::NoRequestId);
+    for id in ["a/../b", "..", "a b", "a?b", "\u{e9}"] {
+        let fields = format!("Lambda-Runtime-Aws-Request-Id: {id}\r\n");
+        assert_eq!(next(&fields), NoInvocation::UnsafeRequestId(id.as_bytes().to_vec()));
+    }
+}
+
+#[test]
+fn start_up_and_snapstart_have_their_requests_before_the_first_next() {
+    let mut failed = client();
+    failed.init_error(failure()).unwrap();
+    assert!(written(&mut failed).starts_with("POST /2018-06-01/runtime/init/error HTTP/1.1\r\n"));
+    failed.receive(ACCEPTED);
+    let Event::Answered(answer) = event(&mut failed) else { panic!() };
+    assert_eq!((answer.endpoint(), answer.meaning()), (Endpoint::InitError, Meaning::Accepted));
+
+    let mut restored = client();
+    restored.restore_next().unwrap();
+    assert!(written(&mut restored).starts_with("GET /2018-06-01/runtime/restore/next HTTP/1.1\r\n"));
+    restored.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert!(matches!(event(&mut restored), Event::Answered(answer) if answer.endpoint() == Endpoint::RestoreNext));
+    restored.restore_error(failure()).unwrap();
+    assert!(written(&mut restored).starts_with("POST /2018-06-01/runtime/restore/error HTTP/1.1\r\n"));
+}
+
+#[test]
+fn an_extension_registers_and_asks_for_events() {
+    let mut client = client();
+    client.register_extension(&HeaderValue::from_static("name"), "{\"events\":[]}").unwrap();
+    let request = written(&mut client);
+    assert!(request.starts_with("POST /2020-01-01/extension/register HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\nLambda-Extension-Name: name\r\n"), "{request}");
+    assert!(request.ends_with("\r\n\r\n{\"events\":[]}"), "{request}");
+    client.receive(b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: abc\r\nContent-Length: 2\r\n\r\n{}");
+    let Event::Answered(answer) = event(&mut client) else { panic!() };
+    let identifier = HeaderValue::from_bytes(answer.headers().get("lambda-extension-identifier").unwrap()).unwrap();
+    client.next_extension_event(&identifier).unwrap();
+    let request = written(&mut client);
+    assert!(request.starts_with("GET /2020-01-01/extension/event/next HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\nLambda-Extension-Identifier: abc\r\n"), "{request}");
+}

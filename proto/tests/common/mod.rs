@@ -1,0 +1,119 @@
+//! What the tests of the machines share.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::panic)]
+
+use bytes::Bytes;
+use http::HeaderValue;
+use lambda_runtime_proto::client::{Client, Config, Event, Failure, Invocation};
+use lambda_runtime_proto::server::{self, Server};
+use lambda_runtime_proto::{CloseReason, Limits, Output, PeerError};
+
+pub const EVENT: &[u8] =
+    b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-1\r\nLambda-Runtime-Deadline-Ms: 1542409706888\r\nContent-Length: 16\r\n\r\n{\"name\":\"World\"}";
+pub const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
+
+pub fn config() -> Config {
+    Config::new(HeaderValue::from_static("127.0.0.1:9001"))
+}
+
+pub fn client() -> Client {
+    Client::new(config())
+}
+
+pub fn failure() -> Failure {
+    Failure::new(HeaderValue::from_static("Function.Test"), r#"{"errorMessage":"m","errorType":"Function.Test"}"#)
+}
+
+/// Everything that the machine wants to write now, as if the socket took it.
+pub fn written(client: &mut Client) -> String {
+    let mut written = Vec::new();
+    while let Output::Transmit(slices) = client.poll_output() {
+        let before = written.len();
+        slices.iter().for_each(|slice| written.extend_from_slice(slice));
+        client.sent(written.len() - before);
+    }
+    String::from_utf8(written).unwrap()
+}
+
+pub fn event(client: &mut Client) -> Event {
+    match client.poll_output() {
+        Output::Event(event) => event,
+        other => panic!("no event but {other:?}"),
+    }
+}
+
+pub fn closed(client: &mut Client) -> CloseReason {
+    match client.poll_output() {
+        Output::Closed(reason) => reason,
+        other => panic!("not closed but {other:?}"),
+    }
+}
+
+/// A client with an invocation in hand.
+pub fn in_hand(mut client: Client) -> (Client, Invocation) {
+    client.next_invocation().unwrap();
+    written(&mut client);
+    client.receive(EVENT);
+    match event(&mut client) {
+        Event::Invocation(invocation) => (client, invocation),
+        other => panic!("no invocation but {other:?}"),
+    }
+}
+
+/// What the client makes of `bytes` as the answer to /next.
+pub fn answer_to_next(bytes: &[u8], limits: Limits) -> Result<Event, PeerError> {
+    let mut client = Client::new(Config { limits, ..config() });
+    client.next_invocation().unwrap();
+    written(&mut client);
+    client.receive(bytes);
+    loop {
+        match client.poll_output() {
+            Output::Event(event) => return Ok(event),
+            Output::Closed(CloseReason::Peer(error)) => return Err(error),
+            Output::Receive => client.end_of_input(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Client and server face each other in memory.
+pub struct Pair {
+    pub client: Client,
+    pub server: Server,
+}
+
+impl Pair {
+    pub fn new() -> Self {
+        Self { client: client(), server: Server::new(Limits::default()) }
+    }
+
+    /// Carries what the client writes over; returns what the server makes of it.
+    pub fn carry_to_server(&mut self) -> Vec<server::Event> {
+        let bytes = written(&mut self.client);
+        self.server.receive(bytes.as_bytes());
+        let mut events = Vec::new();
+        while let Output::Event(event) = self.server.poll_output() {
+            events.push(event);
+        }
+        events
+    }
+
+    /// Carries what the server writes over.
+    pub fn carry_to_client(&mut self) {
+        while let Output::Transmit(slices) = self.server.poll_output() {
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            self.server.sent(bytes.len());
+            self.client.receive(&bytes);
+        }
+    }
+}
+
+/// The data of a request's body.
+pub fn body(events: &[server::Event]) -> Bytes {
+    let data = events.iter().filter_map(|event| match event {
+        server::Event::Data(data) => Some(data.to_vec()),
+        _ => None,
+    });
+    data.flatten().collect()
+}

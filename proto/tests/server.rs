@@ -1,0 +1,162 @@
+//! The API's side, and both sides together.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::*;
+use http::HeaderValue;
+use lambda_runtime_proto::client::{Event as ClientEvent, Response, StreamHead};
+use lambda_runtime_proto::server::{Event, Reply, Route, Server};
+use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+
+fn written(server: &mut Server) -> String {
+    let mut written = Vec::new();
+    while let Output::Transmit(slices) = server.poll_output() {
+        let before = written.len();
+        slices.iter().for_each(|slice| written.extend_from_slice(slice));
+        server.sent(written.len() - before);
+    }
+    String::from_utf8(written).unwrap()
+}
+
+fn events(server: &mut Server, bytes: &str) -> Vec<Event> {
+    server.receive(bytes.as_bytes());
+    let mut events = Vec::new();
+    while let Output::Event(event) = server.poll_output() {
+        events.push(event);
+    }
+    events
+}
+
+#[test]
+fn both_sides_agree_on_a_whole_invocation() {
+    let mut pair = Pair::new();
+    pair.client.next_invocation().unwrap();
+    let events = pair.carry_to_server();
+    let [Event::Request(request), Event::End(_)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(request.route(), Route::Api(Endpoint::Next, ""));
+    pair.server.reply(Reply::event("id-7", Duration::from_millis(5), "{}")).unwrap();
+    pair.carry_to_client();
+    let ClientEvent::Invocation(invocation) = event(&mut pair.client) else { panic!() };
+    assert_eq!((invocation.request_id(), invocation.deadline()), ("id-7", Some(Duration::from_millis(5))));
+    pair.client.respond(invocation.into_token(), Response::json("\"done\"")).unwrap();
+    let events = pair.carry_to_server();
+    let Event::Request(request) = &events[0] else { panic!("{events:?}") };
+    assert_eq!(request.route(), Route::Api(Endpoint::Response, "id-7"));
+    assert!(!request.is_streaming());
+    assert_eq!(body(&events), "\"done\"");
+    pair.server.reply(Reply::accepted()).unwrap();
+    pair.carry_to_client();
+    assert!(matches!(event(&mut pair.client), ClientEvent::Answered(_)));
+}
+
+#[test]
+fn the_api_sees_the_trailers_of_a_torn_stream() {
+    let mut pair = Pair::new();
+    pair.client.next_invocation().unwrap();
+    pair.carry_to_server();
+    pair.server.reply(Reply::event("id", Duration::ZERO, "{}")).unwrap();
+    pair.carry_to_client();
+    let ClientEvent::Invocation(invocation) = event(&mut pair.client) else { panic!() };
+    let prelude = Bytes::from_static(b"{}");
+    let stream = pair.client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
+    pair.client.chunk(&stream, "half").unwrap();
+    let events = pair.carry_to_server();
+    assert!(matches!(&events[0], Event::Request(request) if request.is_streaming()));
+    assert_eq!(body(&events), "{}\0\0\0\0\0\0\0\0half");
+    pair.client.abort(stream, failure()).unwrap();
+    let events = pair.carry_to_server();
+    let Some(Event::End(trailers)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(trailers.fields().get("lambda-runtime-function-error-type"), Some(b"Function.Test".as_slice()));
+}
+
+#[test]
+fn one_request_is_taken_at_a_time() {
+    let mut server = Server::new(Limits::default());
+    let two = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
+    let first = events(&mut server, two);
+    assert!(matches!(&first[..], [Event::Request(request), Event::End(_)] if request.path() == "/a"));
+    assert!(matches!(server.poll_output(), Output::Idle));
+    server.reply(Reply::new(204)).unwrap();
+    assert!(matches!(server.poll_output(), Output::Event(Event::Request(request)) if request.path() == "/b"));
+}
+
+#[test]
+fn an_empty_line_before_a_request_is_passed_over() {
+    let mut server = Server::new(Limits::default());
+    let events = events(&mut server, "\r\nGET /a HTTP/1.1\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\r\n");
+    assert!(matches!(&events[0], Event::Request(request) if request.is_streaming()));
+}
+
+#[test]
+fn a_reply_to_head_has_no_body() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(matches!(server.stream(Reply::new(200)), Err(Misuse::WrongState(_))));
+    server.reply(Reply::new(404).body("nothing here")).unwrap();
+    assert_eq!(written(&mut server), "HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\n\r\n");
+}
+
+#[test]
+fn who_expects_100_continue_gets_it() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    assert_eq!(written(&mut server), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(body(&events(&mut server, "{}")), "{}");
+}
+
+#[test]
+fn a_reply_can_be_streamed_with_trailers() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+    server.stream(Reply::new(200).body("a")).unwrap();
+    server.chunk("bc").unwrap();
+    server.finish([("X", &HeaderValue::from_static("y"))]).unwrap();
+    assert_eq!(
+        written(&mut server),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nX: y\r\n\r\n"
+    );
+    assert!(matches!(server.chunk("late"), Err(Misuse::WrongState(_))));
+}
+
+#[test]
+fn a_cut_reply_never_looks_whole() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+    server.stream(Reply::new(200).body("a")).unwrap();
+    server.cut();
+    assert!(written(&mut server).ends_with("\r\n\r\n1\r\na\r\n"));
+    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::Cut)));
+}
+
+#[test]
+fn an_early_reply_closes_the_connection() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc");
+    server.reply(Reply::new(413).json("{}")).unwrap();
+    assert!(written(&mut server).contains("\r\nConnection: close\r\n"));
+    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::AnsweredEarly)));
+}
+
+#[test]
+fn a_bad_request_is_told_what_is_wrong() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n");
+    let reply = written(&mut server);
+    assert!(reply.starts_with("HTTP/1.1 400 Bad Request\r\n") && reply.contains("Content-Length"), "{reply}");
+    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::Peer(PeerError::BadContentLength))));
+}
+
+#[test]
+fn commands_without_a_request_are_refused() {
+    let mut server = Server::new(Limits::default());
+    assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState("no request is at hand"))));
+    events(&mut server, "GET / HTTP/1.1\r\n\r\n");
+    server.reply(Reply::accepted()).unwrap();
+    assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState(_))));
+    assert_eq!(written(&mut server).matches("HTTP/1.1").count(), 1);
+}

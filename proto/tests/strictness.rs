@@ -1,0 +1,213 @@
+//! What RFC 9112 forbids or calls ambiguous is refused, and every cap holds.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::*;
+use lambda_runtime_proto::client::Event;
+use lambda_runtime_proto::{Limits, Part, PeerError};
+
+fn refusal(bytes: impl AsRef<[u8]>) -> PeerError {
+    refusal_with(bytes, Limits::default())
+}
+
+fn refusal_with(bytes: impl AsRef<[u8]>, limits: Limits) -> PeerError {
+    let bytes = bytes.as_ref();
+    match answer_to_next(bytes, limits) {
+        Err(error) => error,
+        Ok(event) => panic!("{:?} was accepted: {event:?}", bytes.escape_ascii().to_string()),
+    }
+}
+
+fn accepted_body(bytes: &str) -> String {
+    match answer_to_next(bytes.as_bytes(), Limits::default()) {
+        Ok(Event::Invocation(invocation)) => String::from_utf8(invocation.body().to_vec()).unwrap(),
+        other => panic!("{bytes:?}: {other:?}"),
+    }
+}
+
+/// A response with these fields and this body.
+fn response(fields: &str, body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\n{fields}\r\n{body}")
+}
+
+#[test]
+fn a_content_length_is_one_plain_number() {
+    assert_eq!(accepted_body(&response("Content-Length: 2\r\n", "{}")), "{}");
+    assert_eq!(accepted_body(&response("content-length:02\r\n", "{}")), "{}");
+    for value in ["", "-1", "+2", "2.0", "0x2", "2, 2", "2 2", "two", "18446744073709551616", "2;"] {
+        assert_eq!(
+            refusal(response(&format!("Content-Length: {value}\r\n"), "{}")),
+            PeerError::BadContentLength,
+            "{value}"
+        );
+    }
+    for (first, second) in [(2, 2), (2, 3)] {
+        let fields = format!("Content-Length: {first}\r\nContent-Length: {second}\r\n");
+        assert_eq!(refusal(response(&fields, "{}")), PeerError::RepeatedContentLength);
+    }
+}
+
+#[test]
+fn a_length_beside_chunked_is_refused_in_either_order() {
+    let chunked = "2\r\n{}\r\n0\r\n\r\n";
+    for fields in
+        ["Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n"]
+    {
+        assert_eq!(refusal(response(fields, chunked)), PeerError::LengthBesideChunked);
+    }
+}
+
+#[test]
+fn the_only_transfer_coding_is_chunked() {
+    let chunked = "2\r\n{}\r\n0\r\n\r\n";
+    assert_eq!(accepted_body(&response("Transfer-Encoding: Chunked\r\n", chunked)), "{}");
+    for value in
+        ["gzip", "gzip, chunked", "chunked, gzip", "chunked, chunked", "identity", "", "xchunked", "chunked;a=b"]
+    {
+        let fields = format!("Transfer-Encoding: {value}\r\n");
+        assert_eq!(refusal(response(&fields, chunked)), PeerError::UnsupportedTransferEncoding, "{value}");
+    }
+    let twice = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n";
+    assert_eq!(refusal(response(twice, chunked)), PeerError::UnsupportedTransferEncoding);
+    let old = response("Transfer-Encoding: chunked\r\n", chunked).replace("HTTP/1.1", "HTTP/1.0");
+    assert_eq!(refusal(old), PeerError::UnsupportedTransferEncoding);
+}
+
+#[test]
+fn lines_end_in_crlf_and_nothing_else() {
+    for bytes in [
+        "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\n\nHTTP/1.1 200 OK\r\n\r\n",
+    ] {
+        assert_eq!(refusal(bytes), PeerError::BareLineEnding, "{bytes:?}");
+    }
+    for bytes in
+        ["HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", "HTTP/1.1 200 O\rK\r\n\r\n", "HTTP/1.1 200 OK\r\nA\r: b\r\n\r\n"]
+    {
+        assert!(matches!(refusal(bytes), PeerError::MalformedHead(_)), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_head_that_breaks_the_grammar_is_refused() {
+    for bytes in [
+        "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n A: b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\x1fc\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\x7fc\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA\0: b\r\n\r\n",
+        "HTTP/1.1  200 OK\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 abc OK\r\n\r\n",
+        "HTTP/1.1 200 O\0K\r\n\r\n",
+        "HTTP/1.2 200 OK\r\n\r\n",
+        "HTTP/1.10 200 OK\r\n\r\n",
+    ] {
+        assert!(matches!(refusal(bytes), PeerError::MalformedHead(_)), "{bytes:?}");
+    }
+}
+
+#[test]
+fn what_is_no_http_1_is_told_by_its_first_bytes() {
+    for (bytes, shown) in [
+        ("SSH-2.0-OpenSSH\r\n", "S"),
+        ("HTTP/2 200 OK\r\n\r\n", "HTTP/2"),
+        ("\r\nHTTP/1.1 200 OK\r\n\r\n", "\r"),
+        ("http/1.1 200 OK\r\n\r\n", "h"),
+    ] {
+        assert_eq!(refusal(bytes), PeerError::NotHttp(shown.into()), "{bytes:?}");
+    }
+}
+
+#[test]
+fn http_1_0_closes_after_its_message() {
+    assert_eq!(accepted_body(&response("", "until the end").replace("HTTP/1.1", "HTTP/1.0")), "until the end");
+}
+
+#[test]
+fn a_chunk_is_framed_exactly() {
+    let chunked = |body: &str| response("Transfer-Encoding: chunked\r\n", body);
+    assert_eq!(accepted_body(&chunked("2;a=b\r\n{}\r\n000\r\nT: v\r\n\r\n")), "{}");
+    for size in ["+2", "-2", " 2", "2 ", "0x2", "", "g", "\t2", "00000000000000002"] {
+        assert_eq!(refusal(chunked(&format!("{size}\r\n{{}}\r\n0\r\n\r\n"))), PeerError::BadChunkSize, "{size:?}");
+    }
+    for body in ["2\n{}\r\n0\r\n\r\n", "2\r{}\r\n0\r\n\r\n", "2;a\nb\r\n{}\r\n0\r\n\r\n"] {
+        assert_eq!(refusal(chunked(body)), PeerError::BadChunkSize, "{body:?}");
+    }
+    for body in ["2\r\n{}\n0\r\n\r\n", "2\r\n{}x\r\n0\r\n\r\n", "2\r\n{}0\r\n\r\n"] {
+        assert_eq!(refusal(chunked(body)), PeerError::BadChunkEnd, "{body:?}");
+    }
+    assert_eq!(refusal(chunked("2\r\n{}\r\n0\r\nA: b\nC: d\r\n\r\n")), PeerError::BareLineEnding);
+    assert!(matches!(refusal(chunked("2\r\n{}\r\n0\r\nA: b\r\n c\r\n\r\n")), PeerError::MalformedHead(_)));
+    assert_eq!(refusal(chunked("ffffffffffffffff\r\n")), PeerError::BodyTooLong(Limits::default().body));
+}
+
+#[test]
+fn a_message_that_ends_early_is_told_by_the_part_that_is_missing() {
+    for (bytes, part) in [
+        ("HTTP/1.1 200 OK\r\nA: b\r\n".to_owned(), Part::Head),
+        ("HTTP/1.1 100 Continue\r\n\r\n".to_owned(), Part::Head),
+        (response("Content-Length: 3\r\n", "{}"), Part::Body),
+        (response("Transfer-Encoding: chunked\r\n", "2\r\n{}\r\n"), Part::Body),
+        (response("Transfer-Encoding: chunked\r\n", "2\r\n{"), Part::Body),
+        (response("Transfer-Encoding: chunked\r\n", "0\r\nA: b\r\n"), Part::Trailers),
+        (response("Transfer-Encoding: chunked\r\n", "0\r\n"), Part::Trailers),
+    ] {
+        assert_eq!(refusal(&bytes), PeerError::UnexpectedEnd(part), "{bytes:?}");
+    }
+}
+
+#[test]
+fn every_cap_holds_and_says_its_value() {
+    let limits = Limits { head: 100, headers: 3, body: 4, chunk_extension: 4, trailers: 12, interim: 1 };
+    let with =
+        |fields: &str, body: &str| format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: i\r\n{fields}\r\n{body}");
+    let chunked = |body: &str| with("Transfer-Encoding: chunked\r\n", body);
+    for (bytes, expected) in [
+        (with(&format!("A: {}\r\n", "x".repeat(100)), ""), PeerError::HeadTooLong(100)),
+        ("HTTP/1.1 200 ".to_owned() + &"x".repeat(100), PeerError::HeadTooLong(100)),
+        (with("A: 1\r\nB: 2\r\nC: 3\r\n", ""), PeerError::TooManyHeaders(3)),
+        (with("Content-Length: 5\r\n", "12345"), PeerError::BodyTooLong(4)),
+        (chunked("5\r\n12345\r\n0\r\n\r\n"), PeerError::BodyTooLong(4)),
+        (chunked("2\r\n12\r\n3\r\n345\r\n0\r\n\r\n"), PeerError::BodyTooLong(4)),
+        (with("", "12345"), PeerError::BodyTooLong(4)),
+        (chunked("1;12345\r\nx\r\n0\r\n\r\n"), PeerError::ChunkExtensionTooLong(4)),
+        (chunked("0\r\nA: 123456789\r\n\r\n"), PeerError::TrailersTooLong(12)),
+        ("HTTP/1.1 100 C\r\n\r\n".repeat(2), PeerError::TooManyInterim(1)),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), PeerError::SwitchingProtocols),
+    ] {
+        let error = refusal_with(&bytes, limits.clone());
+        assert_eq!(error, expected, "{bytes:?}");
+    }
+    for (error, value) in [
+        (PeerError::HeadTooLong(100), "100"),
+        (PeerError::TooManyHeaders(3), "3"),
+        (PeerError::BodyTooLong(4), "4"),
+        (PeerError::ChunkExtensionTooLong(5), "5"),
+        (PeerError::TrailersTooLong(12), "12"),
+        (PeerError::TooManyInterim(1), "1"),
+    ] {
+        assert!(error.to_string().contains(value), "{error}");
+    }
+}
+
+#[test]
+fn interim_responses_are_passed_over() {
+    let bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".to_owned()
+        + &response("Content-Length: 2\r\n", "{}");
+    assert_eq!(accepted_body(&bytes), "{}");
+}
+
+#[test]
+fn statuses_without_a_body_have_none_whatever_their_fields_say() {
+    let bytes = "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n";
+    assert!(matches!(answer_to_next(bytes.as_bytes(), Limits::default()), Ok(Event::NoInvocation(_))));
+}
