@@ -112,7 +112,7 @@ pub fn trace(side: Side, limits: &Limits, script: &[Step], split: &mut dyn FnMut
 
 enum Machine {
     Client { client: Box<Client>, token: Option<InvocationToken>, stream: Option<ResponseStream> },
-    Server(Server),
+    Server(Box<Server>),
 }
 
 /// What the machine wants, without its borrow.
@@ -189,7 +189,7 @@ impl Machine {
                 config.pipelining = true;
                 Machine::Client { client: Box::new(Client::new(config)), token: None, stream: None }
             }
-            Side::Server => Machine::Server(Server::new(limits.clone())),
+            Side::Server => Machine::Server(Box::new(Server::new(limits.clone()))),
         }
     }
 
