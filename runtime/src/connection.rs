@@ -33,6 +33,8 @@ struct Trouble {
     waited: Duration,
     /// How many connections broke the protocol.
     broken: u32,
+    /// A connection was made, and lost before it brought an answer.
+    connected: bool,
     last: Option<io::Error>,
 }
 
@@ -88,6 +90,7 @@ impl<X: Executor> Connection<X> {
             warn!("the connection to the Lambda Runtime API at {} is lost: {what}", self.address);
         }
         self.trouble.last = Some(what);
+        self.trouble.connected = true;
     }
 
     /// Connects, trying again until it works or [`UNREACHABLE_FOR`] has been spent on waiting.
@@ -102,31 +105,34 @@ impl<X: Executor> Connection<X> {
                     self.transport = Some(transport);
                     return Ok(());
                 }
-                Err(error) => self.trouble.last = Some(error),
+                Err(error) => {
+                    self.trouble.last = Some(error);
+                    self.trouble.connected = false;
+                }
             }
         }
     }
 
     async fn pause(&mut self, last: io::Error) -> Result<(), RunError> {
-        let Trouble { tries, waited, broken, .. } = self.trouble;
+        let Trouble { tries, waited, broken, connected, .. } = self.trouble;
         if waited >= UNREACHABLE_FOR || broken >= MAX_BROKEN {
             return Err(RunError::Unreachable { address: self.address.to_string(), tries, last });
         }
-        let pause = backoff(tries);
+        let pause = backoff(tries, if connected { Duration::from_millis(5) } else { Duration::from_secs(1) });
         self.trouble.waited += pause;
         self.executor.sleep(pause).await;
         Ok(())
     }
 }
 
-/// None before the first new try, then from a millisecond doubling up to a second, less up to half of it by chance, so
+/// None before the first new try, then from a millisecond doubling up to `longest`, less up to half of it by chance, so
 /// that many workers do not come back at the same moment.
-fn backoff(tries: u32) -> Duration {
+fn backoff(tries: u32, longest: Duration) -> Duration {
     let Some(doublings) = tries.checked_sub(2) else { return Duration::ZERO };
-    let longest = Duration::from_millis(1 << doublings.min(10)).min(Duration::from_secs(1));
+    let pause = Duration::from_millis(1 << doublings.min(10)).min(longest);
     // The standard library seeds this from the system's randomness; good enough to spread load.
     let random = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), tries);
-    longest - longest.mul_f64(0.5 * f64::from(u8::try_from(random % 256).unwrap_or_default()) / 256.0)
+    pause - pause.mul_f64(0.5 * f64::from(u8::try_from(random % 256).unwrap_or_default()) / 256.0)
 }
 
 enum Step {

@@ -1,0 +1,221 @@
+//! A Runtime API that does exactly what its script says.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lambda_runtime_core::Address;
+use lambda_runtime_proto::server::{Event, Reply, Request, Route, Server};
+use lambda_runtime_proto::{Endpoint, Limits, Output};
+
+/// What the API does, connection by connection. Connections beyond the script are refused.
+pub type Script = Vec<Vec<Act>>;
+
+/// One thing that the API does on a connection.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Reads a request whole; it must be for this endpoint.
+    Take(Endpoint),
+    /// Reads a request until at least so many bytes of its body have come, or it is complete.
+    TakeSome(Endpoint, usize),
+    /// Reads what comes of the request at hand until its end, or that of the connection.
+    TakeRest,
+    /// Sends these bytes.
+    Send(Vec<u8>),
+    /// Sends these bytes one by one.
+    Drip(Vec<u8>),
+    /// Waits.
+    Pause(Duration),
+    /// Sends the end of its half, and reads on.
+    HalfClose,
+    /// Closes the connection so that the other side sees a reset.
+    Reset,
+}
+
+/// A request that the API read.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// For this endpoint.
+    pub endpoint: Endpoint,
+    /// The id in its path.
+    pub id: String,
+    /// Its fields, names in lower case.
+    pub fields: Vec<(String, String)>,
+    /// What came of its body.
+    pub body: Bytes,
+    /// The fields behind its body, names in lower case.
+    pub trailers: Vec<(String, String)>,
+    /// It came whole.
+    pub whole: bool,
+}
+
+impl Taken {
+    /// A field's value.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A trailer's value.
+    pub fn trailer(&self, name: &str) -> Option<&str> {
+        self.trailers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is no text")
+    }
+}
+
+/// The API, playing its script on a thread.
+pub struct Api {
+    address: Address,
+    stopped: Arc<AtomicBool>,
+    connections: Arc<AtomicUsize>,
+    thread: JoinHandle<Vec<Taken>>,
+}
+
+impl Api {
+    /// Starts to play.
+    pub fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let stopped = Arc::new(AtomicBool::new(false));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let thread = std::thread::spawn({
+            let (stopped, connections) = (Arc::clone(&stopped), Arc::clone(&connections));
+            move || {
+                let mut taken = Vec::new();
+                for acts in script {
+                    let (socket, _) = listener.accept().unwrap();
+                    if stopped.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    connections.fetch_add(1, Ordering::SeqCst);
+                    Connection::new(socket, &mut taken).play(&acts);
+                }
+                taken
+            }
+        });
+        Self { address, stopped, connections, thread }
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> Address {
+        self.address.clone()
+    }
+
+    /// What it read, and how many connections were made. Called when the function has ended.
+    pub fn stop(self) -> (Vec<Taken>, usize) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread if it still waits for a connection.
+        let _ = TcpStream::connect(self.address.to_string());
+        let taken = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (taken, self.connections.load(Ordering::SeqCst))
+    }
+}
+
+struct Connection<'a> {
+    socket: TcpStream,
+    server: Server,
+    taken: &'a mut Vec<Taken>,
+    open: bool,
+}
+
+impl<'a> Connection<'a> {
+    fn new(socket: TcpStream, taken: &'a mut Vec<Taken>) -> Self {
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let limits = Limits { body: u64::MAX, ..Limits::default() };
+        Self { socket, server: Server::new(limits), taken, open: false }
+    }
+
+    /// What the function does to the connection is its own affair, so errors of the socket end the script for it.
+    fn play(mut self, acts: &[Act]) {
+        for act in acts {
+            let done = match act {
+                Act::Take(endpoint) => self.take(Some(*endpoint), usize::MAX),
+                Act::TakeSome(endpoint, n) => self.take(Some(*endpoint), *n),
+                Act::TakeRest => self.take(None, usize::MAX),
+                Act::Send(bytes) => self.socket.write_all(bytes),
+                Act::Drip(bytes) => bytes.chunks(1).try_for_each(|byte| self.socket.write_all(byte)),
+                Act::Pause(duration) => {
+                    std::thread::sleep(*duration);
+                    Ok(())
+                }
+                Act::HalfClose => self.socket.shutdown(Shutdown::Write),
+                Act::Reset => socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)),
+            };
+            if done.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, wanted: Option<Endpoint>, enough: usize) -> io::Result<()> {
+        loop {
+            match self.server.poll_output() {
+                Output::Event(Event::Request(request)) => {
+                    let taken = begun(&request);
+                    let endpoint = wanted.expect("no request is at hand");
+                    assert_eq!(taken.endpoint, endpoint, "a request came out of turn");
+                    self.taken.push(taken);
+                    self.open = true;
+                }
+                Output::Event(Event::Data(data)) => {
+                    let taken = self.taken.last_mut().expect("data belongs to a request");
+                    taken.body = [&taken.body[..], &data].concat().into();
+                }
+                Output::Event(Event::End(trailers)) => {
+                    let taken = self.taken.last_mut().expect("an end belongs to a request");
+                    taken.trailers = trailers.fields().map(lower).collect();
+                    taken.whole = true;
+                    self.open = false;
+                    // The script answers; the machine only has to go on.
+                    self.server.reply(Reply::new(204)).expect("a request is at hand");
+                    while let Output::Transmit(slices) = self.server.poll_output() {
+                        let n = slices.iter().map(|slice| slice.len()).sum();
+                        self.server.sent(n);
+                        if self.server.queued() == 0 {
+                            break;
+                        }
+                    }
+                    return Ok(());
+                }
+                Output::Closed(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Output::Transmit(slices) => {
+                    let n = slices.iter().map(|slice| slice.len()).sum();
+                    self.server.sent(n);
+                }
+                Output::Receive | Output::Idle => {
+                    if self.open && self.taken.last().is_some_and(|taken| taken.body.len() >= enough) {
+                        return Ok(());
+                    }
+                    match self.socket.read(self.server.space())? {
+                        0 => self.server.end_of_input(),
+                        n => self.server.filled(n),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn begun(request: &Request) -> Taken {
+    let Route::Api(endpoint, id) = request.route() else { panic!("no request of the API: {}", request.path()) };
+    Taken {
+        endpoint,
+        id: id.to_owned(),
+        fields: request.headers().map(lower).collect(),
+        body: Bytes::new(),
+        trailers: Vec::new(),
+        whole: false,
+    }
+}
+
+fn lower((name, value): (&str, &[u8])) -> (String, String) {
+    (name.to_ascii_lowercase(), String::from_utf8_lossy(value).into_owned())
+}

@@ -1,0 +1,146 @@
+//! The function that the scenarios invoke: the event says what it does.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use lambda_runtime_core::{Diagnostic, FunctionResponse, LambdaEvent, StreamResponse};
+use serde_json::{Value, json};
+
+/// What [`handle`] returns.
+pub type Reply = Result<FunctionResponse<Answer, Chunks>, Diagnostic>;
+
+/// A buffered response: JSON, or what cannot become JSON.
+#[derive(Debug)]
+pub enum Answer {
+    /// This.
+    Json(Value),
+    /// A map whose keys are no strings.
+    Impossible,
+}
+
+impl lambda_runtime_core::serde::Serialize for Answer {
+    fn serialize<S: lambda_runtime_core::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Answer::Json(value) => value.serialize(serializer),
+            Answer::Impossible => BTreeMap::from([((1, 2), 3)]).serialize(serializer),
+        }
+    }
+}
+
+/// Does what the event's `do` says, and echoes an event without.
+pub async fn handle(event: LambdaEvent<Value>) -> Reply {
+    let number = |name: &str| usize::try_from(event.payload[name].as_u64().unwrap_or_default()).unwrap();
+    let buffered = |value| Ok(FunctionResponse::BufferedResponse(Answer::Json(value)));
+    match event.payload["do"].as_str() {
+        None => buffered(event.payload),
+        Some("context") => buffered(serde_json::to_value(&event.context).unwrap()),
+        Some("large") => buffered(json!("x".repeat(number("bytes")))),
+        Some("wait") => {
+            Turns(number("turns")).await;
+            buffered(json!("waited"))
+        }
+        Some("error") => Err(Diagnostic { error_type: "OutOfStock".into(), error_message: "no apples left".into() }),
+        Some("io error") => Err(std::io::Error::other("no disk").into()),
+        Some("panic") => panic!("asked to panic"),
+        Some("impossible") => Ok(FunctionResponse::BufferedResponse(Answer::Impossible)),
+        Some("stream") => {
+            let chunks = Chunks { left: number("chunks"), size: number("bytes").max(1), ..Chunks::default() };
+            let chunks = match event.payload["then"].as_str() {
+                Some("error") => Chunks { end: End::Error, ..chunks },
+                Some("panic") => Chunks { end: End::Panic, ..chunks },
+                _ => chunks,
+            };
+            let chunks = Chunks { turns: number("turns"), empty: number("empty"), ..chunks };
+            let mut response = StreamResponse::from(chunks);
+            if let Some(length) = event.payload["header"].as_u64() {
+                let value = "x".repeat(usize::try_from(length).unwrap()).parse().unwrap();
+                response.metadata_prelude.headers.insert("x-long", value);
+            }
+            Ok(FunctionResponse::StreamingResponse(response))
+        }
+        Some(other) => panic!("no such thing to do: {other}"),
+    }
+}
+
+/// Is ready after so many polls.
+struct Turns(usize);
+
+impl Future for Turns {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A stream of chunks, each of one letter, a to z and again.
+#[derive(Debug, Default)]
+pub struct Chunks {
+    left: usize,
+    size: usize,
+    /// So many empty ones first.
+    empty: usize,
+    /// Not ready so many times before each.
+    turns: usize,
+    turn: usize,
+    letter: u8,
+    end: End,
+}
+
+#[derive(Debug, Default)]
+enum End {
+    #[default]
+    Finish,
+    Error,
+    Panic,
+    Over,
+}
+
+impl Stream for Chunks {
+    type Item = Result<Bytes, Diagnosed>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.turn < self.turns {
+            self.turn += 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.turn = 0;
+        if self.empty > 0 {
+            self.empty -= 1;
+            return Poll::Ready(Some(Ok(Bytes::new())));
+        }
+        if self.left > 0 {
+            self.left -= 1;
+            let letter = b'a' + self.letter % 26;
+            self.letter = self.letter.wrapping_add(1) % 26;
+            return Poll::Ready(Some(Ok(vec![letter; self.size].into())));
+        }
+        match std::mem::replace(&mut self.end, End::Over) {
+            End::Finish => Poll::Ready(None),
+            End::Error => Poll::Ready(Some(Err(Diagnosed))),
+            End::Panic => panic!("asked to panic midway"),
+            End::Over => panic!("polled after its end"),
+        }
+    }
+}
+
+/// The error of a stream.
+#[derive(Debug)]
+pub struct Diagnosed;
+
+impl std::fmt::Display for Diagnosed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the source ran dry")
+    }
+}
+
+impl std::error::Error for Diagnosed {}
