@@ -4,6 +4,11 @@
 //! [`handle`] on some executor, and then looks at what the function sent and how its `run` ended. The executors' tests
 //! call [`run_all`] with nothing of their own but how to start a function.
 
+// The README's code is compiled, and run where it can be.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 mod api;
 mod function;
 mod messages;

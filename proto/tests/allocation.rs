@@ -1,6 +1,6 @@
 //! What the machine allocates: one piece of memory an event, and nothing else once it is warm.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

@@ -19,7 +19,10 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
         vec![],
         |played| {
             let end = played.end.as_ref().unwrap_err();
-            assert!(end.contains("127.0.0.1:") && end.contains("cannot be reached") && end.contains("(tried "), "{end}");
+            assert!(
+                end.contains("127.0.0.1:") && end.contains("cannot be reached") && end.contains("(tried "),
+                "{end}"
+            );
         },
     );
     scenario(

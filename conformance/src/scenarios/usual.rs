@@ -17,7 +17,13 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
         assert!(taken.field("host").is_some() && taken.field("user-agent").is_some());
         assert_eq!(played.requests[0].field("content-length"), None);
     });
-    survives(all, "a hundred events are answered on one connection", vec![vec![serve("1"); 100].concat()], false, nothing);
+    survives(
+        all,
+        "a hundred events are answered on one connection",
+        vec![vec![serve("1"); 100].concat()],
+        false,
+        nothing,
+    );
     survives(all, "a handler may wait", vec![serve(r#"{"do":"wait","turns":5}"#)], false, |played| {
         assert_eq!(answer(played).text(), r#""waited""#);
     });
