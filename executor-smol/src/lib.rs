@@ -21,6 +21,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::OnceLock;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
@@ -64,32 +65,59 @@ pub struct Smol;
 
 impl Executor for Smol {
     type Transport = Tcp;
+    type Connect = BoxFuture<'static, io::Result<Tcp>>;
+    type Sleep = BoxFuture<'static, ()>;
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<Tcp> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in resolve(host, port).await? {
-            match Async::<TcpStream>::connect(address).await {
-                Ok(stream) => {
-                    stream.get_ref().set_nodelay(true)?;
-                    return Ok(Tcp(stream));
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+    fn connect(&self, host: &str, port: u16) -> Self::Connect {
+        Box::pin(connect(host.to_owned(), port))
     }
 
-    async fn sleep(&self, duration: Duration) {
-        Timer::after(duration).await;
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        Box::pin(async move {
+            Timer::after(duration).await;
+        })
     }
 }
 
+impl Spawn for Smol {
+    type Task<T: Send + 'static> = async_executor::Task<Result<T, String>>;
+
+    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Self::Task<T> {
+        threads().spawn(panics_as_words(task))
+    }
+}
+
+/// An executor with as many threads as the machine has cores, started when it is first needed.
+fn threads() -> &'static async_executor::Executor<'static> {
+    static EXECUTOR: OnceLock<async_executor::Executor<'static>> = OnceLock::new();
+    EXECUTOR.get_or_init(|| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..cores {
+            std::thread::spawn(|| async_io::block_on(threads().run(std::future::pending::<()>())));
+        }
+        async_executor::Executor::new()
+    })
+}
+
+async fn connect(host: String, port: u16) -> io::Result<Tcp> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in resolve(host, port).await? {
+        match Async::<TcpStream>::connect(address).await {
+            Ok(stream) => {
+                stream.get_ref().set_nodelay(true)?;
+                return Ok(Tcp(stream));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 /// A name is resolved on another thread, because the system's resolver blocks; an IP address needs none.
-async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let host = host.to_owned();
     blocking::unblock(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)).await
 }
 

@@ -69,15 +69,40 @@ pub struct Tokio;
 
 impl Executor for Tokio {
     type Transport = Tcp;
+    type Connect = BoxFuture<'static, io::Result<Tcp>>;
+    type Sleep = tokio::time::Sleep;
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<Tcp> {
-        let stream = TcpStream::connect((host, port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(Tcp(stream))
+    fn connect(&self, host: &str, port: u16) -> Self::Connect {
+        let host = host.to_owned();
+        Box::pin(async move {
+            let stream = TcpStream::connect((host, port)).await?;
+            stream.set_nodelay(true)?;
+            Ok(Tcp(stream))
+        })
     }
 
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        tokio::time::sleep(duration)
+    }
+}
+
+impl Spawn for Tokio {
+    type Task<T: Send + 'static> = Task<T>;
+
+    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Task<T> {
+        Task(tokio::spawn(task))
+    }
+}
+
+/// A tokio task, as a [`Spawn::Task`].
+#[derive(Debug)]
+pub struct Task<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, String>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(|error| error.to_string())
     }
 }
 

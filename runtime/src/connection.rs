@@ -1,7 +1,8 @@
 //! Drives the protocol machine over an executor's sockets: one after the other, as connections break and are made.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,12 +15,16 @@ use crate::{Address, Executor, RunError, Transport};
 /// How long the Runtime API may stay unreachable before [`run`](crate::Runtime::run) gives up.
 pub(crate) const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
 
+/// How long a report of a failed start-up may take.
+const REPORT_FOR: Duration = Duration::from_secs(2);
+
 /// Answers that are no HTTP, or break it, in a row before [`run`](crate::Runtime::run) gives up.
 const MAX_BROKEN: u32 = 5;
 
 pub(crate) struct Connection<X: Executor> {
     executor: X,
     address: Address,
+    config: Config,
     pub(crate) client: Client,
     transport: Option<X::Transport>,
     trouble: Trouble,
@@ -40,7 +45,35 @@ struct Trouble {
 
 impl<X: Executor> Connection<X> {
     pub(crate) fn new(executor: X, address: Address, config: Config) -> Self {
-        Self { executor, address, client: Client::new(config), transport: None, trouble: Trouble::default() }
+        let client = Client::new(config.clone());
+        Self { executor, address, config, client, transport: None, trouble: Trouble::default() }
+    }
+
+    /// Another one to the same API.
+    pub(crate) fn another(&self) -> Self {
+        Self::new(self.executor.clone(), self.address.clone(), self.config.clone())
+    }
+
+    pub(crate) fn executor(&self) -> &X {
+        &self.executor
+    }
+
+    /// Drops the socket; the next request makes a new one.
+    pub(crate) fn hang_up(&mut self) {
+        self.transport = None;
+        self.client.reconnected();
+    }
+
+    /// Sends what the machine was commanded to, and waits for the API's answer. A report to the API is not worth
+    /// waiting for ever.
+    pub(crate) async fn report(&mut self) {
+        let mut enough = pin!(self.executor.sleep(REPORT_FOR));
+        let mut answered = pin!(self.event(|_, _| {}));
+        poll_fn(|cx| match answered.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => enough.as_mut().poll(cx),
+        })
+        .await;
     }
 
     /// Waits for the next event, and between events does what the machine wants: write, read, connect.
@@ -67,8 +100,8 @@ impl<X: Executor> Connection<X> {
         }
     }
 
-    pub(crate) async fn sleep(&self, duration: Duration) {
-        self.executor.sleep(duration).await;
+    pub(crate) fn sleep(&self, duration: Duration) -> X::Sleep {
+        self.executor.sleep(duration)
     }
 
     fn closed(&mut self, reason: CloseReason, error: Option<io::Error>) {

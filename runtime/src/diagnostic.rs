@@ -41,7 +41,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    fn of(error: &(dyn StdError + 'static)) -> Self {
+    pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
         let error_type = chain(error).filter_map(type_of).last().unwrap_or_else(|| "Error".to_owned());
         let mut error_message = error.to_string();
         for cause in chain(error).skip(1).map(ToString::to_string) {

@@ -6,6 +6,7 @@ use std::io;
 use lambda_runtime_proto::Endpoint;
 
 use crate::address::VARIABLE;
+use crate::concurrent::MAX_CONCURRENCY;
 
 /// The error type of handlers, layers and `run`.
 pub type Error = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -33,6 +34,10 @@ pub enum RunError {
         /// What went wrong the last time.
         last: io::Error,
     },
+    /// The value of `AWS_LAMBDA_MAX_CONCURRENCY`, given, is no number of workers.
+    BadConcurrency(String),
+    /// No worker of [`run_concurrent`](crate::Runtime::run_concurrent) can go on; this is what happened to each.
+    WorkersFailed(Vec<String>),
     /// The Runtime API says that it cannot go on.
     Refused {
         /// The request that it refused.
@@ -59,6 +64,15 @@ impl fmt::Display for RunError {
             ),
             RunError::Unreachable { address, tries, last } => {
                 write!(f, "the Lambda Runtime API at {address} cannot be reached: {last} (tried {tries} times)")
+            }
+            RunError::BadConcurrency(value) => write!(
+                f,
+                "the environment variable {MAX_CONCURRENCY} is \"{}\", which is not a number of workers from 1 to 65535",
+                value.escape_debug()
+            ),
+            RunError::WorkersFailed(ends) => {
+                write!(f, "none of the {} workers can go on", ends.len())?;
+                ends.iter().enumerate().try_for_each(|(n, end)| write!(f, "; worker {n}: {end}"))
             }
             RunError::Refused { endpoint, status, message } => {
                 write!(f, "the Lambda Runtime API refused {endpoint} for good: {status} {message}")

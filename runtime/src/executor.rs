@@ -1,9 +1,13 @@
 //! What an executor gives: a socket, a connection, a clock.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use crate::failure::panic_message;
 
 /// A byte stream to the Runtime API, polled in both directions from one task.
 ///
@@ -20,15 +24,40 @@ pub trait Transport {
 
 /// An asynchronous executor: what [`Runtime`](crate::Runtime) needs of it and nothing more.
 ///
-/// The futures are `Send` where the executor's own types are; nothing here asks for it.
+/// The futures have names so that generic code can ask for `Send` where it needs it; nothing here does.
 pub trait Executor: Clone {
     /// Its connected socket.
     type Transport: Transport;
 
+    /// The future of [`connect`](Self::connect). It may be boxed: connections are rare.
+    type Connect: Future<Output = io::Result<Self::Transport>>;
+
+    /// The future of [`sleep`](Self::sleep).
+    type Sleep: Future<Output = ()>;
+
     /// Connects to a host (a name or an IP address, IPv6 without brackets) and sets `TCP_NODELAY`: a short streamed
     /// response waits for the peer's delayed acknowledgement otherwise.
-    fn connect(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Self::Transport>>;
+    fn connect(&self, host: &str, port: u16) -> Self::Connect;
 
     /// Sleeps.
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
+    fn sleep(&self, duration: Duration) -> Self::Sleep;
+}
+
+/// An executor that runs tasks side by side: what [`run_concurrent`](crate::Runtime::run_concurrent) needs besides.
+pub trait Spawn: Executor<Transport: Send, Connect: Send, Sleep: Send> + Send + Sync + 'static {
+    /// A task that returns a `T`. It ends with that, or with the words of its panic.
+    type Task<T: Send + 'static>: Future<Output = Result<T, String>> + Send;
+
+    /// Starts a task.
+    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Self::Task<T>;
+}
+
+/// Runs `task`; a panic in it becomes an error of its words. For executors whose tasks would pass a panic on.
+pub async fn panics_as_words<T>(task: impl Future<Output = T>) -> Result<T, String> {
+    let mut task = pin!(task);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic_message(&*panic).to_owned())),
+    })
+    .await
 }

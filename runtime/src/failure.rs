@@ -35,12 +35,7 @@ impl Failure {
 
     /// What a panic left.
     pub(crate) fn panic(what: &str, payload: &(dyn Any + Send)) -> Self {
-        let message = payload
-            .downcast_ref::<&'static str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
-        Self::runtime("Function.Panic", format!("{what} panicked: {message}"))
+        Self::runtime("Function.Panic", format!("{what} panicked: {}", panic_message(payload)))
     }
 
     pub(crate) fn to_proto(&self) -> client::Failure {
@@ -50,6 +45,12 @@ impl Failure {
         let body = serde_json::to_vec(&report).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from);
         client::Failure::new(header(error_type), body)
     }
+}
+
+/// What `panic!` was told.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// The error's type and its words.

@@ -4,6 +4,7 @@
 //! re-exports all of it. An executor of your own needs a [`Transport`] and an [`Executor`]; everything else is here.
 
 mod address;
+mod concurrent;
 mod config;
 mod connection;
 mod context;
@@ -18,6 +19,7 @@ mod log;
 mod response;
 mod runtime;
 mod slot;
+pub mod snapstart;
 pub mod streaming;
 mod trace_id;
 #[cfg(feature = "tracing")]
@@ -25,16 +27,20 @@ mod trace_id;
 pub mod tracing;
 mod worker;
 
+/// A boxed future that is `Send`.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 pub use address::Address;
 pub use config::Config;
 pub use context::{ClientApplication, ClientContext, CognitoIdentity, Context};
 pub use diagnostic::Diagnostic;
 pub use error::{Error, RunError};
 pub use event::{LambdaEvent, LambdaInvocation};
-pub use executor::{Executor, Transport};
+pub use executor::{Executor, Spawn, Transport, panics_as_words};
 pub use handler::{HandlerFuture, HandlerService};
 pub use response::{FunctionResponse, IntoFunctionResponse, MetadataPrelude, StreamResponse};
 pub use runtime::Runtime;
+pub use snapstart::SnapStartResource;
 pub use tower::{self, Service, service_fn};
 
 /// What the executors' crates need for their signatures.

@@ -11,13 +11,14 @@ use lambda_runtime_proto::client;
 use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
 
+use crate::concurrent::MAX_CONCURRENCY;
 use crate::connection::Connection;
 use crate::handler::HandlerService;
+use crate::log::warn;
 use crate::slot::Slot;
+use crate::snapstart::{self, SnapStartResource};
 use crate::worker::Worker;
-use crate::{
-    Address, Config, Diagnostic, Error, Executor, IntoFunctionResponse, LambdaEvent, LambdaInvocation, RunError,
-};
+use crate::{Address, Config, Diagnostic, Error, Executor, IntoFunctionResponse, LambdaEvent, LambdaInvocation};
 
 /// A handler and its layers, on the executor `X`. The executors' crates name it `Runtime<S>`.
 ///
@@ -39,6 +40,7 @@ pub struct Runtime<S, X> {
     config: Arc<Config>,
     address: Option<Address>,
     pipelining: bool,
+    snapstart_resources: Vec<Arc<dyn SnapStartResource>>,
 }
 
 impl<F, A, R, B, S, D, E, X> Runtime<HandlerService<F, (A, B, S)>, X>
@@ -65,6 +67,7 @@ where
             config: Arc::new(Config::from_env()),
             address: None,
             pipelining: false,
+            snapstart_resources: Vec::new(),
         }
     }
 }
@@ -85,6 +88,7 @@ impl<S, X> Runtime<S, X> {
             config: self.config,
             address: self.address,
             pipelining: self.pipelining,
+            snapstart_resources: self.snapstart_resources,
         }
     }
 
@@ -105,6 +109,17 @@ impl<S, X> Runtime<S, X> {
         self.pipelining = pipelining;
         self
     }
+
+    /// Whether the function runs with [SnapStart](crate::snapstart).
+    pub fn is_snapstart(&self) -> bool {
+        snapstart::is_on()
+    }
+
+    /// Registers a resource whose hooks run around the [SnapStart](crate::snapstart) snapshot; foundations first.
+    pub fn register_snapstart_resource(mut self, resource: Arc<dyn SnapStartResource>) -> Self {
+        self.snapstart_resources.push(resource);
+        self
+    }
 }
 
 impl<S, X> Runtime<S, X>
@@ -116,9 +131,19 @@ where
     ///
     /// # Errors
     ///
-    /// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
+    /// It returns only when it cannot go on: a [`RunError`](crate::RunError) says why. What goes wrong in an invocation is reported to
     /// the API, and the next one is served.
     pub async fn run(self) -> Result<(), Error> {
+        if let Ok(value) = std::env::var(MAX_CONCURRENCY)
+            && value != "1"
+        {
+            warn!("{MAX_CONCURRENCY} is {value}, but this function runs one invocation at a time: use run_concurrent");
+        }
+        Err(self.start().await?.run().await.into())
+    }
+
+    /// Everything that comes before the first /next.
+    pub(crate) async fn start(self) -> Result<Worker<S, X>, Error> {
         let address = match self.address {
             Some(address) => address,
             None => Address::from_env()?,
@@ -129,14 +154,18 @@ where
             pipelining: self.pipelining,
             ..client::Config::new(address.authority.clone())
         };
-        let worker = Worker {
+        let mut connection = Connection::new(self.executor, address, config);
+        if snapstart::is_on() {
+            snapstart::pass(&mut connection, &self.snapstart_resources).await?;
+        }
+        Ok(Worker {
             service: self.service,
-            connection: Connection::new(self.executor, address, config),
+            connection,
             config: self.config,
             slot: Slot::default(),
             pipelining: self.pipelining,
             sets_trace_id: true,
-        };
-        worker.run().await.map_err(|error: RunError| error.into())
+            served: false,
+        })
     }
 }

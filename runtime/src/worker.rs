@@ -31,6 +31,21 @@ pub(crate) struct Worker<S, X: Executor> {
     pub(crate) pipelining: bool,
     /// Set `_X_AMZN_TRACE_ID` for each invocation: right only where there is one at a time.
     pub(crate) sets_trace_id: bool,
+    /// An invocation was served.
+    pub(crate) served: bool,
+}
+
+impl<S: Clone, X: Executor> Worker<S, X> {
+    /// Another one beside it, with a connection of its own and a clone of the service.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            service: self.service.clone(),
+            connection: self.connection.another(),
+            config: Arc::clone(&self.config),
+            slot: Slot::default(),
+            ..*self
+        }
+    }
 }
 
 impl<S, X> Worker<S, X>
@@ -38,11 +53,17 @@ where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
     X: Executor,
 {
-    /// Serves invocations until the API cannot go on.
-    pub(crate) async fn run(mut self) -> Result<(), RunError> {
+    /// Serves invocations until the API cannot go on; returns why.
+    pub(crate) async fn run(&mut self) -> RunError {
         loop {
-            let invocation = self.next().await?;
-            self.serve(invocation).await?;
+            let served = match self.next().await {
+                Ok(invocation) => self.serve(invocation).await,
+                Err(error) => return error,
+            };
+            if let Err(error) = served {
+                return error;
+            }
+            self.served = true;
         }
     }
 
@@ -256,7 +277,7 @@ fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome, r
 }
 
 /// What the API said to a request, or to an invocation's answer.
-fn check(answer: &Answer, request_id: &str) -> Result<(), RunError> {
+pub(crate) fn check(answer: &Answer, request_id: &str) -> Result<(), RunError> {
     let (endpoint, status) = (answer.endpoint(), answer.status());
     match answer.meaning() {
         Meaning::Accepted => {}
