@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::failure::panic_message;
+use crate::panics;
 
 /// A byte stream to the Runtime API, polled in both directions from one task.
 ///
@@ -57,7 +57,7 @@ pub async fn panics_as_words<T>(task: impl Future<Output = T>) -> Result<T, Stri
     let mut task = pin!(task);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic_message(&*panic).to_owned())),
+        Err(panic) => Poll::Ready(Err(panics::message(&*panic).to_owned())),
     })
     .await
 }

@@ -1,6 +1,5 @@
 //! A failed invocation, on its way to /error.
 
-use std::any::Any;
 use std::fmt;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use crate::Diagnostic;
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) diagnostic: Diagnostic,
-    stack_trace: Vec<String>,
+    pub(crate) stack_trace: Vec<String>,
 }
 
 /// The body of /error, /init/error and of an error trailer. See
@@ -33,11 +32,6 @@ impl Failure {
         Diagnostic { error_type: error_type.to_owned(), error_message: error_message.into() }.into()
     }
 
-    /// What a panic left.
-    pub(crate) fn panic(what: &str, payload: &(dyn Any + Send)) -> Self {
-        Self::runtime("Function.Panic", format!("{what} panicked: {}", panic_message(payload)))
-    }
-
     pub(crate) fn to_proto(&self) -> client::Failure {
         let Diagnostic { error_type, error_message } = &self.diagnostic;
         let report = Report { error_message, error_type, stack_trace: &self.stack_trace };
@@ -45,12 +39,6 @@ impl Failure {
         let body = serde_json::to_vec(&report).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from);
         client::Failure::new(header(error_type), body)
     }
-}
-
-/// What `panic!` was told.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// The error's type and its words.

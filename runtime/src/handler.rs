@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -17,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use tower::Service;
 
 use crate::failure::Failure;
+use crate::panics;
+use crate::raw::{EventDeserializer, Outgoing};
 use crate::slot::{Hand, Item, Outcome};
 use crate::{
-    Diagnostic, Error, FunctionResponse, IntoFunctionResponse, LambdaEvent, LambdaInvocation, MetadataPrelude,
+    Diagnostic, Error, IntoFunctionResponse, LambdaEvent, LambdaInvocation, MetadataPrelude, PlainStream, RawResponse,
 };
 
 /// Makes a service for [`LambdaInvocation`]s of a handler for [`LambdaEvent`]s. `Types` are the event's, the buffered
@@ -74,9 +75,9 @@ where
                 // The event's memory can be used again while the handler runs.
                 drop(body);
                 let event = LambdaEvent { payload, context };
-                match catch_unwind(AssertUnwindSafe(|| self.handler.call(event))) {
+                match panics::catch("the handler", || self.handler.call(event)) {
                     Ok(future) => Stage::Handling { future },
-                    Err(panic) => Stage::Failed { failure: Some(Failure::panic("the handler", &*panic)) },
+                    Err(failure) => Stage::Failed { failure: Some(failure) },
                 }
             }
         };
@@ -98,16 +99,13 @@ impl std::error::Error for NotReady {}
 
 /// The path in the event is traced only when it is needed to explain a failure: it costs as much as the decoding.
 fn decode<A: for<'de> Deserialize<'de>>(event: &[u8]) -> Result<A, Failure> {
-    let decoded = catch_unwind(|| serde_json::from_slice(event));
-    let error = match decoded {
-        Ok(Ok(payload)) => return Ok(payload),
-        Ok(Err(error)) => error,
-        Err(panic) => return Err(Failure::panic("decoding the event", &*panic)),
+    let error = match panics::catch("decoding the event", || A::deserialize(EventDeserializer(event)))? {
+        Ok(payload) => return Ok(payload),
+        Err(error) => error,
     };
     let wanted = std::any::type_name::<A>();
-    let traced = catch_unwind(|| {
-        let mut json = serde_json::Deserializer::from_slice(event);
-        serde_path_to_error::deserialize::<_, A>(&mut json).err()
+    let traced = panics::catch("decoding the event", || {
+        serde_path_to_error::deserialize::<_, A>(&mut serde_json::Deserializer::from_slice(event)).err()
     });
     let message = match traced {
         Ok(Some(traced)) if traced.path().iter().next().is_some() => {
@@ -162,15 +160,15 @@ where
                     Stage::Settling
                 }
                 StageProj::Handling { future } => {
-                    let polled = catch_unwind(AssertUnwindSafe(|| {
+                    let polled = panics::catch("the handler", || {
                         future.poll(cx).map(|result| match result {
-                            Ok(response) => begin(response.into_response(), cx),
+                            Ok(response) => begin(response.into_outgoing(), cx),
                             Err(error) => Begun::Whole(Outcome::Failure(error.into().into())),
                         })
-                    }));
+                    });
                     let begun = match polled {
                         Ok(polled) => ready!(polled),
-                        Err(panic) => Begun::Whole(Outcome::Failure(Failure::panic("the handler", &*panic))),
+                        Err(failure) => Begun::Whole(Outcome::Failure(failure)),
                     };
                     match begun {
                         Begun::Whole(outcome) => {
@@ -206,34 +204,39 @@ enum Begun<S> {
     Stream { head: StreamHead, first: Option<Item>, stream: S },
 }
 
-fn begin<B, S, D, E>(response: FunctionResponse<B, S>, cx: &mut Context<'_>) -> Begun<S>
+fn begin<B, S, D, E>(response: Outgoing<B, S>, cx: &mut Context<'_>) -> Begun<S>
 where
     B: Serialize,
     S: Stream<Item = Result<D, E>> + Unpin,
     D: Into<Bytes>,
     E: Into<Error>,
 {
-    match response {
-        FunctionResponse::BufferedResponse(body) => Begun::Whole(match serde_json::to_vec(&body) {
-            Ok(json) => Outcome::Response(Response::json(json)),
-            Err(error) => Outcome::Failure(Failure::runtime(
-                "Runtime.BadResponse",
-                format!("the response cannot be written as JSON: {error}"),
-            )),
-        }),
-        FunctionResponse::StreamingResponse(response) => {
-            let head = match prelude(response.metadata_prelude) {
-                Ok(prelude) => StreamHead::Http { prelude },
-                Err(failure) => return Begun::Whole(Outcome::Failure(failure)),
-            };
-            let mut stream = response.stream;
-            // What fails before the first byte can still be told as an error instead of a torn response.
-            match poll_item(&mut stream, cx) {
-                Poll::Ready(Item::Abort(failure)) => Begun::Whole(Outcome::Failure(failure)),
-                Poll::Ready(item) => Begun::Stream { head, first: Some(item), stream },
-                Poll::Pending => Begun::Stream { head, first: None, stream },
-            }
+    let (head, mut stream) = match response {
+        Outgoing::Json(body) => return Begun::Whole(json(&body)),
+        Outgoing::Raw(RawResponse { content_type, body }) => {
+            return Begun::Whole(Outcome::Response(Response { content_type, body }));
         }
+        Outgoing::Plain(PlainStream { content_type, stream }) => (StreamHead::Plain { content_type }, stream),
+        Outgoing::Http(response) => match prelude(response.metadata_prelude) {
+            Ok(prelude) => (StreamHead::Http { prelude }, response.stream),
+            Err(failure) => return Begun::Whole(Outcome::Failure(failure)),
+        },
+    };
+    // What fails before the first byte can still be told as an error instead of a torn response.
+    match poll_item(&mut stream, cx) {
+        Poll::Ready(Item::Abort(failure)) => Begun::Whole(Outcome::Failure(failure)),
+        Poll::Ready(item) => Begun::Stream { head, first: Some(item), stream },
+        Poll::Pending => Begun::Stream { head, first: None, stream },
+    }
+}
+
+fn json<B: Serialize>(body: &B) -> Outcome {
+    match serde_json::to_vec(body) {
+        Ok(json) => Outcome::Response(Response::json(json)),
+        Err(error) => Outcome::Failure(Failure::runtime(
+            "Runtime.BadResponse",
+            format!("the response cannot be written as JSON: {error}"),
+        )),
     }
 }
 
@@ -250,14 +253,14 @@ where
     D: Into<Bytes>,
     E: Into<Error>,
 {
-    let polled = catch_unwind(AssertUnwindSafe(|| {
+    let polled = panics::catch("the response stream", || {
         Pin::new(stream).poll_next(cx).map(|item| match item {
             Some(Ok(data)) => Item::Chunk(data.into()),
             Some(Err(error)) => Item::Abort(error.into().into()),
             None => Item::Finish,
         })
-    }));
-    polled.unwrap_or_else(|panic| Poll::Ready(Item::Abort(Failure::panic("the response stream", &*panic))))
+    });
+    polled.unwrap_or_else(|failure| Poll::Ready(Item::Abort(failure)))
 }
 
 /// Hands over what the stream yields, as fast as there is room, until its end.

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::raw::Outgoing;
 use crate::streaming::Body;
 
 /// Metadata prelude for a stream response: what an HTTP integration sends ahead of the payload.
@@ -43,11 +44,21 @@ pub enum FunctionResponse<B, S> {
     StreamingResponse(StreamResponse<S>),
 }
 
-/// What can be returned from a handler: anything that serde can serialize, a [`StreamResponse`], or a
-/// [`FunctionResponse`] that is one or the other.
+/// What can be returned from a handler: anything that serde can serialize, a [`StreamResponse`], a
+/// [`FunctionResponse`] that is one or the other, and beside JSON a [`RawResponse`](crate::RawResponse) or a
+/// [`PlainStream`](crate::PlainStream).
 pub trait IntoFunctionResponse<B, S> {
     /// Convert the type into a FunctionResponse.
     fn into_response(self) -> FunctionResponse<B, S>;
+
+    /// What goes out.
+    #[doc(hidden)]
+    fn into_outgoing(self) -> Outgoing<B, S>
+    where
+        Self: Sized,
+    {
+        self.into_response().into()
+    }
 }
 
 impl<B, S> IntoFunctionResponse<B, S> for FunctionResponse<B, S> {

@@ -15,6 +15,7 @@ use crate::concurrent::MAX_CONCURRENCY;
 use crate::connection::Connection;
 use crate::handler::HandlerService;
 use crate::log::warn;
+use crate::panics;
 use crate::slot::Slot;
 use crate::snapstart::{self, SnapStartResource};
 use crate::worker::Worker;
@@ -144,6 +145,7 @@ where
 
     /// Everything that comes before the first /next.
     pub(crate) async fn start(self) -> Result<Worker<S, X>, Error> {
+        panics::remember();
         let address = match self.address {
             Some(address) => address,
             None => Address::from_env()?,

@@ -1,7 +1,6 @@
 //! One worker: one connection, one invocation after the other.
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,7 +17,7 @@ use crate::failure::Failure;
 use crate::handler::NotReady;
 use crate::log::{error, warn};
 use crate::slot::{Hand, Item, Outcome, Slot};
-use crate::{Config, Error, Executor, LambdaInvocation, RunError, trace_id};
+use crate::{Config, Error, Executor, LambdaInvocation, RunError, panics, trace_id};
 
 /// Before /next is asked again after an answer that was no invocation.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -166,19 +165,18 @@ where
 {
     let invocation = invocation?;
     poll_fn(|cx| caught(|| service.poll_ready(cx))).await?;
-    let future = catch_unwind(AssertUnwindSafe(|| service.call(invocation)))
-        .map_err(|panic| Failure::panic("a layer", &*panic))?;
+    let future = panics::catch("a layer", || service.call(invocation))?;
     let mut future = pin!(future);
     poll_fn(|cx| caught(|| future.as_mut().poll(cx))).await
 }
 
 fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Failure>> {
-    match catch_unwind(AssertUnwindSafe(poll)) {
+    match panics::catch("a layer", poll) {
         Ok(poll) => poll.map_err(|error| match error.downcast::<NotReady>() {
             Ok(not_ready) => not_ready.0.into(),
             Err(error) => error.into(),
         }),
-        Err(panic) => Poll::Ready(Err(Failure::panic("a layer", &*panic))),
+        Err(failure) => Poll::Ready(Err(failure)),
     }
 }
 
