@@ -17,6 +17,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(unix, feature = "graceful-shutdown"))]
+mod signals;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, IoSlice, Read as _, Write as _};
@@ -31,6 +34,9 @@ use lambda_runtime_core::futures_core::Stream;
 use lambda_runtime_core::serde::{Deserialize, Serialize};
 
 pub use lambda_runtime_core::*;
+#[cfg(all(unix, feature = "graceful-shutdown"))]
+#[cfg_attr(docsrs, doc(cfg(all(unix, feature = "graceful-shutdown"))))]
+pub use signals::{graceful_shutdown, spawn_graceful_shutdown_handler};
 
 /// A [`lambda_runtime_core::Runtime`] on smol.
 pub type Runtime<S> = lambda_runtime_core::Runtime<S, Smol>;
@@ -57,6 +63,36 @@ where
     E: Into<Error> + Send + Debug,
 {
     Runtime::new(handler).layer(layers::TracingLayer::new()).run().await
+}
+
+/// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, on as many threads as the machine has cores: for Lambda Managed
+/// Instances. Without the variable it does what [`run`] does. See
+/// [`run_concurrent`](lambda_runtime_core::Runtime::run_concurrent).
+///
+/// # Errors
+///
+/// It returns only when no worker can go on: a [`RunError`] says what happened to each.
+pub async fn run_concurrent<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R> + Clone + Send + 'static,
+    F::Future: Future<Output = Result<R, F::Error>> + Send + 'static,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de> + Send + 'static,
+    R: IntoFunctionResponse<B, S> + Send + 'static,
+    B: Serialize + Send + 'static,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send + 'static,
+    E: Into<Error> + Send + Debug + 'static,
+{
+    Runtime::new(handler).layer(layers::TracingLayer::new()).run_concurrent().await
+}
+
+/// Tower layers for invocations.
+pub mod layers {
+    pub use lambda_runtime_core::layers::*;
+
+    /// A [`lambda_runtime_core::layers::DeadlineLayer`] on smol.
+    pub type DeadlineLayer = lambda_runtime_core::layers::DeadlineLayer<super::Smol>;
 }
 
 /// smol, as an [`Executor`].

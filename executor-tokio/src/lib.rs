@@ -21,6 +21,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(unix, feature = "graceful-shutdown"))]
+mod signals;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -35,6 +38,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 pub use lambda_runtime_core::*;
+#[cfg(all(unix, feature = "graceful-shutdown"))]
+#[cfg_attr(docsrs, doc(cfg(all(unix, feature = "graceful-shutdown"))))]
+pub use signals::{graceful_shutdown, spawn_graceful_shutdown_handler};
 
 /// A [`lambda_runtime_core::Runtime`] on tokio.
 pub type Runtime<S> = lambda_runtime_core::Runtime<S, Tokio>;
@@ -61,6 +67,36 @@ where
     E: Into<Error> + Send + Debug,
 {
     Runtime::new(handler).layer(layers::TracingLayer::new()).run().await
+}
+
+/// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, as tokio tasks: for Lambda Managed
+/// Instances. Without the variable it does what [`run`] does. See
+/// [`run_concurrent`](lambda_runtime_core::Runtime::run_concurrent).
+///
+/// # Errors
+///
+/// It returns only when no worker can go on: a [`RunError`] says what happened to each.
+pub async fn run_concurrent<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R> + Clone + Send + 'static,
+    F::Future: Future<Output = Result<R, F::Error>> + Send + 'static,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de> + Send + 'static,
+    R: IntoFunctionResponse<B, S> + Send + 'static,
+    B: Serialize + Send + 'static,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send + 'static,
+    E: Into<Error> + Send + Debug + 'static,
+{
+    Runtime::new(handler).layer(layers::TracingLayer::new()).run_concurrent().await
+}
+
+/// Tower layers for invocations.
+pub mod layers {
+    pub use lambda_runtime_core::layers::*;
+
+    /// A [`lambda_runtime_core::layers::DeadlineLayer`] on tokio.
+    pub type DeadlineLayer = lambda_runtime_core::layers::DeadlineLayer<super::Tokio>;
 }
 
 /// tokio, as an [`Executor`].

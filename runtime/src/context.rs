@@ -73,6 +73,12 @@ impl Context {
     pub fn deadline(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.deadline)).unwrap_or(SystemTime::UNIX_EPOCH)
     }
+
+    /// The time left until the deadline: zero when it has passed, `None` if the API gave none.
+    pub fn remaining_time(&self) -> Option<Duration> {
+        let remaining = self.deadline().duration_since(SystemTime::now());
+        (self.deadline > 0).then(|| remaining.unwrap_or_default())
+    }
 }
 
 fn json<T: DeserializeOwned>(header: &'static str, value: Option<&[u8]>) -> Result<Option<T>, BadHeader> {
@@ -207,7 +213,10 @@ mod tests {
         let odd = context(&[(header::DEADLINE_MS, b"soon"), (header::FUNCTION_ARN, b"arn:\xff")]).unwrap();
         assert_eq!((odd.deadline, odd.invoked_function_arn.as_str()), (0, "arn:\u{fffd}"));
         let far = context(&[(header::DEADLINE_MS, b"18446744073709551615")]).unwrap();
-        let _ = far.deadline();
+        assert!(far.remaining_time() > Some(Duration::from_secs(60)));
+        let past = context(&[(header::DEADLINE_MS, b"1")]).unwrap();
+        assert_eq!(past.remaining_time(), Some(Duration::ZERO));
+        assert_eq!(odd.remaining_time(), None);
     }
 
     #[test]

@@ -91,6 +91,31 @@ impl From<std::io::Error> for Diagnostic {
     }
 }
 
+#[cfg(feature = "anyhow")]
+#[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
+impl From<anyhow::Error> for Diagnostic {
+    fn from(error: anyhow::Error) -> Self {
+        Diagnostic::of(error.as_ref())
+    }
+}
+
+#[cfg(feature = "eyre")]
+#[cfg_attr(docsrs, doc(cfg(feature = "eyre")))]
+impl From<eyre::Report> for Diagnostic {
+    fn from(error: eyre::Report) -> Self {
+        Diagnostic::of(error.as_ref())
+    }
+}
+
+#[cfg(feature = "miette")]
+#[cfg_attr(docsrs, doc(cfg(feature = "miette")))]
+impl From<miette::Report> for Diagnostic {
+    fn from(error: miette::Report) -> Self {
+        let error: Box<dyn StdError + Send + Sync> = error.into();
+        Diagnostic::of(error.as_ref())
+    }
+}
+
 impl From<std::convert::Infallible> for Diagnostic {
     fn from(error: std::convert::Infallible) -> Self {
         match error {}

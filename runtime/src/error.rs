@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 
 use lambda_runtime_proto::Endpoint;
+use lambda_runtime_proto::client::Answer;
+use serde::Deserialize;
 
 use crate::address::VARIABLE;
 use crate::concurrent::MAX_CONCURRENCY;
@@ -47,6 +49,29 @@ pub enum RunError {
         /// Its own words.
         message: String,
     },
+}
+
+impl RunError {
+    pub(crate) fn refused(answer: &Answer) -> Self {
+        RunError::Refused { endpoint: answer.endpoint(), status: answer.status(), message: words(answer) }
+    }
+}
+
+/// The API's own words, from the body of its answer.
+pub(crate) fn words(answer: &Answer) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Words {
+        #[serde(default)]
+        error_type: String,
+        #[serde(default)]
+        error_message: String,
+    }
+    let body = answer.body();
+    match serde_json::from_slice(&body) {
+        Ok(Words { error_type, error_message }) => format!("{error_type}: {error_message}"),
+        Err(_) => String::from_utf8_lossy(&body).chars().take(1000).collect::<String>().trim().to_owned(),
+    }
 }
 
 impl fmt::Display for RunError {

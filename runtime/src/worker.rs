@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{Answer, Client, Event, Invocation, InvocationToken, Meaning, ResponseStream};
-use serde::Deserialize;
 use tower::Service;
 
 use crate::connection::Connection;
 use crate::context::header;
+use crate::error::words;
 use crate::failure::Failure;
 use crate::handler::NotReady;
 use crate::log::{error, warn};
@@ -276,10 +276,10 @@ fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome, r
 
 /// What the API said to a request, or to an invocation's answer.
 pub(crate) fn check(answer: &Answer, request_id: &str) -> Result<(), RunError> {
-    let (endpoint, status) = (answer.endpoint(), answer.status());
+    let status = answer.status();
     match answer.meaning() {
         Meaning::Accepted => {}
-        Meaning::Fatal => return Err(RunError::Refused { endpoint, status, message: words(answer) }),
+        Meaning::Fatal => return Err(RunError::refused(answer)),
         Meaning::TooLate => warn!(
             "invocation {request_id}: the answer came too late, the invocation has timed out ({status} {})",
             words(answer)
@@ -287,21 +287,4 @@ pub(crate) fn check(answer: &Answer, request_id: &str) -> Result<(), RunError> {
         _ => error!("invocation {request_id}: the Lambda Runtime API refused the answer: {status} {}", words(answer)),
     }
     Ok(())
-}
-
-/// The API's own words, from the body of its answer.
-fn words(answer: &Answer) -> String {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Words {
-        #[serde(default)]
-        error_type: String,
-        #[serde(default)]
-        error_message: String,
-    }
-    let body = answer.body();
-    match serde_json::from_slice(&body) {
-        Ok(Words { error_type, error_message }) => format!("{error_type}: {error_message}"),
-        Err(_) => String::from_utf8_lossy(&body).chars().take(1000).collect::<String>().trim().to_owned(),
-    }
 }

@@ -1,5 +1,12 @@
 //! Tower layers for invocations.
 
-mod trace;
+mod deadline;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
+pub mod trace;
 
-pub use trace::{TracingLayer, TracingService, request_span};
+pub use deadline::{DeadlineFuture, DeadlineLayer, DeadlineService};
+#[cfg(feature = "opentelemetry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
+pub use opentelemetry::{OpenTelemetryFaasTrigger, OpenTelemetryFuture, OpenTelemetryLayer, OpenTelemetryService};
+pub use trace::TracingLayer;

@@ -1,0 +1,65 @@
+//! Graceful shutdown: the signals of smol.
+
+use std::future::Future;
+
+use async_signal::{Signal as Unix, Signals};
+use futures_util::StreamExt as _;
+use lambda_runtime_core::shutdown::{prepare, run_hook_and_exit};
+
+use crate::{Error, Signal, Smol, Spawn};
+
+/// Registers what makes Lambda announce the end of the process, and returns a future that completes when it does so,
+/// by SIGTERM, or by SIGINT in a terminal. The process does not end by itself: that is up to the caller, who has some
+/// 300 ms.
+///
+/// It must be called before the first invocation is asked for, and it is to be polled all the time, on a task of its
+/// own or beside `run`: it drives an internal extension that subscribes to no events, named
+/// `_lambda-rust-runtime-no-op-graceful-shutdown-helper`, without which Lambda ends the process unannounced.
+///
+/// # Errors
+///
+/// The extension cannot be registered (Lambda allows ten, and none after the first invocation), or the signals cannot
+/// be listened to.
+pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, Error> {
+    let mut signals = Signals::new([Unix::Term, Unix::Int])?;
+    let signal = async move {
+        match signals.next().await {
+            Some(Ok(Unix::Int)) => Signal::Interrupt,
+            _ => Signal::Terminate,
+        }
+    };
+    prepare::<Smol>(signal).await
+}
+
+/// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends it. See
+/// [`graceful_shutdown`], which does not end the process.
+///
+/// It is called, and awaited, before `run`.
+/// Where the extension cannot be registered, that is told in the log, and signals are not waited for.
+///
+/// ```no_run
+/// use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};
+///
+/// fn main() -> Result<(), Error> {
+///     smol::block_on(async {
+///         spawn_graceful_shutdown_handler(|| async { println!("flushed") }).await;
+///         run(service_fn(handler)).await
+///     })
+/// }
+///
+/// async fn handler(event: LambdaEvent<String>) -> Result<String, Error> {
+///     Ok(event.payload)
+/// }
+/// ```
+pub async fn spawn_graceful_shutdown_handler<Fut>(shutdown_hook: impl FnOnce() -> Fut + Send + 'static)
+where
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    match graceful_shutdown().await {
+        Ok(signal) => {
+            let task = async move { run_hook_and_exit(signal.await, shutdown_hook()).await };
+            Smol.spawn(task).detach();
+        }
+        Err(error) => eprintln!("[runtime] there will be no graceful shutdown: {error}"),
+    }
+}

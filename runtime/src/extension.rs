@@ -1,0 +1,52 @@
+//! The extension that makes Lambda say when it is about to end the process.
+//!
+//! A process without a registered extension gets SIGKILL straight away. With one it gets SIGTERM first, and some 300 ms.
+//! See [Shutdown phase](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown).
+
+use http::HeaderValue;
+use lambda_runtime_proto::client::{self, Event, Meaning};
+
+use crate::connection::Connection;
+use crate::{Address, Error, Executor, RunError};
+
+/// A registered extension that subscribes to no events.
+pub(crate) struct Extension<X: Executor> {
+    connection: Connection<X>,
+    identifier: HeaderValue,
+}
+
+impl<X: Executor + Default> Extension<X> {
+    /// Registers it. The process must not have asked for its first invocation yet.
+    pub(crate) async fn register() -> Result<Self, Error> {
+        const NAME: HeaderValue = HeaderValue::from_static("_lambda-rust-runtime-no-op-graceful-shutdown-helper");
+        let address = Address::from_env()?;
+        let config =
+            client::Config { base_path: address.base_path.clone(), ..client::Config::new(address.authority.clone()) };
+        let mut connection = Connection::new(X::default(), address, config);
+        connection.client.register_extension(&NAME, r#"{"events":[]}"#)?;
+        loop {
+            let Event::Answered(answer) = connection.event(|_, _| {}).await? else { continue };
+            let identifier = answer.headers().get("lambda-extension-identifier");
+            return match (answer.meaning(), identifier.and_then(|value| HeaderValue::from_bytes(value).ok())) {
+                (Meaning::Accepted, Some(identifier)) => Ok(Self { connection, identifier }),
+                _ => Err(RunError::refused(&answer).into()),
+            };
+        }
+    }
+
+    /// Says that it is ready, which ends Lambda's wait for it, and waits for ever. Returns only on failure.
+    pub(crate) async fn run(mut self) -> Error {
+        loop {
+            if let Err(misuse) = self.connection.client.next_extension_event(&self.identifier) {
+                return misuse.into();
+            }
+            match self.connection.event(|_, _| {}).await {
+                Ok(Event::Answered(answer)) if answer.meaning() != Meaning::Accepted => {
+                    return RunError::refused(&answer).into();
+                }
+                Ok(_) => {}
+                Err(error) => return error.into(),
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A span around each invocation with OpenTelemetry's attributes for functions.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+use tracing::Span;
+
+use crate::LambdaInvocation;
+
+/// Opens a span for each invocation with the attributes of
+/// [OpenTelemetry's conventions for functions](https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/), and calls
+/// a function at its end, when the response has gone out and the span is closed: to flush the spans before Lambda
+/// freezes the process.
+#[derive(Debug, Clone)]
+pub struct OpenTelemetryLayer<F> {
+    flush_fn: F,
+    trigger: OpenTelemetryFaasTrigger,
+}
+
+impl<F: Fn() + Clone> OpenTelemetryLayer<F> {
+    /// A layer that flushes by `flush_fn`.
+    pub fn new(flush_fn: F) -> Self {
+        Self { flush_fn, trigger: OpenTelemetryFaasTrigger::default() }
+    }
+
+    /// Sets the attribute `faas.trigger`.
+    pub fn with_trigger(self, trigger: OpenTelemetryFaasTrigger) -> Self {
+        Self { trigger, ..self }
+    }
+}
+
+impl<S, F: Fn() + Clone> Layer<S> for OpenTelemetryLayer<F> {
+    type Service = OpenTelemetryService<S, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        OpenTelemetryService { inner, flush_fn: self.flush_fn.clone(), trigger: self.trigger, coldstart: true }
+    }
+}
+
+/// The service of [`OpenTelemetryLayer`].
+#[derive(Debug, Clone)]
+pub struct OpenTelemetryService<S, F> {
+    inner: S,
+    flush_fn: F,
+    trigger: OpenTelemetryFaasTrigger,
+    coldstart: bool,
+}
+
+impl<S, F> Service<LambdaInvocation> for OpenTelemetryService<S, F>
+where
+    S: Service<LambdaInvocation, Response = ()>,
+    F: Fn() + Clone,
+{
+    type Response = ();
+    type Error = S::Error;
+    type Future = OpenTelemetryFuture<S::Future, F>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let context = &invocation.context;
+        let span = tracing::info_span!(
+            "Lambda function invocation",
+            "otel.name" = context.env_config.function_name,
+            "otel.kind" = tracing::field::Empty,
+            "faas.name" = context.env_config.function_name,
+            "faas.trigger" = %self.trigger,
+            "faas.invocation_id" = context.request_id,
+            "faas.coldstart" = self.coldstart,
+            "tenant_id" = tracing::field::Empty,
+        );
+        if let Some(tenant_id) = &context.tenant_id {
+            span.record("tenant_id", tenant_id);
+        }
+        self.coldstart = false;
+        let inner = span.in_scope(|| self.inner.call(invocation));
+        OpenTelemetryFuture { inner: Some(inner), span: Some(span), flush_fn: self.flush_fn.clone() }
+    }
+}
+
+pin_project! {
+    /// The future of [`OpenTelemetryService`].
+    pub struct OpenTelemetryFuture<Fut, F> {
+        #[pin]
+        inner: Option<Fut>,
+        span: Option<Span>,
+        flush_fn: F,
+    }
+}
+
+impl<Fut: Future, F: Fn()> Future for OpenTelemetryFuture<Fut, F> {
+    type Output = Fut::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fut::Output> {
+        let mut this = self.project();
+        let entered = this.span.as_ref().map(Span::enter);
+        // Polled after its end, a future may wait for ever.
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
+        let output = ready!(inner.poll(cx));
+        drop(entered);
+        // What is flushed includes this span, so it is closed first, and whatever holds it.
+        this.inner.set(None);
+        *this.span = None;
+        (this.flush_fn)();
+        Poll::Ready(output)
+    }
+}
+
+/// The values of the attribute
+/// [`faas.trigger`](https://opentelemetry.io/docs/specs/semconv/registry/attributes/faas/).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenTelemetryFaasTrigger {
+    /// A response to some data source operation such as a database or filesystem read/write
+    #[default]
+    Datasource,
+    /// To provide an answer to an inbound HTTP request
+    Http,
+    /// A function is set to be executed when messages are sent to a messaging system
+    PubSub,
+    /// A function is scheduled to be executed regularly
+    Timer,
+    /// If none of the others apply
+    Other,
+}
+
+impl fmt::Display for OpenTelemetryFaasTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OpenTelemetryFaasTrigger::Datasource => "datasource",
+            OpenTelemetryFaasTrigger::Http => "http",
+            OpenTelemetryFaasTrigger::PubSub => "pubsub",
+            OpenTelemetryFaasTrigger::Timer => "timer",
+            OpenTelemetryFaasTrigger::Other => "other",
+        })
+    }
+}

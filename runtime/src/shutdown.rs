@@ -1,0 +1,60 @@
+//! What executors share of a graceful shutdown.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use crate::extension::Extension;
+use crate::log::warn;
+use crate::{Error, Executor};
+
+/// The signal by which the process was told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Lambda, or another supervisor, is about to end the process.
+    Terminate,
+    /// Ctrl-C.
+    Interrupt,
+}
+
+impl Signal {
+    /// `SIGTERM` or `SIGINT`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::Terminate => "SIGTERM",
+            Signal::Interrupt => "SIGINT",
+        }
+    }
+}
+
+/// Registers the extension without which Lambda sends no signal, and returns a future that waits for `signal` while it
+/// keeps the extension going.
+#[doc(hidden)]
+pub async fn prepare<X: Executor + Default>(
+    signal: impl Future<Output = Signal>,
+) -> Result<impl Future<Output = Signal>, Error> {
+    let extension = Extension::<X>::register().await?;
+    Ok(async move {
+        let mut signal = pin!(signal);
+        let mut extension = pin!(extension.run());
+        let mut running = true;
+        poll_fn(|cx| {
+            if running && let Poll::Ready(error) = extension.as_mut().poll(cx) {
+                running = false;
+                warn!("the extension for graceful shutdown has ended, so Lambda may send no SIGTERM: {error}");
+            }
+            signal.as_mut().poll(cx)
+        })
+        .await
+    })
+}
+
+/// Runs the hook, says so on stderr, and ends the process with code 0.
+#[doc(hidden)]
+pub async fn run_hook_and_exit(signal: Signal, hook: impl Future<Output = ()>) {
+    eprintln!("[runtime] {} received", signal.name());
+    eprintln!("[runtime] Graceful shutdown in progress ...");
+    hook.await;
+    eprintln!("[runtime] Graceful shutdown completed");
+    std::process::exit(0);
+}
