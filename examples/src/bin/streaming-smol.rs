@@ -1,0 +1,37 @@
+//! A streamed response: its words appear one by one, and with `{"fail":true}` it breaks off midway, which the caller
+//! sees as an error and not as an end.
+//!
+//!     cargo emulate --event '{}' -- cargo run -q -p examples --bin streaming-smol
+//!     cargo emulate --event '{"fail":true}' -- cargo run -q -p examples --bin streaming-smol
+
+use std::time::Duration;
+
+use lambda_runtime_smol::streaming::{Body, Response, channel};
+use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+
+const TEXT: &str = "Each of these words is sent as soon as it is there, and nobody waits for the last.\n";
+
+fn main() -> Result<(), Error> {
+    smol::block_on(run(service_fn(handler)))
+}
+
+async fn handler(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
+    let fail = event.payload["fail"] == true;
+    let (mut sender, body) = channel();
+    smol::spawn(async move {
+        for (n, word) in TEXT.split_inclusive(' ').enumerate() {
+            if fail && n == 5 {
+                sender.send_error("the source of words ran dry".into());
+                return;
+            }
+            // An error means that nobody listens any more.
+            if sender.send_data(word.into()).await.is_err() {
+                return;
+            }
+            smol::Timer::after(Duration::from_millis(100)).await;
+        }
+    })
+    .detach();
+    Ok(Response::from(body))
+}

@@ -1,0 +1,37 @@
+//! A streamed response: its words appear one by one, and with `{"fail":true}` it breaks off midway, which the caller
+//! sees as an error and not as an end.
+//!
+//!     cargo emulate --event '{}' -- cargo run -q -p examples --bin streaming-tokio
+//!     cargo emulate --event '{"fail":true}' -- cargo run -q -p examples --bin streaming-tokio
+
+use std::time::Duration;
+
+use lambda_runtime_tokio::streaming::{Body, Response, channel};
+use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+
+const TEXT: &str = "Each of these words is sent as soon as it is there, and nobody waits for the last.\n";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run(service_fn(handler)).await
+}
+
+async fn handler(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
+    let fail = event.payload["fail"] == true;
+    let (mut sender, body) = channel();
+    tokio::spawn(async move {
+        for (n, word) in TEXT.split_inclusive(' ').enumerate() {
+            if fail && n == 5 {
+                sender.send_error("the source of words ran dry".into());
+                return;
+            }
+            // An error means that nobody listens any more.
+            if sender.send_data(word.into()).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    Ok(Response::from(body))
+}
