@@ -1,0 +1,18 @@
+//! Graceful shutdown: a hook runs when Lambda announces the end of the process by SIGTERM, or at Ctrl-C.
+//!
+//!     cargo emulate -- cargo run -q -p examples --bin shutdown-smol     # then Ctrl-C
+
+use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};
+use serde_json::Value;
+
+fn main() -> Result<(), Error> {
+    smol::block_on(async {
+        // Before the first invocation is asked for.
+        spawn_graceful_shutdown_handler(|| async { eprintln!("flushed what was still to be written") }).await;
+        run(service_fn(handler)).await
+    })
+}
+
+async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    Ok(event.payload)
+}

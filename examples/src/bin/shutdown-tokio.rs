@@ -1,0 +1,17 @@
+//! Graceful shutdown: a hook runs when Lambda announces the end of the process by SIGTERM, or at Ctrl-C.
+//!
+//!     cargo emulate -- cargo run -q -p examples --bin shutdown-tokio     # then Ctrl-C
+
+use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    // Before the first invocation is asked for.
+    spawn_graceful_shutdown_handler(|| async { eprintln!("flushed what was still to be written") }).await;
+    run(service_fn(handler)).await
+}
+
+async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    Ok(event.payload)
+}
