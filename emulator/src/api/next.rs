@@ -1,0 +1,172 @@
+//! The wait for an event, and its delivery.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http::HeaderValue;
+use lambda_runtime_proto::server::Reply;
+
+use super::{Api, InHand, Job, Phase, State};
+use crate::Notice;
+use crate::api::answer::Refused;
+use crate::event::{ARN, DEADLINE, REQUEST_ID};
+use crate::lock::wait_for;
+
+/// What a request for an event comes to.
+pub(super) enum Next {
+    Event(Delivery),
+    Refused(Refused),
+    /// The connection is dead, or of a process that has ended, or the emulator stops.
+    Gone,
+}
+
+/// An event that is to be written.
+pub(super) struct Delivery {
+    pub(super) job: Arc<Job>,
+    deadline: Duration,
+    /// Tells this delivery from others of the same event.
+    number: u64,
+}
+
+impl Api {
+    /// Waits for an event. `is_alive` looks whether the runtime's connection still is.
+    pub(super) fn next(&self, generation: u64, is_alive: impl Fn() -> bool) -> Next {
+        let first = {
+            let mut state = self.state();
+            let answering = self.config.is_classic() && state.in_hand.values().any(|in_hand| in_hand.answering);
+            if answering || matches!(state.phase, Phase::Failed(_) | Phase::Stuck) {
+                return Next::Refused(Refused::transition(state.name(), "Ready"));
+            }
+            let first = !matches!(state.phase, Phase::Ready);
+            state.phase = Phase::Ready;
+            state.observed.ready = true;
+            // The invocation before is over for good.
+            state.answered = None;
+            // Classic gives the same event again to a runtime that asks again.
+            if self.config.is_classic()
+                && let Some(in_hand) = state.in_hand.values_mut().next()
+            {
+                return Next::Event(in_hand.deliver());
+            }
+            state.observed.waiting += 1;
+            first
+        };
+        self.changed.notify_all();
+        if first {
+            self.notify(&Notice::Ready);
+        }
+        let delivery = self.block_for(generation, &is_alive, |state| {
+            let busy = self.config.is_classic() && (!state.in_hand.is_empty() || state.finishing > 0);
+            // The event is left to another connection if this one is dead.
+            (!busy && !state.queue.is_empty()).then(|| is_alive().then(|| self.deliver(state)).flatten())
+        });
+        self.state().observed.waiting -= 1;
+        self.changed.notify_all();
+        let Some(Some(delivery)) = delivery else { return Next::Gone };
+        if delivery.number == 1 {
+            self.notify(&Notice::Delivered { request_id: &delivery.job.request_id });
+        }
+        Next::Event(delivery)
+    }
+
+    /// Moves the first event of the queue into the runtime's hand.
+    fn deliver(&self, state: &mut State) -> Option<Delivery> {
+        let job = state.queue.pop_front()?.job;
+        let timeout = job.event.chosen_timeout().unwrap_or(self.config.timeout);
+        let since = Instant::now();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut in_hand = InHand {
+            deliveries: 0,
+            since,
+            until: since.checked_add(timeout),
+            deadline: now.saturating_add(timeout),
+            answering: false,
+            job: Arc::clone(&job),
+        };
+        self.set_alarm(state, in_hand.until);
+        let delivery = in_hand.deliver();
+        self.tell_extensions(state, &job, in_hand.deadline);
+        state.in_hand.insert(job.request_id.clone(), in_hand);
+        Some(delivery)
+    }
+
+    /// The event could not be written: the next request gets it.
+    pub(super) fn undeliver(&self, delivery: &Delivery) {
+        let mut state = self.state();
+        let id = &delivery.job.request_id;
+        let unanswered = |in_hand: &InHand| in_hand.deliveries == delivery.number && !in_hand.answering;
+        if state.in_hand.get(id).is_some_and(unanswered) {
+            state.in_hand.remove(id);
+            let queued = self.queued(&mut state, Arc::clone(&delivery.job));
+            state.queue.push_front(queued);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until `ready` gives something; `None` if there is no use in waiting any longer.
+    pub(super) fn block_for<T>(
+        &self,
+        generation: u64,
+        is_alive: impl Fn() -> bool,
+        mut ready: impl FnMut(&mut State) -> Option<T>,
+    ) -> Option<T> {
+        /// How often a waiting connection is looked at, for no thread reads from it.
+        const LOOK: Duration = Duration::from_millis(50);
+        let mut state = self.state();
+        loop {
+            if state.stopped || state.generation != generation {
+                return None;
+            }
+            if let Some(outcome) = ready(&mut state) {
+                return Some(outcome);
+            }
+            let (guard, idle) = wait_for(&self.changed, state, LOOK);
+            state = guard;
+            if idle && !is_alive() {
+                return None;
+            }
+        }
+    }
+
+    /// SnapStart: waits for the environment to be restored, which the first event does, too.
+    pub(super) fn restore_next(&self, generation: u64, is_alive: impl Fn() -> bool) -> Option<Result<(), Refused>> {
+        self.block_for(generation, is_alive, |state| match state.phase {
+            Phase::Init if state.restored || !state.queue.is_empty() => {
+                state.phase = Phase::Restoring;
+                Some(Ok(()))
+            }
+            Phase::Init => None,
+            _ => Some(Err(Refused::transition(state.name(), "RestoreReady"))),
+        })
+    }
+
+    pub(crate) fn restore(&self) {
+        self.state().restored = true;
+        self.changed.notify_all();
+    }
+}
+
+impl InHand {
+    fn deliver(&mut self) -> Delivery {
+        self.deliveries += 1;
+        Delivery { job: Arc::clone(&self.job), deadline: self.deadline, number: self.deliveries }
+    }
+}
+
+impl Delivery {
+    /// The answer to /next.
+    pub(super) fn reply(&self, arn: &HeaderValue) -> Reply {
+        let event = &self.job.event;
+        let deadline = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
+        let defaults = [
+            ("Content-Type", Some(HeaderValue::from_static("application/json"))),
+            (REQUEST_ID, HeaderValue::from_bytes(self.job.request_id.as_bytes()).ok()),
+            (DEADLINE, Some(HeaderValue::from(deadline))),
+            (ARN, Some(arn.clone())),
+        ];
+        let defaults = defaults.into_iter().filter(|(name, _)| event.wants_default(name));
+        let defaults = defaults.filter_map(|(name, value)| Some((name, value?)));
+        let all = defaults.chain(event.headers().cloned());
+        all.fold(Reply::new(200).body(event.payload().clone()), |reply, (name, value)| reply.header(name, value))
+    }
+}

@@ -1,0 +1,74 @@
+//! A local AWS Lambda Runtime API for tests of functions, on blocking threads.
+//!
+//! ```
+//! # use std::io::{Read, Write};
+//! use lambda_runtime_emulator::Emulator;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let emulator = Emulator::start()?;
+//!
+//! // Start the function with AWS_LAMBDA_RUNTIME_API set to this: as a process, or on a thread of the test.
+//! let endpoint = emulator.endpoint().to_owned();
+//! # std::thread::spawn(move || -> std::io::Result<()> {
+//! #     let mut api = std::net::TcpStream::connect(endpoint)?;
+//! #     api.write_all(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n\r\n")?;
+//! #     let mut event = vec![0; 4096];
+//! #     let n = api.read(&mut event)?;
+//! #     let event = String::from_utf8_lossy(&event[..n]).to_lowercase();
+//! #     let id = event.split_once("request-id: ").unwrap().1.split_once("\r\n").unwrap().0;
+//! #     let path = format!("/2018-06-01/runtime/invocation/{id}/response");
+//! #     write!(api, "POST {path} HTTP/1.1\r\nHost: api\r\nContent-Length: 15\r\n\r\n\"Hello, World!\"")?;
+//! #     api.read(&mut [0; 4096]).map(drop)
+//! # });
+//!
+//! let outcome = emulator.invoke(r#"{"name":"World"}"#)?;
+//! assert!(outcome.is_complete());
+//! assert_eq!(outcome.text(), r#""Hello, World!""#);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Emulator::builder`] sets the timeout, the concurrency, the function's name and so on.
+//! - [`Event`] says what comes with the payload: trace id, client context, identity, odd headers.
+//! - [`Outcome`] tells how it went: a response, an error, a torn stream, a timeout.
+//! - [`Emulator::begin`] gives an [`Invocation`] whose response is read as it arrives.
+//! - [`Emulator::observed`] tells what else the runtime did: start-up errors, connections, requests that were refused.
+//!
+//! Every request of the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) is answered as
+//! AWS's own [Runtime Interface Emulator](https://github.com/aws/aws-lambda-runtime-interface-emulator) does, refusals
+//! included, but for what makes tests easier:
+//!
+//! - Events wait for a runtime that asks for them; Lambda would start another environment, or refuse them.
+//! - A connection that was closed while it waited gets no event.
+//! - A late answer is told apart from a wrong one (410) in every mode.
+//! - No process is started or stopped: see [`Emulator::runtime_exited`].
+//!
+//! The command `lambda-emulator` of this package runs a function in a process of its own.
+
+mod api;
+mod builder;
+mod emulator;
+mod error;
+mod event;
+mod id;
+mod invocation;
+mod invoke;
+mod listener;
+mod lock;
+mod observed;
+mod outcome;
+mod pipe;
+mod prelude;
+mod socket;
+
+pub use builder::Builder;
+pub use emulator::Emulator;
+pub use error::Error;
+pub use event::Event;
+pub use invocation::{Chunk, Invocation};
+pub use observed::{Extension, Notice, Observed, Refusal};
+pub use outcome::{End, FunctionError, Outcome, ResponseHead};
+pub use prelude::Prelude;
+
+/// A buffered response may have so many bytes: 6 MiB and 100.
+pub const MAX_RESPONSE: usize = 6 * 1024 * 1024 + 100;

@@ -1,0 +1,127 @@
+//! The way of an answer from the connection that brings it to whoever invoked the function.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::lock::{lock, wait};
+use crate::{Chunk, End, Error, Outcome, ResponseHead};
+
+/// A pipe that holds a bounded number of bytes: a reader that is slow makes the writer wait.
+#[derive(Debug, Default)]
+pub(crate) struct Pipe {
+    flow: Mutex<Flow>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Flow {
+    head: Option<ResponseHead>,
+    chunks: VecDeque<Chunk>,
+    /// Bytes in `chunks`.
+    held: usize,
+    end: Option<Result<End, Error>>,
+    /// Nobody reads: what comes is dropped.
+    abandoned: bool,
+}
+
+/// While so many bytes wait for the reader, the response is not read any further.
+const CAPACITY: usize = 64 * 1024;
+
+impl Pipe {
+    /// The response begins.
+    pub(crate) fn begin(&self, head: ResponseHead) {
+        self.flow().head = Some(head);
+        self.changed.notify_all();
+    }
+
+    /// More of a streamed response, as soon as there is room. `false` once the invocation has ended.
+    pub(crate) fn push(&self, data: Bytes) -> bool {
+        let at = Instant::now();
+        let mut flow = self.flow();
+        while flow.held >= CAPACITY && flow.end.is_none() && !flow.abandoned {
+            flow = wait(&self.changed, flow);
+        }
+        if flow.end.is_some() {
+            return false;
+        }
+        if !flow.abandoned {
+            flow.held += data.len();
+            flow.chunks.push_back(Chunk { data, at });
+            self.changed.notify_all();
+        }
+        true
+    }
+
+    /// The whole of a buffered response, unless the invocation has ended.
+    pub(crate) fn put(&self, head: ResponseHead, body: Bytes) {
+        let mut flow = self.flow();
+        if flow.end.is_some() {
+            return;
+        }
+        flow.head = Some(head);
+        if !flow.abandoned && !body.is_empty() {
+            flow.held += body.len();
+            flow.chunks.push_back(Chunk { data: body, at: Instant::now() });
+        }
+        self.changed.notify_all();
+    }
+
+    /// Nothing follows. Only the first end counts.
+    pub(crate) fn end(&self, end: Result<End, Error>) {
+        self.flow().end.get_or_insert(end);
+        self.changed.notify_all();
+    }
+
+    /// Blocks until the response begins; `None` if the invocation ended without one.
+    pub(crate) fn head(&self) -> Option<ResponseHead> {
+        let mut flow = self.flow();
+        while flow.head.is_none() && flow.end.is_none() {
+            flow = wait(&self.changed, flow);
+        }
+        flow.head.clone()
+    }
+
+    /// Blocks until there is a chunk; `None` at the end.
+    pub(crate) fn next(&self) -> Option<Chunk> {
+        let mut flow = self.flow();
+        loop {
+            if let Some(chunk) = flow.chunks.pop_front() {
+                flow.held -= chunk.data.len();
+                self.changed.notify_all();
+                return Some(chunk);
+            }
+            if flow.end.is_some() {
+                return None;
+            }
+            flow = wait(&self.changed, flow);
+        }
+    }
+
+    /// Blocks until the end, with all chunks that are left as the body.
+    pub(crate) fn outcome(&self) -> Result<Outcome, Error> {
+        let first = self.next().map(|chunk| chunk.data).unwrap_or_default();
+        let mut body = BytesMut::from(first);
+        while let Some(chunk) = self.next() {
+            body.extend_from_slice(&chunk.data);
+        }
+        let flow = self.flow();
+        let end = flow.end.clone().unwrap_or(Err(Error::Stopped))?;
+        Ok(Outcome::new(flow.head.clone(), body.freeze(), end))
+    }
+
+    /// The reader is gone.
+    pub(crate) fn abandon(&self) {
+        let mut flow = self.flow();
+        flow.abandoned = true;
+        flow.chunks.clear();
+        flow.held = 0;
+        self.changed.notify_all();
+    }
+
+    fn flow(&self) -> MutexGuard<'_, Flow> {
+        lock(&self.flow)
+    }
+}

@@ -1,0 +1,43 @@
+//! Invocations by HTTP, until Ctrl-C.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use crate::cli::Options;
+use crate::function::Function;
+use crate::log;
+use crate::once::{builder, observe, on_interrupt};
+use crate::report::Report;
+
+pub(crate) fn run(address: SocketAddr, options: Options) -> Result<ExitCode, String> {
+    let (function, keeper) = Function::new();
+    let report = Report { function: function.clone(), memory: options.memory };
+    let is_classic = options.concurrency == 1;
+    let emulator = builder(&options)
+        .invoke_address(address)
+        .observer(move |notice| {
+            report.write(notice);
+            observe(&report.function, is_classic, notice);
+        })
+        .start()
+        .map_err(|error| error.to_string())?;
+    let emulator = Arc::new(emulator);
+    let (over, wait) = mpsc::channel();
+    let interrupted = over.clone();
+    on_interrupt(move || {
+        let _ = interrupted.send(ExitCode::SUCCESS);
+    })?;
+    let never_ready = move || {
+        let _ = over.send(ExitCode::FAILURE);
+    };
+    keeper.start(options.command, Arc::clone(&emulator), never_ready)?;
+    if let Some(address) = emulator.invoke_address() {
+        log::say("invoke the function with");
+        log::line(format_args!("  curl -N -d '{{}}' http://{address}/2015-03-31/functions/function/invocations"));
+    }
+    let code = wait.recv().unwrap_or(ExitCode::FAILURE);
+    function.shut_down();
+    Ok(code)
+}

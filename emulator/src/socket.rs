@@ -1,0 +1,119 @@
+//! One accepted connection: a socket, and the machine that speaks HTTP on it.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use lambda_runtime_proto::server::{Event, Reply, Server};
+use lambda_runtime_proto::{CloseReason, Limits, Output};
+
+/// Drives the API's side of one connection with blocking reads and writes.
+pub(crate) struct Connection<'s> {
+    socket: &'s TcpStream,
+    pub(crate) machine: Server,
+    /// What came up while something was being written.
+    pending: Option<Turn>,
+}
+
+/// What the peer did.
+pub(crate) enum Turn {
+    Event(Event),
+    /// The connection is over.
+    Over(CloseReason),
+}
+
+impl<'s> Connection<'s> {
+    /// How large a body may be is for whoever receives it to say: to answer 413 it has to be received.
+    pub(crate) fn new(socket: &'s TcpStream) -> Self {
+        let limits = Limits { body: u64::MAX, ..Limits::default() };
+        Self { socket, machine: Server::new(limits), pending: None }
+    }
+
+    /// Writes what is to be written and reads until something happens. A request that was received whole must have been
+    /// answered.
+    pub(crate) fn turn(&mut self) -> Turn {
+        if let Some(turn) = self.pending.take() {
+            return turn;
+        }
+        loop {
+            match self.machine.poll_output() {
+                Output::Event(event) => return Turn::Event(event),
+                Output::Closed(reason) => return Turn::Over(reason),
+                Output::Idle => self.machine.cut(),
+                Output::Transmit(slices) => {
+                    let written = (&*self.socket).write_vectored(&slices);
+                    self.written(written);
+                }
+                Output::Receive => match (&*self.socket).read(self.machine.space()) {
+                    Ok(0) => self.machine.end_of_input(),
+                    Ok(n) => self.machine.filled(n),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(_) => self.machine.disconnected(),
+                },
+            }
+        }
+    }
+
+    /// Writes all that is to be written; `false` if the connection did not take it.
+    pub(crate) fn send(&mut self) -> bool {
+        loop {
+            match self.machine.poll_output() {
+                Output::Transmit(slices) => {
+                    let written = (&*self.socket).write_vectored(&slices);
+                    self.written(written);
+                }
+                Output::Closed(reason) => {
+                    let sent = reason != CloseReason::TransportFailed;
+                    self.pending = Some(Turn::Over(reason));
+                    return sent;
+                }
+                Output::Event(event) => {
+                    self.pending = Some(Turn::Event(event));
+                    return true;
+                }
+                Output::Receive | Output::Idle => return true,
+            }
+        }
+    }
+
+    /// Answers the request at hand.
+    pub(crate) fn reply(&mut self, reply: Reply) {
+        // It fails when there is no request to answer, and then there is nobody to be told.
+        let _ = self.machine.reply(reply);
+    }
+
+    fn written(&mut self, written: io::Result<usize>) {
+        match written {
+            Ok(n) if n > 0 => self.machine.sent(n),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => self.machine.disconnected(),
+        }
+    }
+
+    /// Closes the connection so that the peer gets the last answer, even if it is still sending: a close with unread
+    /// bytes would reset the connection and take back what was not read yet.
+    pub(crate) fn close(self, reason: &CloseReason) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        if !matches!(reason, CloseReason::AnsweredEarly | CloseReason::Peer(_)) {
+            return;
+        }
+        let _ = self.socket.shutdown(Shutdown::Write);
+        let _ = self.socket.set_read_timeout(Some(PATIENCE));
+        let mut nowhere = [0; 8 * 1024];
+        while matches!((&*self.socket).read(&mut nowhere), Ok(n) if n > 0) {}
+    }
+}
+
+/// The peer has not closed the connection, as far as can be known without writing. Bytes that it sent stay.
+pub(crate) fn is_alive(socket: &TcpStream) -> bool {
+    if socket.set_nonblocking(true).is_err() {
+        return false;
+    }
+    let peeked = socket.peek(&mut [0]);
+    let blocking = socket.set_nonblocking(false).is_ok();
+    blocking
+        && match peeked {
+            Ok(n) => n > 0,
+            Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        }
+}

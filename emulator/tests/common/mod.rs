@@ -1,0 +1,248 @@
+//! A runtime on a blocking socket, and bare HTTP for what a runtime should not send.
+
+#![allow(dead_code, reason = "every test file uses some of this")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use lambda_runtime_emulator::Emulator;
+use lambda_runtime_proto::Output;
+use lambda_runtime_proto::client::{
+    Answer, Client, Config, Event, Failure, Invocation, Response, ResponseStream, StreamHead,
+};
+
+/// Far longer than anything here takes: a test that waits for so long has failed.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// A runtime with one connection; it fails when it waits longer than [`LIMIT`].
+pub(crate) struct Runtime {
+    pub(crate) socket: TcpStream,
+    pub(crate) client: Client,
+}
+
+impl Runtime {
+    pub(crate) fn connect(emulator: &Emulator) -> Self {
+        let runtime = Self::connect_to(emulator.endpoint());
+        runtime.socket.set_read_timeout(Some(LIMIT)).unwrap();
+        runtime
+    }
+
+    pub(crate) fn connect_to(endpoint: &str) -> Self {
+        let client = Client::new(Config::new(HeaderValue::from_str(endpoint).unwrap()));
+        Self { socket: connect(endpoint), client }
+    }
+
+    /// Asks for an event and gets one.
+    pub(crate) fn next(&mut self) -> Invocation {
+        self.client.next_invocation().unwrap();
+        match self.event() {
+            Event::Invocation(invocation) => invocation,
+            other => panic!("instead of an event: {other:?}"),
+        }
+    }
+
+    /// Asks for an event and does not wait for it.
+    pub(crate) fn ask(&mut self) {
+        self.client.next_invocation().unwrap();
+        self.flush();
+    }
+
+    pub(crate) fn respond(&mut self, invocation: Invocation, body: impl Into<Bytes>) -> Answer {
+        self.client.respond(invocation.into_token(), Response::json(body)).unwrap();
+        self.answer()
+    }
+
+    pub(crate) fn fail(&mut self, invocation: Invocation, failure: Failure) -> Answer {
+        self.client.fail(invocation.into_token(), failure).unwrap();
+        self.answer()
+    }
+
+    pub(crate) fn stream(&mut self, invocation: Invocation) -> ResponseStream {
+        self.stream_with(invocation, StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") })
+    }
+
+    pub(crate) fn stream_with(&mut self, invocation: Invocation, head: StreamHead) -> ResponseStream {
+        let stream = self.client.stream(invocation.into_token(), head).unwrap();
+        self.flush();
+        stream
+    }
+
+    pub(crate) fn chunk(&mut self, stream: &ResponseStream, data: impl Into<Bytes>) {
+        self.client.chunk(stream, data).unwrap();
+        self.flush();
+    }
+
+    /// What the API says to a request that is under way.
+    pub(crate) fn answer(&mut self) -> Answer {
+        match self.event() {
+            Event::Answered(answer) => answer,
+            other => panic!("instead of an answer: {other:?}"),
+        }
+    }
+
+    /// Drives the connection until something happens.
+    pub(crate) fn event(&mut self) -> Event {
+        loop {
+            match self.client.poll_output() {
+                Output::Event(event) => return event,
+                Output::Transmit(slices) => {
+                    let n = self.socket.write_vectored(&slices).unwrap();
+                    self.client.sent(n);
+                }
+                Output::Receive => match self.socket.read(self.client.space()).unwrap() {
+                    0 => self.client.end_of_input(),
+                    n => self.client.filled(n),
+                },
+                other => panic!("nothing will happen: {other:?}"),
+            }
+        }
+    }
+
+    /// Writes what is to be written.
+    pub(crate) fn flush(&mut self) {
+        while let Output::Transmit(slices) = self.client.poll_output() {
+            let n = self.socket.write_vectored(&slices).unwrap();
+            self.client.sent(n);
+        }
+    }
+}
+
+pub(crate) fn failure(error_type: &'static str, message: &str) -> Failure {
+    let body = serde_json::json!({"errorMessage": message, "errorType": error_type, "stackTrace": []});
+    Failure::new(HeaderValue::from_static(error_type), body.to_string())
+}
+
+/// A connection that speaks HTTP as the test likes.
+pub(crate) struct Http {
+    pub(crate) reader: BufReader<TcpStream>,
+}
+
+/// A response, as it was read.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) status: u16,
+    /// Names are in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// Fields behind a chunked body; `None` if the body did not end.
+    pub(crate) trailers: Option<Vec<(String, String)>>,
+}
+
+impl Received {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.trailers.is_some()
+    }
+}
+
+impl Http {
+    pub(crate) fn connect(address: impl ToString) -> Self {
+        let socket = connect(&address.to_string());
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        Self { reader: BufReader::new(socket) }
+    }
+
+    pub(crate) fn to_runtime_api(emulator: &Emulator) -> Self {
+        Self::connect(emulator.endpoint())
+    }
+
+    pub(crate) fn to_function(emulator: &Emulator) -> Self {
+        let address: SocketAddr = emulator.invoke_address().unwrap();
+        Self::connect(address)
+    }
+
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.reader.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    pub(crate) fn post(&mut self, path: &str, headers: &str, body: &str) -> Received {
+        self.write(format!(
+            "POST {path} HTTP/1.1\r\nHost: api\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        self.read()
+    }
+
+    pub(crate) fn get(&mut self, path: &str) -> Received {
+        self.write(format!("GET {path} HTTP/1.1\r\nHost: api\r\n\r\n"));
+        self.read()
+    }
+
+    pub(crate) fn read(&mut self) -> Received {
+        let mut received = self.read_head();
+        if let Some(length) = received.header("content-length") {
+            received.body = vec![0; length.parse().unwrap()];
+            self.reader.read_exact(&mut received.body).unwrap();
+            received.trailers = Some(Vec::new());
+        } else if received.header("transfer-encoding") == Some("chunked") {
+            while let Some(chunk) = self.read_chunk() {
+                if chunk.is_empty() {
+                    received.trailers = Some(self.read_fields());
+                    break;
+                }
+                received.body.extend(chunk);
+            }
+        } else {
+            received.trailers = Some(Vec::new());
+        }
+        received
+    }
+
+    pub(crate) fn read_head(&mut self) -> Received {
+        let line = self.read_line();
+        let status = line.split(' ').nth(1).unwrap_or_else(|| panic!("no status line: {line:?}")).parse().unwrap();
+        Received { status, headers: self.read_fields(), body: Vec::new(), trailers: None }
+    }
+
+    /// `None` if the connection ends; empty at the body's end.
+    pub(crate) fn read_chunk(&mut self) -> Option<Vec<u8>> {
+        let size = usize::from_str_radix(&self.read_line(), 16).ok()?;
+        let mut chunk = vec![0; size];
+        self.reader.read_exact(&mut chunk).ok()?;
+        if size > 0 {
+            assert_eq!(self.read_line(), "");
+        }
+        Some(chunk)
+    }
+
+    fn read_fields(&mut self) -> Vec<(String, String)> {
+        let mut fields = Vec::new();
+        loop {
+            let line = self.read_line();
+            let Some((name, value)) = line.split_once(": ") else { return fields };
+            fields.push((name.to_lowercase(), value.to_owned()));
+        }
+    }
+
+    fn read_line(&mut self) -> String {
+        let mut line = String::new();
+        let _ = self.reader.read_line(&mut line);
+        line.trim_end().to_owned()
+    }
+
+    /// The peer has closed the connection; a reset is a close, too.
+    pub(crate) fn is_over(&mut self) -> bool {
+        !matches!(self.reader.read(&mut [0]), Ok(n) if n > 0)
+    }
+}
+
+fn connect(address: &str) -> TcpStream {
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket
+}

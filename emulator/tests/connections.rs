@@ -1,0 +1,226 @@
+//! Connections that come and go, and workers that share an emulator.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+
+use common::{Http, LIMIT, Runtime};
+use lambda_runtime_emulator::{Emulator, Error};
+use lambda_runtime_proto::Endpoint;
+
+#[test]
+fn an_event_is_not_given_to_a_connection_that_was_closed_while_waiting() {
+    for concurrency in [1, 2] {
+        let emulator = Emulator::builder().concurrency(concurrency).start().unwrap();
+        let mut dead = Runtime::connect(&emulator);
+        dead.ask();
+        assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
+        drop(dead);
+        // A close takes a moment to arrive. Classic mode makes good what is delivered in between.
+        assert!(concurrency == 1 || emulator.wait_until(LIMIT, |observed| observed.waiting == 0));
+        let invocation = emulator.begin("{}").unwrap();
+        let mut runtime = Runtime::connect(&emulator);
+        let event = runtime.next();
+        assert_eq!(event.request_id(), invocation.request_id());
+        runtime.respond(event, "1");
+        assert!(invocation.outcome().unwrap().is_complete());
+    }
+}
+
+#[test]
+fn an_event_is_not_given_to_a_connection_that_was_half_closed_while_waiting() {
+    let emulator = Emulator::start().unwrap();
+    let mut dead = Runtime::connect(&emulator);
+    dead.ask();
+    dead.socket.shutdown(Shutdown::Write).unwrap();
+    assert!(emulator.wait_until(LIMIT, |observed| observed.connections == 1 && observed.open_connections == 0));
+    let invocation = emulator.begin("{}").unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    let event = runtime.next();
+    runtime.respond(event, "1");
+    assert!(invocation.outcome().unwrap().is_complete());
+}
+
+#[test]
+fn an_event_whose_connection_died_after_the_delivery_is_given_again_in_classic_mode() {
+    let emulator = Emulator::start().unwrap();
+    let invocation = emulator.begin("{}").unwrap();
+    drop(Runtime::connect(&emulator).next());
+    let mut runtime = Runtime::connect(&emulator);
+    let event = runtime.next();
+    assert_eq!(event.request_id(), invocation.request_id());
+    runtime.respond(event, "1");
+    assert!(invocation.outcome().unwrap().is_complete());
+}
+
+#[test]
+fn an_answer_may_come_on_another_connection() {
+    let emulator = Emulator::start().unwrap();
+    let invocation = emulator.begin("{}").unwrap();
+    let id = invocation.request_id().to_owned();
+    drop(Runtime::connect(&emulator).next());
+    let received =
+        Http::to_runtime_api(&emulator).post(&format!("/2018-06-01/runtime/invocation/{id}/response"), "", "1");
+    assert_eq!(received.status, 202);
+    assert!(invocation.outcome().unwrap().is_complete());
+}
+
+#[test]
+fn connections_are_counted() {
+    let emulator = Emulator::start().unwrap();
+    let connections: Vec<_> = (0..5).map(|_| TcpStream::connect(emulator.endpoint()).unwrap()).collect();
+    assert!(emulator.wait_until(LIMIT, |observed| observed.open_connections == 5));
+    drop(connections);
+    assert!(emulator.wait_until(LIMIT, |observed| observed.open_connections == 0));
+    assert_eq!(emulator.observed().connections, 5);
+}
+
+#[test]
+fn workers_have_as_many_events_in_hand_as_they_ask_for() {
+    const WORKERS: usize = 8;
+    let emulator = Emulator::builder().concurrency(WORKERS).start().unwrap();
+    let mut workers: Vec<_> = (0..WORKERS).map(|_| Runtime::connect(&emulator)).collect();
+    workers.iter_mut().for_each(Runtime::ask);
+    assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == WORKERS));
+    let invocations: Vec<_> = (0..WORKERS).map(|n| emulator.begin(n.to_string()).unwrap()).collect();
+    // All are delivered before the first is answered.
+    assert!(emulator.wait_until(LIMIT, |observed| observed.in_hand == WORKERS));
+    for worker in workers.iter_mut().rev() {
+        let lambda_runtime_proto::client::Event::Invocation(event) = worker.event() else { panic!("no event") };
+        let body = event.body();
+        worker.respond(event, body);
+    }
+    for (n, invocation) in invocations.into_iter().enumerate() {
+        assert_eq!(invocation.outcome().unwrap().text(), n.to_string());
+    }
+}
+
+#[test]
+fn one_event_at_a_time_is_in_hand_in_classic_mode() {
+    let emulator = Emulator::start().unwrap();
+    let mut workers = [Runtime::connect(&emulator), Runtime::connect(&emulator)];
+    workers.iter_mut().for_each(Runtime::ask);
+    assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 2));
+    let invocations = [emulator.begin("1").unwrap(), emulator.begin("2").unwrap()];
+    assert!(emulator.wait_until(LIMIT, |observed| observed.in_hand == 1));
+    assert_eq!(emulator.observed().queued, 1);
+    thread::scope(|scope| {
+        for worker in &mut workers {
+            scope.spawn(|| {
+                let lambda_runtime_proto::client::Event::Invocation(event) = worker.event() else { panic!("no event") };
+                let body = event.body();
+                worker.respond(event, body);
+            });
+        }
+    });
+    assert_eq!(invocations.map(|invocation| invocation.outcome().unwrap().text()), ["1", "2"]);
+}
+
+#[test]
+fn concurrent_callers_and_workers_lose_nothing() {
+    const WORKERS: usize = 4;
+    const EACH: usize = 100;
+    let emulator = Emulator::builder().concurrency(WORKERS).start().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            let mut runtime = Runtime::connect(&emulator);
+            scope.spawn(move || {
+                loop {
+                    let event = runtime.next();
+                    let body = event.body();
+                    let is_last = body == "stop";
+                    runtime.respond(event, body);
+                    if is_last {
+                        return;
+                    }
+                }
+            });
+        }
+        let callers: Vec<_> = (0..8)
+            .map(|caller| {
+                let emulator = &emulator;
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        let payload = format!("{caller}-{n}");
+                        assert_eq!(emulator.invoke(payload.as_str()).unwrap().text(), payload);
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.join().unwrap();
+        }
+        for _ in 0..WORKERS {
+            emulator.invoke("stop").unwrap();
+        }
+    });
+    let answered = emulator.observed().requests(Endpoint::Response);
+    assert_eq!(answered, u64::try_from(8 * EACH + WORKERS).unwrap());
+}
+
+#[test]
+fn dropping_the_emulator_ends_everything() {
+    let emulator = Emulator::builder().invoke_address(([127, 0, 0, 1], 0).into()).concurrency(4).start().unwrap();
+    let endpoint = emulator.endpoint().to_owned();
+    // Somebody waits in every way there is.
+    let mut idle = Http::connect(&endpoint);
+    let mut waiting = Runtime::connect(&emulator);
+    waiting.ask();
+    assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
+    let in_hand = emulator.begin("{}").unwrap();
+    let lambda_runtime_proto::client::Event::Invocation(event) = waiting.event() else { panic!("no event") };
+    let mut streaming = waiting;
+    let stream = streaming.stream(event);
+    streaming.chunk(&stream, "part");
+    assert!(in_hand.head().is_some());
+    let queued = emulator.begin("{}").unwrap();
+    let mut caller = Http::to_function(&emulator);
+    caller.write("POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: f\r\nContent-Length: 2\r\n\r\n{}");
+    assert!(emulator.wait_until(LIMIT, |observed| observed.queued == 2));
+    let mut half_sent = Http::connect(&endpoint);
+    half_sent.write("GET /2018-06-01/runtime/inv");
+
+    let (done, dropped) = mpsc::channel();
+    thread::spawn(move || {
+        drop(emulator);
+        done.send(()).unwrap();
+    });
+    dropped.recv_timeout(LIMIT).unwrap();
+    assert_eq!(in_hand.outcome().unwrap_err(), Error::Stopped);
+    assert_eq!(queued.outcome().unwrap_err(), Error::Stopped);
+    assert!(idle.is_over());
+    assert!(half_sent.is_over());
+    assert!(TcpStream::connect(endpoint).is_err());
+}
+
+#[test]
+fn a_hundred_emulators_leave_no_thread_and_no_socket_behind() {
+    fn count(of: &str) -> usize {
+        std::fs::read_dir(format!("/proc/self/{of}")).map_or(0, Iterator::count)
+    }
+    // Other tests of this file run at the same time: this one has a process of its own.
+    if std::env::var_os("ALONE").is_none() {
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_hundred_emulators_leave_no_thread_and_no_socket_behind"])
+            .env("ALONE", "1")
+            .status();
+        return assert!(status.unwrap().success());
+    }
+    let before = (count("task"), count("fd"));
+    for _ in 0..100 {
+        let emulator = Emulator::start().unwrap();
+        let mut runtime = Runtime::connect(&emulator);
+        runtime.ask();
+        let _queued = emulator.begin("{}").unwrap();
+    }
+    // A thread that was joined may be seen for another moment.
+    let until = std::time::Instant::now() + LIMIT;
+    while (count("task"), count("fd")) != before {
+        assert!(std::time::Instant::now() < until, "{before:?} became {:?}", (count("task"), count("fd")));
+        thread::yield_now();
+    }
+}

@@ -1,0 +1,147 @@
+//! The command without `--event`: it serves, reports, and starts the function again.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+#[path = "support/command.rs"]
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use common::{Http, LIMIT};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use support::{emulator, function, stderr};
+
+/// An emulator that serves.
+struct Served {
+    child: Child,
+    lines: Receiver<String>,
+    address: String,
+}
+
+impl Served {
+    fn start(args: &[&str]) -> Self {
+        let mut child = emulator()
+            .args(["--port", "0"])
+            .args(args)
+            .arg("--")
+            .arg(function())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut served = Self { child, lines, address: String::new() };
+        let line = served.line("curl");
+        let url = line.split_once("http://").unwrap().1;
+        served.address = url.split_once('/').unwrap().0.to_owned();
+        served
+    }
+
+    /// The next line of the log with this in it.
+    fn line(&self, with: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("no line with {with:?}"));
+            if line.contains(with) {
+                return line;
+            }
+        }
+    }
+
+    fn call(&self, event: serde_json::Value) -> common::Received {
+        call(&self.address, event)
+    }
+
+    fn interrupt(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn call(address: &str, event: serde_json::Value) -> common::Received {
+    Http::connect(address).post("/2015-03-31/functions/function/invocations", "", &event.to_string())
+}
+
+#[test]
+fn it_serves_until_it_is_interrupted_and_reports_as_lambda_does() {
+    let served = Served::start(&["--memory", "256"]);
+    let received = served.call(json!("Hello"));
+    assert_eq!((received.status, received.text()), (200, r#""Hello""#));
+    let id = received.header("x-amzn-requestid").unwrap();
+    assert_eq!(served.line("START"), format!("START RequestId: {id} Version: $LATEST"));
+    assert_eq!(served.line("END"), format!("END RequestId: {id}"));
+    let report = served.line("REPORT");
+    let fields: Vec<_> = report.split('\t').collect();
+    assert_eq!(fields.first(), Some(&format!("REPORT RequestId: {id}").as_str()));
+    for field in ["Duration: ", "Billed Duration: ", "Memory Size: 256 MB", "Max Memory Used: ", "Init Duration: "] {
+        assert!(fields.iter().any(|found| found.starts_with(field)), "{field} in {report}");
+    }
+    served.call(json!(2));
+    assert!(!served.line("REPORT").contains("Init Duration"));
+    assert_eq!(served.interrupt(), Some(0));
+}
+
+#[test]
+fn a_function_that_died_is_started_again_on_the_next_call() {
+    let served = Served::start(&[]);
+    let received = served.call(json!({"exit": 1}));
+    assert_eq!(received.header("x-amz-function-error"), Some("Unhandled"));
+    assert_eq!(received.json()["errorType"], "Runtime.ExitError");
+    assert!(served.line("REPORT").contains("Status: error\tError Type: Runtime.ExitError"));
+    assert_eq!(served.call(json!(1)).text(), "1");
+    assert!(served.line("REPORT").contains("Init Duration"));
+}
+
+#[test]
+fn a_function_whose_time_is_up_is_killed_and_started_again_on_the_next_call() {
+    let served = Served::start(&["--timeout", "0.5"]);
+    let received = served.call(json!({"hang": true}));
+    assert_eq!(received.json()["errorType"], "Sandbox.Timedout");
+    assert!(served.line("REPORT").contains("Status: timeout"));
+    assert_eq!(served.call(json!(1)).text(), "1");
+    assert!(served.line("REPORT").contains("Init Duration"));
+}
+
+#[test]
+fn calls_that_wait_outlive_a_function_that_dies() {
+    let served = Served::start(&[]);
+    thread::scope(|scope| {
+        for n in 0..8 {
+            let address = &served.address;
+            scope.spawn(move || match n % 2 {
+                0 => assert_eq!(call(address, json!({"exit": 1})).json()["errorType"], "Runtime.ExitError"),
+                _ => assert_eq!(call(address, json!(n)).text(), n.to_string()),
+            });
+        }
+    });
+}
+
+#[test]
+fn a_function_that_never_asked_for_an_event_ends_the_serving() {
+    let output = emulator().args(["--port", "0", "--", "sh", "-c", "exit 3"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("exit status 3"));
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = emulator().args(["--address", &address, "--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&address), "{}", stderr(&output));
+}

@@ -1,0 +1,223 @@
+//! Start-up and its failures, SnapStart, extensions, and processes that end.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::{Http, LIMIT, Runtime, failure};
+use http::HeaderValue;
+use lambda_runtime_emulator::{Emulator, End, Notice};
+use lambda_runtime_proto::client::Meaning;
+use serde_json::json;
+
+#[test]
+fn an_init_error_is_the_outcome_of_invocations_before_and_after_it() {
+    let emulator = Emulator::start().unwrap();
+    let before = emulator.begin("{}").unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    runtime.client.init_error(failure("Function.NoConfig", "TABLE is not set")).unwrap();
+    assert_eq!(runtime.answer().status(), 202);
+    for outcome in [before.outcome().unwrap(), emulator.invoke("{}").unwrap()] {
+        assert!(matches!(outcome.end(), End::Failed(_)));
+        assert_eq!(outcome.error().unwrap().error_type(), "Function.NoConfig");
+    }
+    let errors = emulator.observed().init_errors;
+    assert_eq!(errors.len(), 1);
+    assert!(errors.iter().all(|error| error.message() == "TABLE is not set"));
+    let mut http = Http::to_runtime_api(&emulator);
+    assert_eq!(http.get("/2018-06-01/runtime/invocation/next").status, 403);
+}
+
+#[test]
+fn an_init_error_after_the_first_event_was_asked_for_is_403() {
+    let emulator = Emulator::start().unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    runtime.ask();
+    assert!(emulator.wait_until(LIMIT, |observed| observed.ready));
+    let received = Http::to_runtime_api(&emulator).post("/2018-06-01/runtime/init/error", "", "{}");
+    assert_eq!((received.status, &received.json()["errorType"]), (403, &json!("InvalidStateTransition")));
+    assert!(emulator.observed().init_errors.is_empty());
+}
+
+#[test]
+fn a_snapshot_is_restored_by_the_first_event_or_on_demand() {
+    for on_demand in [true, false] {
+        let emulator = Emulator::start().unwrap();
+        let mut runtime = Runtime::connect(&emulator);
+        runtime.client.restore_next().unwrap();
+        runtime.flush();
+        let mut invocation = None;
+        if on_demand {
+            emulator.restore();
+        } else {
+            invocation = Some(emulator.begin("{}").unwrap());
+        }
+        assert_eq!(runtime.answer().meaning(), Meaning::Accepted);
+        let invocation = invocation.unwrap_or_else(|| emulator.begin("{}").unwrap());
+        let mut runtime = Runtime::connect(&emulator);
+        let event = runtime.next();
+        runtime.respond(event, "1");
+        assert!(invocation.outcome().unwrap().is_complete());
+    }
+}
+
+#[test]
+fn a_restore_error_is_accepted_only_after_the_restore() {
+    let emulator = Emulator::start().unwrap();
+    let mut http = Http::to_runtime_api(&emulator);
+    assert_eq!(http.post("/2018-06-01/runtime/restore/error", "", "{}").status, 403);
+    emulator.restore();
+    assert_eq!(http.get("/2018-06-01/runtime/restore/next").status, 200);
+    let error_type = "Lambda-Runtime-Function-Error-Type: Runtime.AfterRestoreError\r\n";
+    assert_eq!(http.post("/2018-06-01/runtime/restore/error", error_type, "{}").status, 202);
+    let outcome = emulator.invoke("{}").unwrap();
+    assert_eq!(outcome.error().unwrap().error_type(), "Runtime.AfterRestoreError");
+    assert_eq!(emulator.observed().restore_errors.len(), 1);
+}
+
+#[test]
+fn an_extension_registers_and_is_told_of_invocations_if_it_wants() {
+    let emulator = Emulator::start().unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    let name = HeaderValue::from_static("flush");
+    runtime.client.register_extension(&name, r#"{"events":["INVOKE"]}"#).unwrap();
+    let answer = runtime.answer();
+    assert_eq!(answer.status(), 200);
+    let identifier = HeaderValue::from_bytes(answer.headers().get("lambda-extension-identifier").unwrap()).unwrap();
+    let mut extension = Runtime::connect(&emulator);
+    extension.client.next_extension_event(&identifier).unwrap();
+    extension.flush();
+
+    let invocation = emulator.begin("{}").unwrap();
+    let _event = runtime.next();
+    let told = extension.answer();
+    let told: serde_json::Value = serde_json::from_slice(&told.body()).unwrap();
+    assert_eq!(told["eventType"], "INVOKE");
+    assert_eq!(told["requestId"], invocation.request_id());
+    let extensions = emulator.observed().extensions;
+    assert_eq!((extensions.len(), extensions.first().unwrap().name.as_str()), (1, "flush"));
+}
+
+#[test]
+fn an_extension_that_is_wrong_or_late_is_403() {
+    let emulator = Emulator::start().unwrap();
+    let mut http = Http::to_runtime_api(&emulator);
+    let mut register = |name: &str, body: &str| {
+        let name = format!("Lambda-Extension-Name: {name}\r\n");
+        let received = http.post("/2020-01-01/extension/register", &name, body);
+        (received.status, received.json()["errorType"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(register("", "{}").1, "Extension.InvalidExtensionName");
+    assert_eq!(register("x", "no JSON").1, "InvalidRequestFormat");
+    assert_eq!(register("x", r#"{"events":["SHUTDOWN"]}"#).1, "Extension.InvalidEventType");
+    assert_eq!(register("x", r#"{"events":[]}"#).0, 200);
+    assert_eq!(register("x", r#"{"events":[]}"#).1, "Extension.InvalidExtensionState");
+    Runtime::connect(&emulator).ask();
+    assert!(emulator.wait_until(LIMIT, |observed| observed.ready));
+    assert_eq!(register("y", r#"{"events":[]}"#), (403, "Extension.RegistrationClosed".to_owned()));
+
+    let received = http.get("/2020-01-01/extension/event/next");
+    assert_eq!((received.status, &received.json()["errorType"]), (403, &json!("Extension.MissingExtensionIdentifier")));
+}
+
+#[test]
+fn a_telemetry_subscription_is_accepted() {
+    let emulator = Emulator::start().unwrap();
+    let mut http = Http::to_runtime_api(&emulator);
+    http.write("PUT /2022-07-01/telemetry HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!(http.read().status, 202);
+}
+
+#[test]
+fn what_a_process_had_in_hand_fails_when_it_exits_and_the_rest_waits_for_another() {
+    let emulator = Emulator::start().unwrap();
+    let first = emulator.begin("1").unwrap();
+    let second = emulator.begin("2").unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    drop(runtime.next());
+    drop(runtime);
+    assert_eq!(emulator.runtime_exited("Runtime exited with error: exit status 1"), 1);
+    let id = first.request_id().to_owned();
+    let outcome = first.outcome().unwrap();
+    assert_eq!(
+        outcome.error().unwrap().json().unwrap(),
+        json!({
+            "errorType": "Runtime.ExitError",
+            "errorMessage": format!("RequestId: {id} Error: Runtime exited with error: exit status 1"),
+        })
+    );
+    let mut runtime = Runtime::connect(&emulator);
+    let event = runtime.next();
+    runtime.respond(event, "3");
+    assert_eq!(second.outcome().unwrap().text(), "3");
+}
+
+#[test]
+fn events_that_wait_fail_when_a_process_exits_before_it_asked_for_one() {
+    let emulator = Emulator::start().unwrap();
+    let invocation = emulator.begin("{}").unwrap();
+    assert_eq!(emulator.runtime_exited("Runtime exited without providing a reason"), 0);
+    assert_eq!(invocation.outcome().unwrap().error().unwrap().error_type(), "Runtime.ExitError");
+}
+
+#[test]
+fn an_answer_that_a_process_left_behind_counts() {
+    let emulator = Emulator::start().unwrap();
+    let invocation = emulator.begin("{}").unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    let event = runtime.next();
+    let response = lambda_runtime_proto::client::Response::json(vec![b'x'; 1024 * 1024]);
+    runtime.client.respond(event.into_token(), response).unwrap();
+    runtime.flush();
+    drop(runtime);
+    emulator.runtime_exited("Runtime exited without providing a reason");
+    assert!(invocation.outcome().unwrap().is_complete());
+}
+
+#[test]
+fn a_connection_of_a_process_that_has_exited_is_closed() {
+    let emulator = Emulator::start().unwrap();
+    let mut http = Http::to_runtime_api(&emulator);
+    http.write("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n\r\n");
+    let mut idle = Http::to_runtime_api(&emulator);
+    assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1 && observed.open_connections == 2));
+    emulator.runtime_exited("Runtime exited without providing a reason");
+    assert!(http.is_over() && idle.is_over());
+}
+
+#[test]
+fn the_observer_is_told_in_order() {
+    let told = Arc::<Mutex<Vec<String>>>::default();
+    let list = Arc::clone(&told);
+    let emulator = Emulator::builder()
+        .observer(move |notice| {
+            list.lock().unwrap().push(match notice {
+                Notice::Finished { request_id, end, .. } => format!("finished {request_id} {}", **end == End::Complete),
+                other => format!("{other:?}"),
+            });
+        })
+        .start()
+        .unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    for id in ["a", "b"] {
+        let invocation = emulator.begin(lambda_runtime_emulator::Event::new("{}").request_id(id)).unwrap();
+        let event = runtime.next();
+        runtime.respond(event, "1");
+        invocation.outcome().unwrap();
+    }
+    let told = told.lock().unwrap();
+    let line = |kind: &str, id: &str| format!("{kind} {{ request_id: {id:?} }}");
+    let (queued, delivered) = ("Queued", "Delivered");
+    let expected = [
+        line(queued, "a"),
+        "Ready".to_owned(),
+        line(delivered, "a"),
+        "finished a true".to_owned(),
+        line(queued, "b"),
+        line(delivered, "b"),
+        "finished b true".to_owned(),
+    ];
+    assert_eq!(*told, expected);
+}

@@ -1,0 +1,80 @@
+//! A function that does what its events say, for tests of the command.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{Runtime, failure};
+use lambda_runtime_proto::client::{Invocation, StreamHead};
+use serde_json::Value;
+
+fn main() {
+    let mut runtime = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
+    if let Some(path) = std::env::var_os("PID_FILE") {
+        std::fs::write(path, std::process::id().to_string()).unwrap();
+    }
+    if std::env::var_os("FAIL_TO_START").is_some() {
+        runtime.client.init_error(failure("Function.NoConfig", "TABLE is not set")).unwrap();
+        runtime.answer();
+        std::process::exit(1);
+    }
+    if std::env::var_os("REGISTER").is_some() {
+        let name = http::HeaderValue::from_static("grace");
+        runtime.client.register_extension(&name, r#"{"events":[]}"#).unwrap();
+        runtime.answer();
+    }
+    loop {
+        let invocation = runtime.next();
+        let event: Value = serde_json::from_slice(&invocation.body()).unwrap();
+        handle(&mut runtime, invocation, &event);
+    }
+}
+
+/// Does what the event says: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, or echoes it.
+fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
+    if let Some(message) = event["fail"].as_str() {
+        runtime.fail(invocation, failure("Function.Oops", message));
+    } else if let Some(code) = event["exit"].as_i64() {
+        std::process::exit(i32::try_from(code).unwrap());
+    } else if event["crash"] == true {
+        std::process::abort();
+    } else if event["hang"] == true {
+        loop {
+            std::thread::park();
+        }
+    } else if let Some(words) = event["stream"].as_array() {
+        stream(runtime, invocation, event, words);
+    } else {
+        let body = invocation.body();
+        runtime.respond(invocation, body);
+        // What a function does behind its answer is not cut off.
+        eprintln!("answered");
+    }
+}
+
+/// Streams words. `"until"` names a file that must exist before the second; `"abort"` fails behind the last.
+fn stream(runtime: &mut Runtime, invocation: Invocation, event: &Value, words: &[Value]) {
+    let stream = match event["prelude"].as_object() {
+        None => runtime.stream(invocation),
+        Some(prelude) => {
+            let prelude = Bytes::from(serde_json::to_vec(prelude).unwrap());
+            runtime.stream_with(invocation, StreamHead::Http { prelude })
+        }
+    };
+    for (n, word) in words.iter().enumerate() {
+        while n == 1 && event["until"].as_str().is_some_and(|path| !Path::new(path).exists()) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        runtime.chunk(&stream, word.as_str().unwrap().to_owned());
+    }
+    match event["abort"].as_str() {
+        None => runtime.client.finish(stream).unwrap(),
+        Some(message) => runtime.client.abort(stream, failure("Function.Midway", message)).unwrap(),
+    }
+    runtime.answer();
+}
