@@ -11,6 +11,7 @@ mod readme {}
 
 mod api;
 mod function;
+mod memory;
 mod messages;
 pub mod scenarios;
 
@@ -22,6 +23,7 @@ use lambda_runtime_core::Address;
 
 pub use api::{Act, Api, Script, Taken};
 pub use function::{Reply, handle};
+pub use memory::a_gibibyte_is_streamed_in_bounded_memory;
 
 /// A scenario may take so long before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -25,6 +25,7 @@ pub struct Builder {
     function_name: String,
     function_arn: Option<String>,
     memory: u32,
+    snapstart: bool,
     stream_limit: u64,
     observer: Option<Box<Observer>>,
 }
@@ -40,6 +41,7 @@ impl Default for Builder {
             function_name: "function".to_owned(),
             function_arn: None,
             memory: 128,
+            snapstart: false,
             stream_limit: 200 * 1024 * 1024,
             observer: None,
         }
@@ -105,6 +107,13 @@ impl Builder {
         self
     }
 
+    /// Whether the function is told that it runs with [SnapStart](https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html).
+    /// It is restored by [`Emulator::restore`], or when the first event waits. Default: no.
+    pub fn snapstart(mut self, snapstart: bool) -> Self {
+        self.snapstart = snapstart;
+        self
+    }
+
     /// How many bytes a streamed response may have. Default: 200 MiB, as in Lambda. A buffered one may have
     /// [`MAX_RESPONSE`](crate::MAX_RESPONSE).
     pub fn stream_limit(mut self, bytes: u64) -> Self {
@@ -138,6 +147,7 @@ impl Builder {
             function_name: self.function_name,
             function_arn,
             memory: self.memory,
+            snapstart: self.snapstart,
             stream_limit: self.stream_limit,
             observer: self.observer,
         }));

@@ -24,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     pub(crate) memory: u32,
     pub(crate) concurrency: usize,
+    pub(crate) snapstart: bool,
     /// The program and its arguments; never empty.
     pub(crate) command: Vec<OsString>,
 }
@@ -45,6 +46,7 @@ Options:
   --timeout SECONDS     how long an invocation may take [default: 900, the most that Lambda allows]
   --memory MB           the memory that the function is told it has; it is not enforced [default: 128]
   --concurrency N       events handled at once, as on Lambda Managed Instances [default: 1]
+  --snapstart           start as with SnapStart: the first event restores the function
   --port PORT           the port to serve at, on 127.0.0.1 [default: 9000]
   --address IP:PORT     the address to serve at
   -h, --help            print this
@@ -67,6 +69,7 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
         timeout: Duration::from_secs(900),
         memory: 128,
         concurrency: 1,
+        snapstart: false,
         command: command.unwrap_or_default(),
     };
     while let Some(arg) = parser.next().map_err(text)? {
@@ -82,6 +85,7 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
                 0 => return Err("--concurrency is at least 1".to_owned()),
                 n => options.concurrency = n,
             },
+            Long("snapstart") => options.snapstart = true,
             Long("port") => {
                 let port = number(&mut parser, "--port", "a port")?;
                 address = Some(SocketAddr::from(([127, 0, 0, 1], port)));

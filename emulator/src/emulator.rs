@@ -63,7 +63,7 @@ impl Emulator {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", config.memory.to_string()),
             ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", config.function_name)),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST".to_owned()),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", if config.snapstart { "snap-start" } else { "on-demand" }.to_owned()),
         ];
         if config.concurrency > 1 {
             variables.push(("AWS_LAMBDA_MAX_CONCURRENCY", config.concurrency.to_string()));

@@ -49,6 +49,7 @@ pub(crate) fn builder(options: &Options) -> Builder {
         .claim_timeout(None)
         .concurrency(options.concurrency)
         .memory(options.memory)
+        .snapstart(options.snapstart)
         .function_name(name.unwrap_or_else(|| "function".to_owned()))
 }
 

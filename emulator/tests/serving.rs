@@ -107,6 +107,14 @@ fn a_function_that_died_is_started_again_on_the_next_call() {
 }
 
 #[test]
+fn a_function_that_ended_between_two_calls_is_started_again_on_the_next() {
+    let served = Served::start(&[]);
+    assert_eq!(served.call(json!({"last": true})).status, 200);
+    served.line("ended between two events");
+    assert_eq!(served.call(json!(1)).text(), "1");
+}
+
+#[test]
 fn a_function_whose_time_is_up_is_killed_and_started_again_on_the_next_call() {
     let served = Served::start(&["--timeout", "0.5"]);
     let received = served.call(json!({"hang": true}));

@@ -69,6 +69,7 @@ where
         let Some(hand) = parts.extensions.remove::<Hand>() else {
             return HandlerFuture { hand: None, stage: Stage::Settling };
         };
+        tracing::trace!(body = %String::from_utf8_lossy(&body), "raw JSON event received from Lambda");
         let stage = match decode(&body) {
             Err(failure) => Stage::Failed { failure: Some(failure) },
             Ok(payload) => {

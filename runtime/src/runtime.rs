@@ -21,6 +21,12 @@ use crate::snapstart::{self, SnapStartResource};
 use crate::worker::Worker;
 use crate::{Address, Config, Diagnostic, Error, Executor, IntoFunctionResponse, LambdaEvent, LambdaInvocation};
 
+/// What the API is told about the program. A function that is compiled with `LAMBDA_RUNTIME_USER_AGENT` set chooses.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(match option_env!("LAMBDA_RUNTIME_USER_AGENT") {
+    Some(name) => name,
+    None => concat!("lambda-runtime-rust/", env!("CARGO_PKG_VERSION")),
+});
+
 /// A handler and its layers, on the executor `X`. The executors' crates name it `Runtime<S>`.
 ///
 /// ```
@@ -152,7 +158,7 @@ where
         };
         let config = client::Config {
             base_path: address.base_path.clone(),
-            user_agent: HeaderValue::from_static(concat!("lambda-runtime-rust/", env!("CARGO_PKG_VERSION"))),
+            user_agent: USER_AGENT,
             pipelining: self.pipelining,
             ..client::Config::new(address.authority.clone())
         };

@@ -1,13 +1,18 @@
 //! Utilities for functions that stream their response.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_channel::mpsc;
+use futures_channel::{mpsc, oneshot};
 use futures_core::Stream;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Collected};
 
 use crate::Error;
 pub use crate::StreamResponse as Response;
@@ -30,20 +35,22 @@ pub use crate::StreamResponse as Response;
 pub fn channel() -> (Sender, Body) {
     // With the sender's own place there is room for one chunk.
     let (data, chunks) = mpsc::channel(0);
-    (Sender { data }, Body { chunks: Source::Channel(chunks) })
+    let (trailers_in, trailers) = oneshot::channel();
+    (Sender { data, trailers: Some(trailers_in) }, Body { source: Source::Channel { chunks, trailers } })
 }
 
 /// Feeds a [`Body`]. Dropping it ends the body as complete; [`abort`](Self::abort) ends it as torn.
 #[must_use = "Sender does nothing unless sent on"]
 #[derive(Debug)]
 pub struct Sender {
-    data: mpsc::Sender<Result<Bytes, Error>>,
+    data: mpsc::Sender<Result<Bytes, BodyError>>,
+    trailers: Option<oneshot::Sender<HeaderMap>>,
 }
 
 impl Sender {
     /// Waits until there is room for a chunk.
-    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.data.poll_ready(cx).map_err(|_| Gone.into())
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        self.data.poll_ready(cx).map_err(|_| BodyError::new(Gone))
     }
 
     /// Waits until there is room and sends a chunk.
@@ -51,9 +58,20 @@ impl Sender {
     /// # Errors
     ///
     /// The body was dropped: nobody reads what is sent.
-    pub async fn send_data(&mut self, chunk: Bytes) -> Result<(), Error> {
+    pub async fn send_data(&mut self, chunk: Bytes) -> Result<(), BodyError> {
         poll_fn(|cx| self.poll_ready(cx)).await?;
-        self.data.try_send(Ok(chunk)).map_err(|_| Gone.into())
+        self.data.try_send(Ok(chunk)).map_err(|_| BodyError::new(Gone))
+    }
+
+    /// Sends trailers, which follow the last chunk. Those who read the body by [`http_body::Body`] see them; Lambda has
+    /// no place for them.
+    ///
+    /// # Errors
+    ///
+    /// Trailers were sent already, or the body was dropped.
+    pub async fn send_trailers(&mut self, trailers: HeaderMap) -> Result<(), BodyError> {
+        let sender = self.trailers.take().ok_or_else(|| BodyError::new(Gone))?;
+        sender.send(trailers).map_err(|_| BodyError::new(Gone))
     }
 
     /// Sends a chunk if there is room for it now.
@@ -67,26 +85,28 @@ impl Sender {
 
     /// Ends the body as failed.
     pub fn abort(mut self) {
-        self.send_error(Box::new(Aborted));
+        self.send_error(Aborted);
     }
 
     /// Ends the body as failed, for this reason.
-    pub fn send_error(&mut self, error: Error) {
+    pub fn send_error(&mut self, error: impl Into<Error>) {
         // A clone has a place of its own, so this succeeds even when the channel is full.
-        let _ = self.data.clone().try_send(Err(error));
+        let _ = self.data.clone().try_send(Err(BodyError::new(error)));
     }
 }
 
-/// A stream of bytes: the receiving half of a [`channel`], or bytes that are there already.
+/// A stream of bytes: the receiving half of a [`channel`], bytes that are there already, or any
+/// [`http_body::Body`].
 #[derive(Debug, Default)]
 pub struct Body {
-    chunks: Source,
+    source: Source,
 }
 
 #[derive(Debug)]
 enum Source {
-    Channel(mpsc::Receiver<Result<Bytes, Error>>),
+    Channel { chunks: mpsc::Receiver<Result<Bytes, BodyError>>, trailers: oneshot::Receiver<HeaderMap> },
     Whole(Option<Bytes>),
+    Other(UnsyncBoxBody<Bytes, BodyError>),
 }
 
 impl Default for Source {
@@ -96,6 +116,15 @@ impl Default for Source {
 }
 
 impl Body {
+    /// The same bytes as `body`.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Error>,
+    {
+        Self { source: Source::Other(body.map_err(BodyError::new).boxed_unsync()) }
+    }
+
     /// No bytes at all.
     pub fn empty() -> Self {
         Self::default()
@@ -105,13 +134,23 @@ impl Body {
     pub fn channel() -> (Sender, Body) {
         channel()
     }
+
+    /// Waits for all of it.
+    ///
+    /// # Errors
+    ///
+    /// The body failed.
+    pub async fn collect(self) -> Result<Collected<Bytes>, BodyError> {
+        http_body_util::BodyExt::collect(self).await
+    }
 }
 
 macro_rules! body_from {
     ($($bytes:ty),*) => {$(
         impl From<$bytes> for Body {
             fn from(bytes: $bytes) -> Self {
-                Self { chunks: Source::Whole(Some(bytes.into())) }
+                let bytes = Bytes::from(bytes);
+                Self { source: Source::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())) }
             }
         }
     )*};
@@ -119,14 +158,102 @@ macro_rules! body_from {
 
 body_from!(Bytes, Vec<u8>, String, &'static [u8], &'static str);
 
-impl Stream for Body {
-    type Item = Result<Bytes, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match &mut self.chunks {
-            Source::Channel(receiver) => Pin::new(receiver).poll_next(cx),
-            Source::Whole(bytes) => Poll::Ready(bytes.take().map(Ok)),
+impl From<Cow<'static, [u8]>> for Body {
+    fn from(bytes: Cow<'static, [u8]>) -> Self {
+        match bytes {
+            Cow::Borrowed(bytes) => bytes.into(),
+            Cow::Owned(bytes) => bytes.into(),
         }
+    }
+}
+
+impl From<Cow<'static, str>> for Body {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.source {
+            Source::Channel { chunks, trailers } => match ready!(Pin::new(chunks).poll_next(cx)) {
+                Some(chunk) => Poll::Ready(Some(chunk.map(Frame::data))),
+                // Known by now: both ends went with the sender.
+                None => Poll::Ready(trailers.try_recv().ok().flatten().map(|trailers| Ok(Frame::trailers(trailers)))),
+            },
+            Source::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Source::Other(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Channel { .. } => false,
+            Source::Whole(bytes) => bytes.is_none(),
+            Source::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Channel { .. } => SizeHint::default(),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Source::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let frame = ready!(http_body::Body::poll_frame(self, cx));
+        // Trailers are the end of the bytes.
+        Poll::Ready(frame.and_then(|frame| frame.map(|frame| frame.into_data().ok()).transpose()))
+    }
+}
+
+/// Why a [`Body`] failed, or why a [`Sender`] cannot send. It reads as the error that it was made of.
+pub struct BodyError {
+    inner: Error,
+}
+
+impl BodyError {
+    /// Of any error.
+    pub fn new(error: impl Into<Error>) -> Self {
+        Self { inner: error.into() }
+    }
+
+    /// The error that it was made of.
+    pub fn into_inner(self) -> Error {
+        self.inner
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl fmt::Debug for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.inner, f)
+    }
+}
+
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.inner)
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) function_name: String,
     pub(crate) function_arn: HeaderValue,
     pub(crate) memory: u32,
+    pub(crate) snapstart: bool,
     pub(crate) stream_limit: u64,
     pub(crate) observer: Option<Box<Observer>>,
 }
@@ -145,6 +146,7 @@ impl Api {
         if let Some(name) = event.invalid_header() {
             return Err(Error::InvalidHeader(name));
         }
+        let is_chosen = event.chosen_request_id().is_some();
         let request_id = event.chosen_request_id().map_or_else(id::uuid, str::to_owned);
         if HeaderValue::from_bytes(request_id.as_bytes()).is_err() {
             return Err(Error::InvalidHeader(event::REQUEST_ID));
@@ -156,7 +158,7 @@ impl Api {
                 return Err(Error::Stopped);
             }
             let queued = state.queue.iter().map(|queued| &queued.job.request_id);
-            if state.in_hand.keys().chain(queued).any(|id| *id == job.request_id) {
+            if is_chosen && state.in_hand.keys().chain(queued).any(|id| *id == job.request_id) {
                 return Err(Error::DuplicateRequestId(job.request_id.clone()));
             }
             if let Phase::Failed(error) = &state.phase {

@@ -35,7 +35,8 @@ fn main() {
     }
 }
 
-/// Does what the event says: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, or echoes it.
+/// Does what the event says: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, or echoes it and ends
+/// if it is the `{"last":true}`.
 fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     if let Some(message) = event["fail"].as_str() {
         runtime.fail(invocation, failure("Function.Oops", message));
@@ -54,6 +55,9 @@ fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
         runtime.respond(invocation, body);
         // What a function does behind its answer is not cut off.
         eprintln!("answered");
+        if event["last"] == true {
+            std::process::exit(0);
+        }
     }
 }
 

@@ -23,7 +23,7 @@ async fn handler(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, Bo
             std::thread::spawn(move || {
                 while sender.try_send_data("some words".into()).is_err() {}
                 if event.payload["fail"] == true {
-                    sender.send_error("the source of words ran dry".into());
+                    sender.send_error("the source of words ran dry");
                 }
             });
             return Ok(FunctionResponse::StreamingResponse(StreamResponse::from(body)));

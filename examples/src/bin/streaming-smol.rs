@@ -22,7 +22,7 @@ async fn handler(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
     smol::spawn(async move {
         for (n, word) in TEXT.split_inclusive(' ').enumerate() {
             if fail && n == 5 {
-                sender.send_error("the source of words ran dry".into());
+                sender.send_error("the source of words ran dry");
                 return;
             }
             // An error means that nobody listens any more.

@@ -1,0 +1,15 @@
+//! A long stream takes little memory, on tokio.
+
+use lambda_runtime_tokio::{Address, Runtime, service_fn};
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_gibibyte_is_streamed_in_bounded_memory() {
+    conformance::a_gibibyte_is_streamed_in_bounded_memory(start);
+}
+
+fn start(address: Address) -> Result<(), String> {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime = Runtime::new(service_fn(conformance::handle)).address(address);
+    tokio.block_on(runtime.run()).map_err(|error| error.to_string())
+}
