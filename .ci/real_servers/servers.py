@@ -181,9 +181,12 @@ class ManagedRie(Rie):
 
     def invoke(self, event: object) -> Answer:
         # It refuses an invocation for which no worker waits, where Lambda would send it to another instance.
-        while (answer := super().invoke(event)).seen() == (400, {"errorType": "Runtime.Unavailable"}):
+        enough = time.monotonic() + FUNCTION_SECONDS
+        while True:
+            answer = super().invoke(event)
+            if answer.seen() != (400, {"errorType": "Runtime.Unavailable"}) or time.monotonic() > enough:
+                return answer
             time.sleep(0.002)
-        return answer
 
 
 class CargoLambda(Server):

@@ -9,7 +9,8 @@ fn a_gibibyte_is_streamed_in_bounded_memory() {
 }
 
 fn start(address: Address) -> Result<(), String> {
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let tokio =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let runtime = Runtime::new(service_fn(conformance::handle)).address(address);
     tokio.block_on(runtime.run()).map_err(|error| error.to_string())
 }

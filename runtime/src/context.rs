@@ -5,22 +5,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Config, Error};
 
-/// The headers of /next.
-pub(crate) mod header {
-    pub(crate) const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
-    pub(crate) const DEADLINE_MS: &str = "lambda-runtime-deadline-ms";
-    pub(crate) const FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
-    pub(crate) const TRACE_ID: &str = "lambda-runtime-trace-id";
-    pub(crate) const CLIENT_CONTEXT: &str = "lambda-runtime-client-context";
-    pub(crate) const COGNITO_IDENTITY: &str = "lambda-runtime-cognito-identity";
-    pub(crate) const TENANT_ID: &str = "lambda-runtime-aws-tenant-id";
-}
+/// The headers of /next that a context is made of, in the order of [`Values`].
+pub(crate) static HEADERS: [HeaderName; 6] = [
+    HeaderName::from_static("lambda-runtime-deadline-ms"),
+    HeaderName::from_static("lambda-runtime-invoked-function-arn"),
+    HeaderName::from_static("lambda-runtime-trace-id"),
+    HeaderName::from_static("lambda-runtime-client-context"),
+    HeaderName::from_static("lambda-runtime-cognito-identity"),
+    HeaderName::from_static("lambda-runtime-aws-tenant-id"),
+];
+
+/// The values of [`HEADERS`], in their order.
+pub(crate) type Values<'a> = [Option<&'a [u8]>; 6];
 
 /// The context of an invocation, from [the headers of /next](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next)
 /// and from the environment.
@@ -53,18 +55,20 @@ impl Context {
     ///
     /// The client context or the Cognito identity is not the JSON it should be; the error names the header.
     pub fn new(request_id: &str, env_config: Arc<Config>, headers: &HeaderMap) -> Result<Self, Error> {
-        let value = |name| headers.get(name).map(HeaderValue::as_bytes).filter(|value| !value.is_empty());
-        let text = |name| value(name).map(|value| String::from_utf8_lossy(value).into_owned());
+        Self::read(request_id, env_config, HEADERS.each_ref().map(|name| headers.get(name).map(HeaderValue::as_bytes)))
+    }
+
+    pub(crate) fn read(request_id: &str, env_config: Arc<Config>, values: Values<'_>) -> Result<Self, Error> {
+        let [deadline, arn, trace_id, client_context, identity, tenant_id] =
+            values.map(|value| value.filter(|value| !value.is_empty()));
         Ok(Context {
             request_id: request_id.to_owned(),
-            deadline: value(header::DEADLINE_MS)
-                .and_then(|value| std::str::from_utf8(value).ok()?.parse().ok())
-                .unwrap_or_default(),
-            invoked_function_arn: text(header::FUNCTION_ARN).unwrap_or_default(),
-            xray_trace_id: text(header::TRACE_ID),
-            client_context: json(header::CLIENT_CONTEXT, value(header::CLIENT_CONTEXT))?,
-            identity: json(header::COGNITO_IDENTITY, value(header::COGNITO_IDENTITY))?,
-            tenant_id: text(header::TENANT_ID),
+            deadline: deadline.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or_default(),
+            invoked_function_arn: arn.map(text).unwrap_or_default(),
+            xray_trace_id: trace_id.map(text),
+            client_context: json("lambda-runtime-client-context", client_context)?,
+            identity: json("lambda-runtime-cognito-identity", identity)?,
+            tenant_id: tenant_id.map(text),
             env_config,
         })
     }
@@ -79,6 +83,10 @@ impl Context {
         let remaining = self.deadline().duration_since(SystemTime::now());
         (self.deadline > 0).then(|| remaining.unwrap_or_default())
     }
+}
+
+fn text(value: &[u8]) -> String {
+    std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
 }
 
 fn json<T: DeserializeOwned>(header: &'static str, value: Option<&[u8]>) -> Result<Option<T>, BadHeader> {
@@ -174,13 +182,13 @@ mod tests {
     #[test]
     fn every_header_reaches_its_field() {
         let context = context(&[
-            (header::DEADLINE_MS, b"1542409706888"),
-            (header::FUNCTION_ARN, b"arn:aws:lambda:eu-west-1:123456789012:function:f"),
-            (header::TRACE_ID, b"Root=1-5bef4de7;Parent=9;Sampled=1"),
-            (header::TENANT_ID, b"blue"),
-            (header::COGNITO_IDENTITY, br#"{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}"#),
+            ("lambda-runtime-deadline-ms", b"1542409706888"),
+            ("lambda-runtime-invoked-function-arn", b"arn:aws:lambda:eu-west-1:123456789012:function:f"),
+            ("lambda-runtime-trace-id", b"Root=1-5bef4de7;Parent=9;Sampled=1"),
+            ("lambda-runtime-aws-tenant-id", b"blue"),
+            ("lambda-runtime-cognito-identity", br#"{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}"#),
             (
-                header::CLIENT_CONTEXT,
+                "lambda-runtime-client-context",
                 br#"{"client":{"app_title":"t"},"custom":{"a":"b","n":{"x":1}},"env":{"locale":"de","v":2}}"#,
             ),
         ])
@@ -202,26 +210,28 @@ mod tests {
     fn absent_empty_and_odd_headers_do_not_keep_an_event_from_the_handler() {
         assert_eq!(context(&[]).unwrap(), Context { request_id: "id".into(), ..Context::default() });
         let empty = context(&[
-            (header::DEADLINE_MS, b""),
-            (header::FUNCTION_ARN, b""),
-            (header::TRACE_ID, b""),
-            (header::CLIENT_CONTEXT, b""),
-            (header::COGNITO_IDENTITY, b""),
-            (header::TENANT_ID, b""),
+            ("lambda-runtime-deadline-ms", b""),
+            ("lambda-runtime-invoked-function-arn", b""),
+            ("lambda-runtime-trace-id", b""),
+            ("lambda-runtime-client-context", b""),
+            ("lambda-runtime-cognito-identity", b""),
+            ("lambda-runtime-aws-tenant-id", b""),
         ]);
         assert_eq!(empty.unwrap(), context(&[]).unwrap());
-        let odd = context(&[(header::DEADLINE_MS, b"soon"), (header::FUNCTION_ARN, b"arn:\xff")]).unwrap();
+        let odd =
+            context(&[("lambda-runtime-deadline-ms", b"soon"), ("lambda-runtime-invoked-function-arn", b"arn:\xff")])
+                .unwrap();
         assert_eq!((odd.deadline, odd.invoked_function_arn.as_str()), (0, "arn:\u{fffd}"));
-        let far = context(&[(header::DEADLINE_MS, b"18446744073709551615")]).unwrap();
+        let far = context(&[("lambda-runtime-deadline-ms", b"18446744073709551615")]).unwrap();
         assert!(far.remaining_time() > Some(Duration::from_secs(60)));
-        let past = context(&[(header::DEADLINE_MS, b"1")]).unwrap();
+        let past = context(&[("lambda-runtime-deadline-ms", b"1")]).unwrap();
         assert_eq!(past.remaining_time(), Some(Duration::ZERO));
         assert_eq!(odd.remaining_time(), None);
     }
 
     #[test]
     fn json_that_cannot_be_understood_is_an_error_that_names_the_header() {
-        for name in [header::CLIENT_CONTEXT, header::COGNITO_IDENTITY] {
+        for name in ["lambda-runtime-client-context", "lambda-runtime-cognito-identity"] {
             let error = context(&[(name, b"no json")]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }

@@ -18,6 +18,7 @@ use crate::log::warn;
 use crate::panics;
 use crate::slot::Slot;
 use crate::snapstart::{self, SnapStartResource};
+use crate::trace_id::TraceId;
 use crate::worker::Worker;
 use crate::{Address, Config, Diagnostic, Error, Executor, IntoFunctionResponse, LambdaEvent, LambdaInvocation};
 
@@ -173,6 +174,7 @@ where
             slot: Slot::default(),
             pipelining: self.pipelining,
             sets_trace_id: true,
+            trace_id: TraceId::default(),
             served: false,
         })
     }

@@ -11,13 +11,14 @@ use lambda_runtime_proto::client::{Answer, Client, Event, Invocation, Invocation
 use tower::Service;
 
 use crate::connection::Connection;
-use crate::context::header;
+use crate::context::{HEADERS, Values};
 use crate::error::words;
 use crate::failure::Failure;
 use crate::handler::NotReady;
 use crate::log::{error, warn};
 use crate::slot::{Hand, Item, Outcome, Slot};
-use crate::{Config, Error, Executor, LambdaInvocation, RunError, panics, trace_id};
+use crate::trace_id::TraceId;
+use crate::{Config, Error, Executor, LambdaInvocation, RunError, panics};
 
 /// Before /next is asked again after an answer that was no invocation.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -30,6 +31,7 @@ pub(crate) struct Worker<S, X: Executor> {
     pub(crate) pipelining: bool,
     /// Set `_X_AMZN_TRACE_ID` for each invocation: right only where there is one at a time.
     pub(crate) sets_trace_id: bool,
+    pub(crate) trace_id: TraceId,
     /// An invocation was served.
     pub(crate) served: bool,
 }
@@ -42,6 +44,7 @@ impl<S: Clone, X: Executor> Worker<S, X> {
             connection: self.connection.another(),
             config: Arc::clone(&self.config),
             slot: Slot::default(),
+            trace_id: TraceId::default(),
             ..*self
         }
     }
@@ -92,7 +95,7 @@ where
         if self.sets_trace_id
             && let Ok(invocation) = &unpacked
         {
-            trace_id::set(invocation.context.xray_trace_id.as_deref());
+            self.trace_id.set(invocation.context.xray_trace_id.as_deref());
         }
         let mut call = pin!(call(&mut self.service, unpacked));
         let mut answer = pin!(answer(&mut self.connection, &self.slot, token, &request_id, self.pipelining));
@@ -125,37 +128,29 @@ where
 /// The answer to /next as layers see it.
 fn unpack(invocation: &Invocation, hand: &Hand, config: &Arc<Config>) -> Result<LambdaInvocation, Failure> {
     let (bytes, _) = invocation.bytes();
-    let mut headers = HeaderMap::with_capacity(16);
+    let mut headers = HeaderMap::with_capacity(12);
+    let mut values: Values<'_> = Default::default();
     for (name, value) in invocation.headers() {
+        let usual = HEADERS.iter().zip(&mut values).find(|(usual, _)| usual.as_str().eq_ignore_ascii_case(name));
+        let name = match usual {
+            Some((usual, place)) => {
+                place.get_or_insert(value);
+                Some(usual.clone())
+            }
+            None => HeaderName::from_bytes(name.as_bytes()).ok(),
+        };
         // Slices of the event's own memory, not copies.
-        if let (Some(name), Ok(value)) = (header_name(name), HeaderValue::from_maybe_shared(bytes.slice_ref(value))) {
+        if let (Some(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(bytes.slice_ref(value))) {
             headers.append(name, value);
         }
     }
-    let context = crate::Context::new(invocation.request_id(), Arc::clone(config), &headers)
+    let context = crate::Context::read(invocation.request_id(), Arc::clone(config), values)
         .map_err(|error| Failure::runtime("Runtime.BadHeader", error.to_string()))?;
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = http::StatusCode::from_u16(invocation.status()).unwrap_or_default();
     parts.headers = headers;
     parts.extensions.insert(hand.clone());
     Ok(LambdaInvocation { parts, body: invocation.body(), context })
-}
-
-/// The usual names cost nothing; any other is parsed.
-fn header_name(name: &str) -> Option<HeaderName> {
-    const USUAL: [&str; 7] = [
-        header::REQUEST_ID,
-        header::DEADLINE_MS,
-        header::FUNCTION_ARN,
-        header::TRACE_ID,
-        header::CLIENT_CONTEXT,
-        header::COGNITO_IDENTITY,
-        header::TENANT_ID,
-    ];
-    match USUAL.into_iter().find(|usual| usual.eq_ignore_ascii_case(name)) {
-        Some(usual) => Some(HeaderName::from_static(usual)),
-        None => HeaderName::from_bytes(name.as_bytes()).ok(),
-    }
 }
 
 /// Calls the layered service. A panic in a layer is a failure like any other.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 use crate::http1::{Headers, Reader};
 
@@ -124,13 +125,27 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Takes the message that `reader` has completed.
-    pub(super) fn read(reader: &mut Reader, status: u16, head_len: usize) -> Result<Self, NoInvocation> {
+    /// Takes the message that `reader` has completed, and from it the value of `Lambda-Runtime-Invocation-Id`.
+    pub(super) fn read(
+        reader: &mut Reader,
+        status: u16,
+        head_len: usize,
+    ) -> Result<(Self, Option<HeaderValue>), NoInvocation> {
         if status == 204 {
             return Err(NoInvocation::NoContent);
         }
         let head = reader.message().get(..head_len).unwrap_or_default();
-        let id = match Headers::of_head(head).get("lambda-runtime-aws-request-id") {
+        let (mut request_id, mut invocation_id) = (None, None);
+        for (name, value) in Headers::of_head(head) {
+            // The length tells almost every other field apart without a comparison.
+            let place = match name.len() {
+                29 if name.eq_ignore_ascii_case("lambda-runtime-aws-request-id") => &mut request_id,
+                28 if name.eq_ignore_ascii_case("lambda-runtime-invocation-id") => &mut invocation_id,
+                _ => continue,
+            };
+            place.get_or_insert(value);
+        }
+        let id = match request_id {
             None | Some([]) => return Err(NoInvocation::NoRequestId),
             Some(id) if !is_safe_in_a_path(id) => return Err(NoInvocation::UnsafeRequestId(id.to_vec())),
             Some(id) => id,
@@ -138,7 +153,8 @@ impl Message {
         // Both are parts of one slice, so this is the id's place in it.
         let start = id.as_ptr().addr() - head.as_ptr().addr();
         let request_id = start..start + id.len();
-        Ok(Self { status, bytes: reader.take(), head_len, request_id })
+        let invocation_id = invocation_id.filter(|id| !id.is_empty()).and_then(|id| HeaderValue::from_bytes(id).ok());
+        Ok((Self { status, bytes: reader.take(), head_len, request_id }, invocation_id))
     }
 
     pub(super) fn request_id(&self) -> &str {

@@ -15,7 +15,7 @@ pub struct Slices<'a> {
 
 impl<'a> Slices<'a> {
     /// The most slices handed out for one write; the rest follows in the next.
-    pub const MAX: usize = 32;
+    pub const MAX: usize = 16;
 
     pub(crate) fn new() -> Self {
         Self { slices: [IoSlice::new(&[]); Self::MAX], len: 0 }

@@ -85,7 +85,9 @@ impl Reader {
         if let State::Body { body, .. } = &self.state {
             let contiguous = usize::try_from(body.contiguous()).unwrap_or(usize::MAX);
             if self.input.bytes().is_empty() && contiguous > 0 {
-                self.make_room(contiguous.min(Self::GROWTH), contiguous);
+                // The more has come, the more is taken at once.
+                let wanted = self.filled.clamp(Self::GROWTH, 16 * Self::GROWTH);
+                self.make_room(contiguous.min(wanted), contiguous);
                 let end = self.message.len().min(self.filled.saturating_add(contiguous));
                 return self.message.get_mut(self.filled..end).unwrap_or_default();
             }

@@ -1,0 +1,130 @@
+//! A use of every public item that `lambda_runtime` does not have. The same text for every executor.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use lambda_runtime::layers::{DeadlineLayer, TracingLayer};
+use lambda_runtime::streaming::{Body, BodyError};
+use lambda_runtime::tower::Layer as _;
+use lambda_runtime::{
+    Address, ClientApplication, ClientContext, CognitoIdentity, Context, Error, FunctionResponse, IntoFunctionResponse,
+    LambdaEvent, PlainStream, RawEvent, RawResponse, RunError, Runtime, run, service_fn,
+};
+
+use crate::{block_on, echo};
+
+#[test]
+fn events_and_responses_need_not_be_json() {
+    async fn raw(event: LambdaEvent<RawEvent>) -> Result<RawResponse, Error> {
+        Ok(RawResponse::new("application/octet-stream".parse()?, event.payload.0))
+    }
+
+    async fn plain(
+        _event: LambdaEvent<RawEvent>,
+    ) -> Result<PlainStream<impl Stream<Item = Result<Bytes, Error>>>, Error> {
+        Ok(PlainStream::new("text/plain".parse()?, stream::iter([Ok(Bytes::from("chunk"))])))
+    }
+
+    let _ = || run(service_fn(raw));
+    let _ = || run(service_fn(plain));
+    let event = LambdaEvent::new(RawEvent(Bytes::from("no json")), Context::default());
+    let RawResponse { content_type, body } = block_on(raw(event)).unwrap();
+    assert_eq!((content_type.as_bytes(), &body[..]), (&b"application/octet-stream"[..], &b"no json"[..]));
+    let PlainStream { content_type, stream } = PlainStream::new(content_type, Body::from(body));
+    let response = PlainStream { content_type, stream }.into_response();
+    assert!(matches!(response, FunctionResponse::StreamingResponse(_)));
+}
+
+#[test]
+fn handlers_that_are_not_send_run_concurrently_on_one_thread() {
+    let _ = || async {
+        let count = Rc::new(Cell::new(0));
+        let handler = service_fn(move |_: LambdaEvent<RawEvent>| {
+            count.set(count.get() + 1);
+            let count = Rc::clone(&count);
+            async move { Ok::<_, Error>(count.get()) }
+        });
+        Runtime::new(handler).run_concurrent_local().await
+    };
+}
+
+#[test]
+fn a_runtime_can_be_pointed_at_an_api() {
+    let address: Address = "127.0.0.1:9001".parse().unwrap();
+    let _ = || Runtime::new(service_fn(echo)).address(address.clone()).pipelining(true).run();
+    let _: Result<Address, RunError> = Address::from_env();
+    assert_eq!(address.clone(), address);
+    assert_eq!(address.to_string(), "127.0.0.1:9001");
+    let error: RunError = "https://127.0.0.1:9001".parse::<Address>().unwrap_err();
+    assert!(matches!(error, RunError::BadAddress { .. }));
+}
+
+#[test]
+fn a_context_tells_how_much_time_is_left() {
+    let mut context = Context::default();
+    assert_eq!(context.remaining_time(), None);
+    context.deadline = 1;
+    assert_eq!(context.remaining_time(), Some(Duration::ZERO));
+}
+
+#[test]
+fn tests_of_handlers_can_make_every_part_of_a_context() {
+    let mut context = Context::default();
+    context.identity = Some(CognitoIdentity { identity_id: "i".into(), identity_pool_id: "p".into() });
+    context.client_context = Some(ClientContext {
+        client: ClientApplication { app_title: "title".into(), ..ClientApplication::default() },
+        ..ClientContext::default()
+    });
+    assert_eq!(context.client_context.unwrap().client.app_title, "title");
+}
+
+#[test]
+fn an_invocation_can_be_ended_before_its_deadline() {
+    let _ = || {
+        let layer = DeadlineLayer::new(Duration::from_millis(100));
+        Runtime::new(service_fn(echo)).layer(layer.clone()).layer(TracingLayer::new()).run()
+    };
+    let _ = DeadlineLayer::new(Duration::ZERO).layer(service_fn(echo)).clone();
+}
+
+#[test]
+fn the_error_of_a_body_gives_back_what_it_was_made_of() {
+    let error = BodyError::new("the source ran dry");
+    assert_eq!(format!("{error} {error:?}"), "the source ran dry \"the source ran dry\"");
+    assert_eq!(error.into_inner().to_string(), "the source ran dry");
+}
+
+#[test]
+#[cfg(all(unix, feature = "graceful-shutdown"))]
+fn the_end_of_the_process_can_be_waited_for() {
+    use lambda_runtime::Signal;
+
+    let _ = || async {
+        let shutdown = lambda_runtime::graceful_shutdown().await?;
+        match shutdown.await {
+            Signal::Terminate => println!("{} from Lambda", Signal::Terminate.name()),
+            Signal::Interrupt => println!("Ctrl-C"),
+        }
+        Ok::<(), Error>(())
+    };
+}
+
+/// An executor of one's own needs these, and no more.
+#[test]
+fn an_executor_can_be_written_outside() {
+    use lambda_runtime::{Executor, Spawn, Transport, panics_as_words};
+
+    fn serves<X: Executor<Transport: Transport> + Default>() {
+        let _ = || lambda_runtime_core::Runtime::<_, X>::new(service_fn(echo)).run();
+    }
+
+    fn serves_concurrently<X: Spawn + Default>() {
+        let _ = || lambda_runtime_core::Runtime::<_, X>::new(service_fn(echo)).run_concurrent();
+    }
+
+    let _ = (serves::<crate::Named>, serves_concurrently::<crate::Named>);
+    assert_eq!(block_on(panics_as_words(async { 7 })), Ok(7));
+}

@@ -1,0 +1,17 @@
+//! The end of the process.
+
+use std::future::ready;
+
+use lambda_runtime::{run, service_fn, spawn_graceful_shutdown_handler};
+
+use super::{echo, is_send};
+
+#[test]
+fn a_hook_runs_at_the_end_of_the_process() {
+    let _ = || async {
+        let log = String::from("moved in");
+        spawn_graceful_shutdown_handler(|| async move { drop(log) }).await;
+        run(service_fn(echo)).await
+    };
+    let _ = || drop(is_send(spawn_graceful_shutdown_handler(|| ready(()))));
+}
