@@ -85,7 +85,8 @@ def error(message: str, error_type: str, header: str | None = None) -> Callable[
 
 
 def breaks_off(_: Server, answer: Answer) -> None:
-    # That it is torn is told in trailers, which neither server passes on here: the caller sees a clean end.
+    # That it is torn is told in trailers. Neither server passes them on where there is one invocation at a time: the
+    # caller cannot tell this from an end.
     expect((answer.status, answer.payload()), (200, TORN_TEXT))
 
 

@@ -425,3 +425,21 @@ fn an_extension_registers_and_asks_for_events() {
     assert!(request.starts_with("GET /2020-01-01/extension/event/next HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("\r\nLambda-Extension-Identifier: abc\r\n"), "{request}");
 }
+
+#[test]
+fn the_callers_bytes_are_written_from_where_they_lie() {
+    let (mut client, invocation) = in_hand(client());
+    let body = Bytes::from(vec![b'x'; 1000]);
+    client.respond(invocation.into_token(), Response::json(body.clone())).unwrap();
+    let Output::Transmit(slices) = client.poll_output() else { panic!() };
+    assert_eq!(slices.len(), 2, "a head and the body, in one write");
+    assert_eq!(slices[1].as_ptr(), body.as_ptr());
+
+    let (mut client, invocation) = in_hand(common::client());
+    let prelude = Bytes::from_static(b"{}");
+    let stream = client.stream(invocation.into_token(), StreamHead::Http { prelude: prelude.clone() }).unwrap();
+    client.chunk(&stream, body.clone()).unwrap();
+    let Output::Transmit(slices) = client.poll_output() else { panic!() };
+    let lies = |bytes: &Bytes| slices.iter().any(|slice| slice.as_ptr() == bytes.as_ptr());
+    assert!(lies(&prelude) && lies(&body), "head, prelude, delimiter and chunk go out in one write, uncopied");
+}
