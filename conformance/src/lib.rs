@@ -9,6 +9,7 @@
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
+mod addresses;
 mod api;
 mod function;
 mod memory;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use lambda_runtime_core::Address;
 
+pub use addresses::every_form_of_address_is_reached;
 pub use api::{Act, Api, Script, Taken};
 pub use function::{Reply, handle};
 pub use memory::a_gibibyte_is_streamed_in_bounded_memory;

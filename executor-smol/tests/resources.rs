@@ -1,6 +1,11 @@
-//! A long stream takes little memory, on smol.
+//! What the shared scenarios do not show: addresses, and the memory that a long stream takes, on smol.
 
 use lambda_runtime_smol::{Address, Runtime, service_fn};
+
+#[test]
+fn every_form_of_address_is_reached() {
+    conformance::every_form_of_address_is_reached(start);
+}
 
 #[test]
 #[cfg(target_os = "linux")]
