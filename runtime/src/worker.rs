@@ -130,14 +130,15 @@ fn unpack(invocation: &Invocation, hand: &Hand, config: &Arc<Config>) -> Result<
     let (bytes, _) = invocation.bytes();
     let mut headers = HeaderMap::with_capacity(12);
     let mut values: Values<'_> = Default::default();
-    for (name, value) in invocation.headers() {
-        let usual = HEADERS.iter().zip(&mut values).find(|(usual, _)| usual.as_str().eq_ignore_ascii_case(name));
+    for (name, value) in invocation.headers().raw() {
+        let usual =
+            HEADERS.iter().zip(&mut values).find(|(usual, _)| usual.as_str().as_bytes().eq_ignore_ascii_case(name));
         let name = match usual {
             Some((usual, place)) => {
                 place.get_or_insert(value);
                 Some(usual.clone())
             }
-            None => HeaderName::from_bytes(name.as_bytes()).ok(),
+            None => HeaderName::from_bytes(name).ok(),
         };
         // Slices of the event's own memory, not copies.
         if let (Some(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(bytes.slice_ref(value))) {

@@ -85,8 +85,10 @@ fn known_dialogues_have_one_trace_with_other_messages_behind() {
         Step::EndOfInput,
     ];
     let trace = check_splits(Side::Client, &Limits::default(), &script);
-    let said: Vec<&str> =
-        trace.iter().filter_map(|entry| if let Entry::Said(said) = entry { Some(&said[..]) } else { None }).collect();
+    let said: Vec<&str> = trace
+        .iter()
+        .filter_map(|entry| if let Entry::Said(said) = entry { Some(said.as_str()) } else { None })
+        .collect();
     let starts = [
         "Next: ok",
         "invocation a ",

@@ -136,11 +136,11 @@ impl Message {
         }
         let head = reader.message().get(..head_len).unwrap_or_default();
         let (mut request_id, mut invocation_id) = (None, None);
-        for (name, value) in Headers::of_head(head) {
+        for (name, value) in Headers::of_head(head).raw() {
             // The length tells almost every other field apart without a comparison.
             let place = match name.len() {
-                29 if name.eq_ignore_ascii_case("lambda-runtime-aws-request-id") => &mut request_id,
-                28 if name.eq_ignore_ascii_case("lambda-runtime-invocation-id") => &mut invocation_id,
+                29 if name.eq_ignore_ascii_case(b"lambda-runtime-aws-request-id") => &mut request_id,
+                28 if name.eq_ignore_ascii_case(b"lambda-runtime-invocation-id") => &mut invocation_id,
                 _ => continue,
             };
             place.get_or_insert(value);

@@ -201,16 +201,27 @@ impl<'a> Headers<'a> {
     }
 }
 
-impl<'a> Iterator for Headers<'a> {
-    type Item = (&'a str, &'a [u8]);
+impl<'a> Headers<'a> {
+    /// The fields with their names as bytes, which spares their check for UTF-8.
+    pub fn raw(mut self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        std::iter::from_fn(move || self.next_raw())
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next_raw(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let end = memchr::memchr(b'\n', self.rest)?;
         let (line, rest) = self.rest.split_at_checked(end + 1)?;
         self.rest = rest;
         let colon = memchr::memchr(b':', line)?;
-        let name = std::str::from_utf8(line.get(..colon)?).ok()?;
-        Some((name, line.get(colon + 1..)?.trim_ascii()))
+        Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii()))
+    }
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value) = self.next_raw()?;
+        Some((std::str::from_utf8(name).ok()?, value))
     }
 }
 
