@@ -1,0 +1,5 @@
+use bare_blocking::{Blocking, run};
+
+fn main() -> std::io::Result<()> {
+    run(bare::echo(Blocking::connect()?))
+}

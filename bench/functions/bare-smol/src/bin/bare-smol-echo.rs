@@ -1,0 +1,5 @@
+use bare_smol::Tcp;
+
+fn main() -> std::io::Result<()> {
+    smol::block_on(async { bare::echo(Tcp::connect().await?).await })
+}

@@ -1,0 +1,11 @@
+use lambda_runtime_tokio::{Error, LambdaEvent, run_concurrent, service_fn};
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    run_concurrent(service_fn(echo)).await
+}
+
+async fn echo(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    Ok(event.payload)
+}

@@ -1,0 +1,216 @@
+//! A Runtime API as fast as it can be: the answers are put together beforehand, each connection has a thread that
+//! blocks on it, and /next waits only at the gate by which the measuring side says how many invocations may pass.
+
+use std::io::{self, IoSlice, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::load::Load;
+use crate::request::Requests;
+
+/// An API on a port of its own, for one process.
+pub struct Api {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// The heads of /next's answers. Ids differ from one to the next, as in Lambda: a runtime may not profit from their
+    /// being the same.
+    heads: Vec<Vec<u8>>,
+    event: Vec<u8>,
+    /// A response is at least so long.
+    response: u64,
+    /// How long each answer takes.
+    delay: Duration,
+    /// So many invocations may still begin.
+    permits: AtomicU64,
+    answered: AtomicU64,
+    gate: Mutex<Gate>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Gate {
+    connections: u64,
+    /// Connections on which /next waits for permission.
+    waiting: u64,
+    first_next: Option<Instant>,
+    fault: Option<String>,
+    over: bool,
+}
+
+impl Api {
+    /// Starts to serve a load. Each answer takes `delay`, or no time at all.
+    pub fn start(load: &Load, delay: Duration) -> Result<Self> {
+        const HEADS: u64 = 16;
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = listener.local_addr()?;
+        let event = load.event.json();
+        let shared = Arc::new(Shared {
+            heads: (0..HEADS).map(|number| head(number, event.len())).collect(),
+            event,
+            response: load.event.least_response(),
+            delay,
+            permits: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            gate: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let api = Self { address, shared: Arc::clone(&shared) };
+        thread::spawn(move || accept(&listener, &shared));
+        Ok(api)
+    }
+
+    /// The value for `AWS_LAMBDA_RUNTIME_API`.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Waits until `workers` connections ask for an invocation; returns when the first of them did.
+    pub fn await_workers(&self, workers: u64, patience: Duration) -> Result<Instant> {
+        let gate = self.await_gate(patience, |gate| gate.waiting >= workers)?;
+        gate.first_next.ok_or_else(|| "nothing was asked for".into())
+    }
+
+    /// Lets `count` invocations pass, waits until they are answered and `workers` connections ask for more, and returns
+    /// how long that took.
+    pub fn serve(&self, count: u64, workers: u64, patience: Duration) -> Result<Duration> {
+        let target = self.shared.answered.load(Ordering::Relaxed) + count;
+        let begin = Instant::now();
+        self.shared.permits.store(count, Ordering::Relaxed);
+        drop(self.shared.gate());
+        self.shared.changed.notify_all();
+        let answered = || self.shared.answered.load(Ordering::Relaxed);
+        drop(self.await_gate(patience, |gate| answered() >= target && gate.waiting >= workers)?);
+        Ok(begin.elapsed())
+    }
+
+    /// How many connections were opened.
+    pub fn connections(&self) -> u64 {
+        self.shared.gate().connections
+    }
+
+    fn await_gate(&self, patience: Duration, reached: impl Fn(&Gate) -> bool) -> Result<MutexGuard<'_, Gate>> {
+        let gate = self.shared.gate();
+        let (gate, waited) = self
+            .shared
+            .changed
+            .wait_timeout_while(gate, patience, |gate| gate.fault.is_none() && !reached(gate))
+            .unwrap_or_else(PoisonError::into_inner);
+        match &gate.fault {
+            Some(fault) => Err(fault.clone().into()),
+            None if waited.timed_out() => Err(format!("no progress within {patience:?}").into()),
+            None => Ok(gate),
+        }
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.shared.gate().over = true;
+        self.shared.changed.notify_all();
+        // The accepting thread sees that it is over when somebody connects.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn head(number: u64, length: usize) -> Vec<u8> {
+    let deadline = u64::from(u32::MAX) * 1000;
+    format!(
+        "HTTP/1.1 200 OK\r\n\
+         Content-Type: application/json\r\n\
+         Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3f{number:02x}\r\n\
+         Lambda-Runtime-Deadline-Ms: {deadline}\r\n\
+         Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:123456789012:function:bench\r\n\
+         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e7{number:02x};Parent=9a9197af755a6419;Sampled=1\r\n\
+         Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+         Content-Length: {length}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        let mut gate = shared.gate();
+        if gate.over {
+            return;
+        }
+        gate.connections += 1;
+        drop(gate);
+        let shared = Arc::clone(shared);
+        thread::spawn(move || {
+            // A process that is killed leaves its connection in whatever state; only what it says is of interest.
+            if let Err(fault) = stream.map_err(Into::into).and_then(|stream| serve(stream, &shared)) {
+                shared.gate().fault.get_or_insert(fault.to_string());
+                shared.changed.notify_all();
+            }
+        });
+    }
+}
+
+fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
+    const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\n\
+        Content-Type: application/json\r\n\
+        Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+        Content-Length: 16\r\n\r\n\
+        {\"status\":\"OK\"}\n";
+    stream.set_nodelay(true)?;
+    let mut requests = Requests::new(&stream);
+    let mut heads = shared.heads.iter().cycle();
+    while let Some(request) = requests.read()? {
+        if request.is_get && !shared.pass_gate() {
+            break;
+        }
+        if !shared.delay.is_zero() {
+            thread::sleep(shared.delay);
+        }
+        if request.is_get {
+            let head = heads.next().map_or(&[][..], Vec::as_slice);
+            write_all(&stream, head, &shared.event)?;
+        } else if !request.is_response || request.length < shared.response {
+            return Err(format!("an invocation was answered with {}", requests.shown()).into());
+        } else {
+            // Counted before it is told, so that a /next that follows finds it counted.
+            shared.answered.fetch_add(1, Ordering::Relaxed);
+            write_all(&stream, ACCEPTED, b"")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_all(mut stream: &TcpStream, head: &[u8], body: &[u8]) -> io::Result<()> {
+    let mut slices = &mut [IoSlice::new(head), IoSlice::new(body)][..];
+    while !slices.is_empty() {
+        let written = stream.write_vectored(slices)?;
+        IoSlice::advance_slices(&mut slices, written);
+    }
+    Ok(())
+}
+
+impl Shared {
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until an invocation may begin. `false` when it is all over.
+    fn pass_gate(&self) -> bool {
+        let pass =
+            || self.permits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        if pass() {
+            return true;
+        }
+        let mut gate = self.gate();
+        gate.first_next.get_or_insert_with(Instant::now);
+        gate.waiting += 1;
+        self.changed.notify_all();
+        let mut gate =
+            self.changed.wait_while(gate, |gate| !gate.over && !pass()).unwrap_or_else(PoisonError::into_inner);
+        gate.waiting -= 1;
+        !gate.over
+    }
+}

@@ -1,0 +1,164 @@
+//! Builds functions on this runtime, on `lambda_runtime` and on bare sockets, drives them side by side, prints a table
+//! and writes it to `RESULTS.md`.
+//!
+//!     cargo run --release --manifest-path bench/Cargo.toml --bin compare [-- --quick]
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use bench::Result;
+use bench::build::{self, Builds};
+use bench::contest::{CONTESTS, Contest, tree};
+use bench::cpus::{Cpus, Given};
+use bench::figures::{Figures, Metric};
+use bench::instruments::{self, Counters};
+use bench::load::Load;
+use bench::programs::Program;
+use bench::progress::Progress;
+use bench::{machine, report};
+
+/// How much is measured.
+struct Effort {
+    rounds: usize,
+    /// Starts of each function in a round.
+    starts: usize,
+    /// The loads are divided by this.
+    divisor: u64,
+}
+
+const FULL: Effort = Effort { rounds: 5, starts: 20, divisor: 1 };
+const QUICK: Effort = Effort { rounds: 1, starts: 5, divisor: 10 };
+
+fn main() -> Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let effort = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => FULL,
+        ["--quick"] => QUICK,
+        _ => return Err("the only option is --quick".into()),
+    };
+    let machine = machine::description()?;
+    let builds = Builds::beside_this_program()?;
+    build_all(&builds)?;
+    let counters = Counters::find(builds.scratch())?;
+    let given = Given::find()?;
+
+    let mut figures = Figures::default();
+    weigh(&builds, &mut figures)?;
+    let runs = runs();
+    let mut progress = Progress::new(effort.rounds * runs.len());
+    for round in 0..effort.rounds {
+        for contender in &runs {
+            progress.step(&format!("{} · {}", contender.program.bin, contender.load.name));
+            given.restrict_to(contender.cpus)?;
+            let measured = contender.measure(&effort, round, &builds, &counters, &mut figures);
+            measured.map_err(|error| format!("{}: {error}", contender.program.bin))?;
+        }
+    }
+    progress.end();
+
+    let results = results(&machine, &effort, &counters, &figures);
+    println!("{results}");
+    fs::write(build::folder().join("RESULTS.md"), results)?;
+    Ok(())
+}
+
+fn build_all(builds: &Builds) -> Result<()> {
+    let packages: BTreeSet<_> = CONTESTS.iter().flat_map(Contest::programs).map(|program| program.package).collect();
+    let mut progress = Progress::new(packages.len());
+    for package in packages {
+        progress.step(&format!("building {package}"));
+        builds.build(package)?;
+    }
+    progress.end();
+    Ok(())
+}
+
+/// What needs no running.
+fn weigh(builds: &Builds, figures: &mut Figures) -> Result<()> {
+    const MB: f64 = 1e6;
+    for contest in CONTESTS.iter().filter(|contest| contest.measures_start()) {
+        for program in contest.programs() {
+            let size = fs::metadata(builds.binary(program))?.len();
+            figures.add(contest.run(program), Metric::Size, size as f64 / MB);
+            if let Some(tree) = tree(program.package) {
+                figures.add(contest.run(program), Metric::Crates, build::crates(tree)? as f64);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A program under a load. It may stand in several contests and is measured once a round.
+struct Contender {
+    program: Program,
+    load: Load,
+    cpus: Cpus,
+    measures_start: bool,
+}
+
+fn runs() -> Vec<Contender> {
+    let mut seen = BTreeSet::new();
+    let all = CONTESTS.iter().flat_map(|contest| {
+        contest.programs().map(|program| Contender {
+            program,
+            load: contest.load,
+            cpus: contest.cpus,
+            measures_start: contest.measures_start(),
+        })
+    });
+    all.filter(|contender| seen.insert((contender.program, contender.load.name))).collect()
+}
+
+impl Contender {
+    fn measure(
+        &self,
+        effort: &Effort,
+        round: usize,
+        builds: &Builds,
+        counters: &Counters,
+        figures: &mut Figures,
+    ) -> Result<()> {
+        let run = (self.program, self.load.name);
+        let binary = builds.binary(self.program);
+        let load = self.load.shortened(effort.divisor);
+        figures.add_live(run, instruments::live(&binary, &load)?);
+        if self.measures_start {
+            for _ in 0..effort.starts {
+                let first_next = instruments::first_next(&binary, &load)?;
+                figures.add(run, Metric::FirstNext, first_next.as_secs_f64() * 1000.0);
+            }
+        }
+        // The counting tools are slow, and say almost the same every time.
+        if round == 0 && counters.valgrind {
+            figures.add(run, Metric::Instructions, counters.instructions(&binary, &load)?);
+        }
+        if round == 0 && counters.strace {
+            figures.add_system_calls(run, counters.system_calls(&binary, &load)?);
+        }
+        Ok(())
+    }
+}
+
+fn results(machine: &str, effort: &Effort, counters: &Counters, figures: &Figures) -> String {
+    let mut notes = String::new();
+    for (tool, is_there, what) in
+        [("valgrind", counters.valgrind, "user instructions"), ("strace", counters.strace, "system calls")]
+    {
+        if !is_there {
+            notes += &format!("- {tool} is not installed: no {what}\n");
+        }
+    }
+    format!(
+        "# Side by side\n\n\
+         Written by `compare`. Medians of {} rounds in which the functions took turns, each driven by the same local \
+         Runtime API over loopback. Function and API share one CPU, so that CPU time does not depend on where the kernel \
+         puts them; multi-threaded functions get all. Instructions and system calls are counted with an API that takes \
+         a millisecond for each answer: in Lambda a function waits, it does not find the answer there already.\n\n\
+         {machine}{notes}\n\
+         {}\n\
+         {}",
+        effort.rounds,
+        report::comparison(figures),
+        report::system_calls(figures),
+    )
+}

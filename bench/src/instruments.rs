@@ -1,0 +1,133 @@
+//! What is measured, each on a process of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::Result;
+use crate::api::Api;
+use crate::function::{Function, PATIENCE};
+use crate::load::Load;
+
+/// A process under load, as the kernel accounts for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Live {
+    /// A single invocation's share.
+    pub cpu: Duration,
+    pub wall: Duration,
+    /// Resident memory in bytes: after the load, and the most there was.
+    pub resident: f64,
+    pub peak: f64,
+    pub threads: f64,
+    /// Opened to the API from start to end.
+    pub connections: u64,
+}
+
+/// Serves the load once as a warm-up, for a fifth of its length, and then measured.
+pub fn live(binary: &Path, load: &Load) -> Result<Live> {
+    let api = Api::start(load, Duration::ZERO)?;
+    let (function, _) = Function::start(binary, None, &api, load.workers)?;
+    api.await_workers(load.workers, PATIENCE)?;
+    api.serve(load.count.div_ceil(5), load.workers, PATIENCE)?;
+    let before = function.usage()?;
+    let wall = api.serve(load.count, load.workers, PATIENCE)?;
+    let after = function.usage()?;
+    let share = |time: Duration| Duration::from_secs_f64(time.as_secs_f64() / load.count as f64);
+    Ok(Live {
+        cpu: share(after.cpu.saturating_sub(before.cpu)),
+        wall: share(wall),
+        resident: after.resident,
+        peak: after.peak,
+        threads: after.threads,
+        connections: api.connections(),
+    })
+}
+
+/// Time from the start of the process to its first /next.
+pub fn first_next(binary: &Path, load: &Load) -> Result<Duration> {
+    let api = Api::start(load, Duration::ZERO)?;
+    let (_function, begin) = Function::start(binary, None, &api, load.workers)?;
+    Ok(api.await_workers(load.workers, PATIENCE)?.saturating_duration_since(begin))
+}
+
+/// Tools that count exactly, and slow a process down for it.
+pub struct Counters {
+    pub valgrind: bool,
+    pub strace: bool,
+    scratch: PathBuf,
+}
+
+impl Counters {
+    /// Finds out what there is on this machine. `scratch` is a directory for the tools' output.
+    pub fn find(scratch: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&scratch)?;
+        let is_there = |tool| {
+            let version = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            version.is_ok_and(|status| status.success())
+        };
+        Ok(Self { valgrind: is_there("valgrind"), strace: is_there("strace"), scratch })
+    }
+
+    /// User instructions that an invocation takes, by callgrind.
+    pub fn instructions(&self, binary: &Path, load: &Load) -> Result<f64> {
+        let count = |invocations| {
+            let profile = fs::read_to_string(self.callgrind(binary, load, invocations)?)?;
+            let totals = profile.lines().find_map(|line| line.strip_prefix("totals: "));
+            Ok(BTreeMap::from([((), totals.ok_or("callgrind wrote no totals")?.trim().parse()?)]))
+        };
+        Ok(per_invocation(load, count)?.into_values().sum())
+    }
+
+    /// Where the user instructions go: a file for callgrind_annotate.
+    pub fn profile(&self, binary: &Path, load: &Load) -> Result<PathBuf> {
+        self.callgrind(binary, load, load.count_instrumented)
+    }
+
+    fn callgrind(&self, binary: &Path, load: &Load, invocations: u64) -> Result<PathBuf> {
+        let out = self.scratch.join("callgrind.out");
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--quiet", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}", out.display()));
+        run(valgrind, binary, load, invocations)?;
+        Ok(out)
+    }
+
+    /// System calls that an invocation takes, by name, by strace.
+    pub fn system_calls(&self, binary: &Path, load: &Load) -> Result<BTreeMap<String, f64>> {
+        let out = self.scratch.join("strace.out");
+        let count = |invocations| {
+            let mut strace = Command::new("strace");
+            strace.args(["-f", "-c", "-U", "name,calls", "-o"]).arg(&out).arg("--");
+            run(strace, binary, load, invocations)?;
+            let summary = fs::read_to_string(&out)?;
+            let rows = summary.lines().filter_map(|line| line.trim().split_once(char::is_whitespace));
+            let calls = rows.filter_map(|(name, calls)| Some((name.to_owned(), calls.trim().parse().ok()?)));
+            Ok(calls.filter(|(name, _)| name != "total").collect())
+        };
+        per_invocation(load, count)
+    }
+}
+
+fn run(tool: Command, binary: &Path, load: &Load, invocations: u64) -> Result<()> {
+    // In Lambda a function waits for the API, it does not find the answer there at once. A slowed down function would.
+    const DELAY: Duration = Duration::from_millis(1);
+    let api = Api::start(load, DELAY)?;
+    let (function, _) = Function::start(binary, Some(tool), &api, load.workers)?;
+    api.await_workers(load.workers, PATIENCE)?;
+    api.serve(invocations, load.workers, PATIENCE)?;
+    function.terminate()
+}
+
+/// From a short and a longer run, so that what the start costs cancels out.
+fn per_invocation<K: Ord>(load: &Load, count: impl Fn(u64) -> Result<BTreeMap<K, f64>>) -> Result<BTreeMap<K, f64>> {
+    let few = load.count_instrumented.div_ceil(2);
+    let before = count(few)?;
+    let mut after = count(few + load.count_instrumented)?;
+    for (name, count) in &mut after {
+        let start = before.get(name).copied().unwrap_or_default();
+        // Another start may have cost a little more.
+        *count = (*count - start).max(0.0) / load.count_instrumented as f64;
+    }
+    Ok(after)
+}

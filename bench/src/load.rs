@@ -1,0 +1,97 @@
+//! What the functions are given to do.
+
+/// One kind of work.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    pub name: &'static str,
+    pub event: Event,
+    /// Invocations that are served at the same time.
+    pub workers: u64,
+    /// Invocations in one measurement.
+    pub count: u64,
+    /// The same under valgrind and strace, which slow a process down and count exactly.
+    pub count_instrumented: u64,
+}
+
+/// An event and what is expected for it.
+#[derive(Debug, Clone, Copy)]
+pub enum Event {
+    Empty,
+    /// JSON of about so many bytes that is a single string, like a file in base64.
+    Text(usize),
+    /// JSON of about so many bytes that consists of many small values.
+    Records(usize),
+    /// Asks for a stream of so many chunks of such a size.
+    Chunks(usize, usize),
+}
+
+pub const SMALL: Load =
+    Load { name: "echo `{}`", event: Event::Empty, workers: 1, count: 20_000, count_instrumented: 500 };
+
+pub const TEXT: Load =
+    Load { name: "echo 6 MB, one string", event: Event::Text(6_000_000), workers: 1, count: 60, count_instrumented: 5 };
+
+pub const RECORDS: Load = Load {
+    name: "echo 6 MB, small records",
+    event: Event::Records(6_000_000),
+    workers: 1,
+    count: 15,
+    count_instrumented: 1,
+};
+
+pub const RAW: Load = Load { name: "raw echo `{}`", ..SMALL };
+pub const RAW_TEXT: Load = Load { name: "raw echo 6 MB", ..TEXT };
+
+pub const STREAM: Load = Load {
+    name: "stream 64 MiB in chunks of 64 KiB",
+    event: Event::Chunks(1024, 64 * 1024),
+    workers: 1,
+    count: 20,
+    count_instrumented: 5,
+};
+
+pub const WORKERS_8: Load = Load { name: "echo `{}`, 8 workers", workers: 8, count: 40_000, ..SMALL };
+pub const WORKERS_32: Load = Load { name: "echo `{}`, 32 workers", workers: 32, count: 40_000, ..SMALL };
+
+impl Load {
+    /// With a fraction of the invocations.
+    pub fn shortened(self, divisor: u64) -> Self {
+        let shorter = |count: u64| count.div_ceil(divisor);
+        Self { count: shorter(self.count), count_instrumented: shorter(self.count_instrumented), ..self }
+    }
+}
+
+impl Event {
+    pub fn json(self) -> Vec<u8> {
+        match self {
+            Event::Empty => b"{}".to_vec(),
+            Event::Text(size) => {
+                let text: String = ('A'..='Z').chain('a'..='z').chain('0'..='9').cycle().take(size).collect();
+                format!(r#"{{"body":"{text}"}}"#).into_bytes()
+            }
+            Event::Records(size) => {
+                let mut json = String::from("[");
+                let mut number = 0;
+                while json.len() < size {
+                    let comma = if number == 0 { "" } else { "," };
+                    json += &format!(
+                        r#"{comma}{{"id":{number},"name":"record {number}","price":{number}.5,"tags":["a","b"],"used":true}}"#
+                    );
+                    number += 1;
+                }
+                json.push(']');
+                json.into_bytes()
+            }
+            Event::Chunks(count, size) => format!("[{count},{size}]").into_bytes(),
+        }
+    }
+
+    /// A response is at least so many bytes long.
+    pub fn least_response(self) -> u64 {
+        let bytes = match self {
+            Event::Chunks(count, size) => count * size,
+            _ => self.json().len(),
+        };
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}

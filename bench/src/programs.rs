@@ -1,0 +1,38 @@
+//! The functions under test, each a binary of its own.
+
+/// A binary of a package in `functions/`. Each runtime's are a package of their own, so that no runtime is compiled with
+/// features that another one wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Program {
+    pub package: &'static str,
+    pub bin: &'static str,
+}
+
+const fn program(package: &'static str, bin: &'static str) -> Program {
+    Program { package, bin }
+}
+
+pub const BLOCKING_ECHO: Program = program("bare-blocking", "bare-blocking-echo");
+pub const BLOCKING_STREAMING: Program = program("bare-blocking", "bare-blocking-streaming");
+
+pub const BARE_TOKIO_ECHO: Program = program("bare-tokio", "bare-tokio-echo");
+pub const BARE_TOKIO_STREAMING: Program = program("bare-tokio", "bare-tokio-streaming");
+pub const BARE_TOKIO_MULTI_THREAD_ECHO: Program = program("bare-tokio-multi-thread", "bare-tokio-multi-thread-echo");
+pub const BARE_SMOL_ECHO: Program = program("bare-smol", "bare-smol-echo");
+pub const BARE_SMOL_STREAMING: Program = program("bare-smol", "bare-smol-streaming");
+
+pub const OFFICIAL_ECHO: Program = program("official", "official-echo");
+pub const OFFICIAL_ECHO_MULTI_THREAD: Program = program("official", "official-echo-multi-thread");
+pub const OFFICIAL_RAW: Program = program("official-raw", "official-raw");
+pub const OFFICIAL_STREAMING: Program = program("official", "official-streaming");
+pub const OFFICIAL_CONCURRENT: Program = program("official-concurrent", "official-concurrent");
+
+pub const TOKIO_ECHO: Program = program("on-tokio", "tokio-echo");
+pub const TOKIO_RAW: Program = program("on-tokio", "tokio-raw");
+pub const TOKIO_STREAMING: Program = program("on-tokio", "tokio-streaming");
+pub const TOKIO_ECHO_MULTI_THREAD: Program = program("on-tokio-multi-thread", "tokio-echo-multi-thread");
+pub const TOKIO_CONCURRENT: Program = program("on-tokio-multi-thread", "tokio-concurrent");
+pub const SMOL_ECHO: Program = program("on-smol", "smol-echo");
+pub const SMOL_RAW: Program = program("on-smol", "smol-raw");
+pub const SMOL_STREAMING: Program = program("on-smol", "smol-streaming");
+pub const SMOL_CONCURRENT: Program = program("on-smol", "smol-concurrent");

@@ -1,0 +1,8 @@
+//! The façade has every item of `lambda_runtime`, by the same tests that the original passes.
+
+#[path = "../../executor-tokio/tests/surface/items/mod.rs"]
+mod items;
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}

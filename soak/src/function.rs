@@ -1,0 +1,185 @@
+//! The function: the event says what it does.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use lambda_runtime_tokio::{Address, Diagnostic, FunctionResponse, LambdaEvent, StreamResponse, service_fn};
+use serde::{Deserialize, Serialize};
+
+use crate::options::Executor;
+
+/// An event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    pub number: u64,
+    /// The handler is not ready so many times.
+    pub turns: u32,
+    pub task: Task,
+    pub fill: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub enum Task {
+    Echo,
+    Fail,
+    Panic,
+    Stream(Chunks),
+}
+
+/// The chunks of a stream: each of bytes by which it is known.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Chunks {
+    pub number: u64,
+    pub count: u64,
+    pub size: usize,
+    /// The stream is not ready so many times before each.
+    pub turns: u32,
+    pub end: End,
+}
+
+impl Chunks {
+    fn chunk(&self, n: u64) -> Vec<u8> {
+        let mut chunk = ((self.number << 20) + n).to_le_bytes().repeat(self.size / 8 + 1);
+        chunk.truncate(self.size);
+        chunk
+    }
+
+    /// All of them.
+    pub fn payload(&self) -> Vec<u8> {
+        (0..self.count).flat_map(|n| self.chunk(n)).collect()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    Finish,
+    Fail,
+    Panic,
+}
+
+/// How often the handler was called.
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+
+pub fn handled() -> u64 {
+    HANDLED.load(Ordering::SeqCst)
+}
+
+/// Serves events until `run` ends; returns the words of its error.
+pub fn run(executor: Executor, address: Address) -> Result<(), String> {
+    let ended = match executor {
+        Executor::Tokio => {
+            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = lambda_runtime_tokio::Runtime::new(service_fn(handle)).address(address);
+            tokio.map_err(|error| error.to_string())?.block_on(runtime.run())
+        }
+        Executor::Smol => smol::block_on(lambda_runtime_smol::Runtime::new(service_fn(handle)).address(address).run()),
+    };
+    ended.map_err(|error| error.to_string())
+}
+
+/// Has the executor open what it keeps open as long as the process runs.
+pub fn warm_up(executor: Executor) {
+    if executor == Executor::Smol {
+        smol::block_on(smol::Timer::after(Duration::ZERO));
+    }
+}
+
+const PANIC: &str = "asked to panic";
+
+/// Prints any panic but those that an event asks for.
+pub fn keep_asked_panics_quiet() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let asked = info.payload().downcast_ref::<String>().is_some_and(|words| words.starts_with(PANIC));
+        if !asked {
+            usual(info);
+        }
+    }));
+}
+
+/// The words of a failure, which name the event.
+pub fn failure_words(number: u64) -> String {
+    format!("no apples for {number}")
+}
+
+/// The words of a panic, which name the event.
+pub fn panic_words(number: u64) -> String {
+    format!("{PANIC} by {number}")
+}
+
+async fn handle(event: LambdaEvent<Job>) -> Result<FunctionResponse<Job, Source>, Diagnostic> {
+    HANDLED.fetch_add(1, Ordering::SeqCst);
+    let job = event.payload;
+    Turns(job.turns).await;
+    match job.task {
+        Task::Echo => Ok(FunctionResponse::BufferedResponse(job)),
+        Task::Fail => Err(Diagnostic { error_type: "OutOfStock".into(), error_message: failure_words(job.number) }),
+        Task::Panic => panic!("{}", panic_words(job.number)),
+        Task::Stream(chunks) => {
+            let source = Source { chunks, sent: 0, turn: 0 };
+            Ok(FunctionResponse::StreamingResponse(StreamResponse::from(source)))
+        }
+    }
+}
+
+/// Is ready after so many polls.
+struct Turns(u32);
+
+impl Future for Turns {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A stream of chunks.
+struct Source {
+    chunks: Chunks,
+    sent: u64,
+    turn: u32,
+}
+
+impl Stream for Source {
+    type Item = Result<Bytes, OutOfApples>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.turn < self.chunks.turns {
+            self.turn += 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.turn = 0;
+        if self.sent < self.chunks.count {
+            self.sent += 1;
+            return Poll::Ready(Some(Ok(self.chunks.chunk(self.sent - 1).into())));
+        }
+        match self.chunks.end {
+            End::Finish => Poll::Ready(None),
+            End::Fail => Poll::Ready(Some(Err(OutOfApples(self.chunks.number)))),
+            End::Panic => panic!("{}", panic_words(self.chunks.number)),
+        }
+    }
+}
+
+/// The error of a stream.
+#[derive(Debug)]
+struct OutOfApples(u64);
+
+impl fmt::Display for OutOfApples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&failure_words(self.0))
+    }
+}
+
+impl std::error::Error for OutOfApples {}

@@ -1,0 +1,123 @@
+//! What the API sends.
+
+use std::ops::Range;
+
+use fastrand::Rng;
+
+use crate::invocation::Invocation;
+
+/// How the length of a message's body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    Length,
+    Chunked,
+    /// It lasts until the connection ends, as in HTTP/1.0.
+    UntilClose,
+}
+
+/// A message, and which of its bytes are the body's.
+pub struct Message {
+    pub bytes: Vec<u8>,
+    pub body: Range<usize>,
+}
+
+pub const CLOSE: &str = "Connection: close\r\n";
+
+/// An event. `fields` are more header lines, each with its CRLF.
+pub fn event(invocation: &Invocation, framing: Framing, fields: &str, rng: &mut Rng) -> Message {
+    let Invocation { id, event, .. } = invocation;
+    // Of few values: glibc keeps every value that an environment variable ever had, and the runtime has to put this one
+    // into a variable.
+    let trace = rng.u32(0..8);
+    let mut head = format!(
+        "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
+         Lambda-Runtime-Deadline-Ms: 1542409706888\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n\
+         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e70{trace};Sampled=1\r\n{fields}"
+    );
+    if let Some(invocation_id) = &invocation.invocation_id {
+        head.push_str(&format!("Lambda-Runtime-Invocation-Id: {invocation_id}\r\n"));
+    }
+    if rng.u32(0..8) == 0 {
+        head.make_ascii_lowercase();
+    }
+    message(200, &head, event, framing, rng)
+}
+
+/// The acknowledgement of an answer.
+pub fn accepted(fields: &str, rng: &mut Rng) -> Vec<u8> {
+    let (body, framing) = match rng.u32(0..10) {
+        0 => ("", Framing::Length),
+        1 => ("{\"status\":\"OK\"}\n", Framing::Chunked),
+        _ => ("{\"status\":\"OK\"}\n", Framing::Length),
+    };
+    message(202, fields, body.as_bytes(), framing, rng).bytes
+}
+
+/// A refusal in the API's own words.
+pub fn refusal(status: u16, fields: &str, rng: &mut Rng) -> Vec<u8> {
+    let error_type = match status {
+        400 => "InvalidRequestID",
+        403 => "InvalidStateTransition",
+        410 => "InvocationTimedOut",
+        413 => "RequestEntityTooLarge",
+        _ => "NotFound",
+    };
+    let body = format!(r#"{{"errorMessage":"words about {error_type}","errorType":"{error_type}"}}"#);
+    message(status, fields, body.as_bytes(), Framing::Length, rng).bytes
+}
+
+/// An answer to /next that is no event.
+pub fn no_event(rng: &mut Rng) -> Vec<u8> {
+    match rng.bool() {
+        true => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+        false => message(200, "", b"{}", Framing::Length, rng).bytes,
+    }
+}
+
+/// What no client of HTTP/1.1 may take for an answer.
+pub fn not_http(rng: &mut Rng) -> &'static [u8] {
+    let bytes = [
+        "SSH-2.0-OpenSSH\r\n",
+        "HTTP/2 200\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    ];
+    bytes[rng.usize(..bytes.len())].as_bytes()
+}
+
+fn message(status: u16, fields: &str, body: &[u8], framing: Framing, rng: &mut Rng) -> Message {
+    let mut bytes = Vec::with_capacity(body.len() + 1024);
+    if rng.u32(0..20) == 0 {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        bytes.extend_from_slice(interim.as_bytes());
+    }
+    let version = if framing == Framing::UntilClose { "1.0" } else { "1.1" };
+    bytes.extend_from_slice(format!("HTTP/{version} {status} Status\r\n{fields}").as_bytes());
+    match framing {
+        Framing::Length => bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes()),
+        Framing::Chunked => bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
+        Framing::UntilClose => bytes.extend_from_slice(b"\r\n"),
+    }
+    let start = bytes.len();
+    match framing {
+        Framing::Chunked => {
+            let mut rest = body;
+            while !rest.is_empty() {
+                let (chunk, after) = rest.split_at(rng.usize(1..=rest.len()));
+                let extension = if rng.u32(0..4) == 0 { ";x=y" } else { "" };
+                bytes.extend_from_slice(format!("{:x}{extension}\r\n", chunk.len()).as_bytes());
+                bytes.extend_from_slice(chunk);
+                bytes.extend_from_slice(b"\r\n");
+                rest = after;
+            }
+            bytes.extend_from_slice(if rng.bool() { b"0\r\n\r\n" } else { b"0\r\nX-Trailer: ignored\r\n\r\n" });
+        }
+        _ => bytes.extend_from_slice(body),
+    }
+    let body = start..bytes.len();
+    Message { bytes, body }
+}

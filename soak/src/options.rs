@@ -1,0 +1,74 @@
+//! The command line.
+
+use std::fmt;
+use std::str::FromStr;
+
+use lexopt::Arg::{Long, Short};
+use lexopt::ValueExt as _;
+
+/// What is to be run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub invocations: u64,
+    pub executor: Executor,
+    pub seed: u64,
+}
+
+/// What the function runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executor {
+    Tokio,
+    Smol,
+}
+
+const HELP: &str = "\
+Runs invocations with random faults through the runtime.
+
+Usage: soak [OPTIONS]
+
+Options:
+  --invocations N        how many [default: 1000000]
+  --executor tokio|smol  what the function runs on [default: tokio]
+  --seed S               where the faults are drawn from [default: a random one, which is printed]
+  -h, --help             print this
+";
+
+/// Understands the arguments; the error is what to print instead of running.
+pub fn parse() -> Result<Options, String> {
+    read(lexopt::Parser::from_env()).map_err(|error| format!("{error}\n\n{HELP}"))
+}
+
+fn read(mut parser: lexopt::Parser) -> Result<Options, lexopt::Error> {
+    let mut options = Options { invocations: 1_000_000, executor: Executor::Tokio, seed: fastrand::u64(..) };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("invocations") => options.invocations = parser.value()?.parse()?,
+            Long("executor") => options.executor = parser.value()?.parse()?,
+            Long("seed") => options.seed = parser.value()?.parse()?,
+            Short('h') | Long("help") => return Err("this is what it does:".into()),
+            _ => return Err(arg.unexpected()),
+        }
+    }
+    Ok(options)
+}
+
+impl FromStr for Executor {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "tokio" => Ok(Executor::Tokio),
+            "smol" => Ok(Executor::Smol),
+            _ => Err("neither tokio nor smol"),
+        }
+    }
+}
+
+impl fmt::Display for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Executor::Tokio => "tokio",
+            Executor::Smol => "smol",
+        })
+    }
+}
