@@ -20,7 +20,7 @@ use crate::book::Book;
 use crate::connection::{Break, Connection, Taken};
 use crate::gauge::{Gauge, open_fds, resident_kib};
 use crate::invocation::Invocation;
-use crate::messages::{self, CLOSE, Framing};
+use crate::messages::{self, CLOSE, Framing, Style};
 use crate::options::Options;
 
 /// Between two looks at what the process takes of the machine.
@@ -100,10 +100,8 @@ impl Api {
         if !self.asked {
             self.ask()?;
         }
-        let refusal = messages::refusal(403, "", &mut self.rng);
-        let mut connection = self.connection.take().ok_or("no connection to refuse /next on")?;
-        connection.write(&refusal, &mut self.rng)?;
-        connection.drain()?;
+        self.send_refusal(403, "")?;
+        self.hang_up()?;
         self.expect_no_other_connection()?;
         Ok(self.tally)
     }
@@ -136,51 +134,55 @@ impl Api {
                 }
                 self.ask()?;
             }
-            let (framing, fields) = match self.rng.u32(0..200) {
-                0 => (Framing::UntilClose, ""),
-                1 => (Framing::Length, CLOSE),
-                2..12 => (Framing::Chunked, ""),
-                _ => (Framing::Length, ""),
-            };
-            let event = messages::event(invocation, framing, fields, &mut self.rng);
-            // What is cut off where a connection's end is an end of the event would look whole.
-            let can_be_cut = framing != Framing::UntilClose;
             match self.rng.u32(0..10_000) {
                 0..100 => {
                     self.break_off("while the function waits for an event", false)?;
                 }
-                100..180 if can_be_cut => {
-                    let cut = self.rng.usize(1..event.body.start);
-                    self.write(&event.bytes[..cut])?;
-                    self.break_off("in the head of an event", true)?;
-                }
-                180..260 if can_be_cut => {
-                    let cut = self.rng.usize(event.body);
-                    self.write(&event.bytes[..cut])?;
-                    self.break_off("in the body of an event", true)?;
-                }
-                260..262 => {
+                100..102 => {
                     self.book.fault("no event", "is the answer to /next");
-                    let no_event = messages::no_event(&mut self.rng);
+                    let style = self.style("");
+                    let no_event = messages::no_event(style, &mut self.rng);
                     self.write(&no_event)?;
                     self.asked = false;
                 }
-                262..280 => {
+                102..120 => {
                     self.book.fault("no HTTP", "is the answer to /next");
                     self.write_no_http()?;
                 }
+                120..280 => {
+                    let style = self.style("");
+                    let event = messages::event(invocation, style, &mut self.rng);
+                    let (cut, when) = match self.rng.bool() {
+                        true => (self.rng.usize(1..event.body.start), "in the head of an event"),
+                        false => (self.rng.usize(event.body), "in the body of an event"),
+                    };
+                    self.write(&event.bytes[..cut])?;
+                    self.break_off(when, true)?;
+                }
                 280..360 => {
+                    let style = self.style("");
+                    let event = messages::event(invocation, style, &mut self.rng);
                     self.write(&event.bytes)?;
                     return self.break_off("behind an event", true).map(Some);
                 }
-                _ => {
-                    self.book.usual("an event", "is handed out");
+                360..440 => {
+                    self.book.fault("closed", "with an event, as announced");
+                    let mut style = self.style(CLOSE);
+                    if self.rng.bool() {
+                        style.framing = Framing::UntilClose;
+                    }
+                    let event = messages::event(invocation, style, &mut self.rng);
                     self.write(&event.bytes)?;
                     self.asked = false;
-                    if framing == Framing::UntilClose || fields == CLOSE {
-                        self.book.fault("closed", "with an event, as announced");
-                        self.connection = None;
-                    }
+                    self.connection = None;
+                    return Ok(None);
+                }
+                _ => {
+                    self.book.usual("an event", "is handed out");
+                    let style = self.style("");
+                    let event = messages::event(invocation, style, &mut self.rng);
+                    self.write(&event.bytes)?;
+                    self.asked = false;
                     return Ok(None);
                 }
             }
@@ -260,7 +262,8 @@ impl Api {
                 return again;
             }
             340..420 => {
-                let accepted = messages::accepted("", &mut self.rng);
+                let style = self.style("");
+                let accepted = messages::accepted(style, &mut self.rng).bytes;
                 let cut = self.rng.usize(1..accepted.len());
                 self.write(&accepted[..cut])?;
                 self.break_off("in an acknowledgement", true)?;
@@ -294,17 +297,35 @@ impl Api {
         Ok(None)
     }
 
-    fn accept(&mut self, fields: &str) -> Result<(), String> {
-        let accepted = messages::accepted(fields, &mut self.rng);
-        self.write(&accepted)
+    fn accept(&mut self, fields: &'static str) -> Result<(), String> {
+        let style = self.style(fields);
+        let accepted = messages::accepted(style, &mut self.rng);
+        self.write(&accepted.bytes)
     }
 
-    fn refuse(&mut self, fields: &str, when: &'static str) -> Result<(), String> {
+    fn refuse(&mut self, fields: &'static str, when: &'static str) -> Result<(), String> {
         let (status, what) =
             [(400, "400"), (403, "403"), (404, "404"), (410, "410"), (413, "413")][self.rng.usize(..5)];
         self.book.fault(what, when);
-        let refusal = messages::refusal(status, fields, &mut self.rng);
-        self.write(&refusal)
+        self.send_refusal(status, fields)
+    }
+
+    fn send_refusal(&mut self, status: u16, fields: &'static str) -> Result<(), String> {
+        let style = self.style(fields);
+        let refusal = messages::refusal(status, style, &mut self.rng);
+        self.write(&refusal.bytes)
+    }
+
+    /// The usual one as a rule.
+    fn style(&mut self, fields: &'static str) -> Style {
+        let (chunked, interim) = (self.one_in(20), self.one_in(40));
+        if chunked {
+            self.book.fault("chunked", "is what the API sends");
+        }
+        if interim {
+            self.book.fault("interim responses", "are what the API sends first");
+        }
+        Style { framing: if chunked { Framing::Chunked } else { Framing::Length }, interim, fields }
     }
 
     /// The function gives such a connection up.
@@ -335,16 +356,28 @@ impl Api {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let mut rng = self.rng.fork();
-        self.connection()?.write(bytes, &mut rng)
+        let at_once = match self.rng.u32(0..100) {
+            0 => 1 + bytes.len() / 1000,
+            1 => 1 + bytes.len() / 10,
+            _ => bytes.len(),
+        };
+        if at_once < bytes.len() {
+            self.book.fault("dribbled", "is what the API sends");
+        }
+        self.connection()?.write(bytes, at_once)
     }
 
     /// Breaks the connection in one of the ways there are.
     fn break_off(&mut self, when: &'static str, at_once: bool) -> Result<Break, String> {
-        let how = Break::draw(&mut self.rng);
+        let mut how = Break::draw(&mut self.rng);
+        let wrote = self.connection()?.wrote;
+        if self.options.pipelining && wrote {
+            // A function that has asked already does not show that it has read the acknowledgement before; and that may
+            // be lost with any end of the connection but this.
+            how = Break::HalfClose;
+        }
         self.book.fault(how.name(), when);
         self.asked = false;
-        self.connection()?;
         self.connection.take().map_or(Ok(()), |connection| connection.end(how, at_once))?;
         Ok(how)
     }

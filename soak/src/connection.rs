@@ -16,7 +16,7 @@ pub struct Connection {
     socket: TcpStream,
     server: Server,
     /// The function may not have seen yet what was written last.
-    wrote: bool,
+    pub wrote: bool,
 }
 
 /// A request, as far as it was read.
@@ -143,15 +143,10 @@ impl Connection {
         }
     }
 
-    /// Writes in one piece as a rule, and now and then in many.
-    pub fn write(&mut self, bytes: &[u8], rng: &mut Rng) -> Result<(), String> {
+    /// Writes so many bytes at once.
+    pub fn write(&mut self, bytes: &[u8], at_once: usize) -> Result<(), String> {
         self.wrote = true;
-        let longest = match rng.u32(0..100) {
-            0 => 1 + bytes.len() / 1000,
-            1 => 1 + bytes.len() / 10,
-            _ => bytes.len().max(1),
-        };
-        bytes.chunks(longest).try_for_each(|piece| self.socket.write_all(piece)).map_err(|error| {
+        bytes.chunks(at_once.max(1)).try_for_each(|piece| self.socket.write_all(piece)).map_err(|error| {
             format!("the function closed a connection that was in order, or does not read from it: {error}")
         })
     }
@@ -161,14 +156,13 @@ impl Connection {
         let _ = self.socket.write_all(bytes);
     }
 
-    /// Ends the connection.
-    ///
-    /// A reset can overtake nothing that was written before, unless `at_once`: the function has answered it by then.
+    /// Ends the connection. Unless it is to be done `at_once`, what was written last comes through.
     pub fn end(self, how: Break, at_once: bool) -> Result<(), String> {
         match how {
             Break::Close => Ok(()),
             Break::Reset => {
                 if self.wrote && !at_once {
+                    // The function has read it when it sends what comes after.
                     self.socket.peek(&mut [0]).map_err(|error| format!("the function sends nothing: {error}"))?;
                 }
                 let socket = socket2::SockRef::from(&self.socket);

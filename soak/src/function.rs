@@ -11,7 +11,7 @@ use futures_core::Stream;
 use lambda_runtime_tokio::{Address, Diagnostic, FunctionResponse, LambdaEvent, StreamResponse, service_fn};
 use serde::{Deserialize, Serialize};
 
-use crate::options::Executor;
+use crate::options::{Executor, Options};
 
 /// An event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,14 +70,18 @@ pub fn handled() -> u64 {
 }
 
 /// Serves events until `run` ends; returns the words of its error.
-pub fn run(executor: Executor, address: Address) -> Result<(), String> {
+pub fn run(options: Options, address: Address) -> Result<(), String> {
+    let Options { executor, pipelining, .. } = options;
     let ended = match executor {
         Executor::Tokio => {
-            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = lambda_runtime_tokio::Runtime::new(service_fn(handle)).address(address);
-            tokio.map_err(|error| error.to_string())?.block_on(runtime.run())
+            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            tokio.map_err(|error| error.to_string())?.block_on(runtime.pipelining(pipelining).run())
         }
-        Executor::Smol => smol::block_on(lambda_runtime_smol::Runtime::new(service_fn(handle)).address(address).run()),
+        Executor::Smol => {
+            let runtime = lambda_runtime_smol::Runtime::new(service_fn(handle)).address(address);
+            smol::block_on(runtime.pipelining(pipelining).run())
+        }
     };
     ended.map_err(|error| error.to_string())
 }
@@ -85,7 +89,7 @@ pub fn run(executor: Executor, address: Address) -> Result<(), String> {
 /// Has the executor open what it keeps open as long as the process runs.
 pub fn warm_up(executor: Executor) {
     if executor == Executor::Smol {
-        smol::block_on(smol::Timer::after(Duration::ZERO));
+        smol::block_on(smol::Timer::after(Duration::from_millis(1)));
     }
 }
 

@@ -41,7 +41,7 @@ impl Invocation {
             68..70 => Task::Panic,
             _ => Task::Stream(chunks(number, rng)),
         };
-        let job = Job { number, turns: few(rng), task, fill: "fill ".repeat(size(rng) / 5) };
+        let job = Job { number, turns: few(rng), task, fill: "fill ".repeat(size(number, rng) / 5) };
         let mut event = serde_json::to_vec(&job).expect("a job is JSON");
         let mut answer = match task {
             Task::Echo => Answer::Echo,
@@ -174,9 +174,9 @@ fn few(rng: &mut Rng) -> u32 {
     rng.u32(0..8).saturating_sub(5)
 }
 
-/// Now and then as much as Lambda delivers.
-fn size(rng: &mut Rng) -> usize {
-    if rng.u32(0..4000) == 0 { rng.usize(0..6 << 20) } else { small(rng) }
+/// Now and then as much as Lambda delivers, and so from the start, as the allocator keeps what that took.
+fn size(number: u64, rng: &mut Rng) -> usize {
+    if number < 20 || rng.u32(0..4000) == 0 { rng.usize(0..6 << 20) } else { small(rng) }
 }
 
 /// Any number of bytes, with any number of digits.

@@ -39,8 +39,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let Options { invocations, executor, seed } = options;
-    println!("soak: {invocations} invocations on {executor}, --seed {seed}");
+    let Options { executor, seed, .. } = options;
+    println!("soak: {} invocations on {executor}, --seed {seed}", options.invocations);
 
     // What the runtime has to say about a million faults is formatted, as it would be, but not printed.
     lambda_runtime_tokio::tracing::init_default_subscriber_with_writer(std::io::sink);
@@ -66,7 +66,7 @@ fn soak(options: Options, book: &Arc<Book>) -> Result<String, String> {
     let begun = Instant::now();
     let api = Api::bind(options, Arc::clone(book))?;
     let address = api.address().parse().map_err(|error| format!("{error}"))?;
-    let function = std::thread::spawn(move || function::run(options.executor, address));
+    let function = std::thread::spawn(move || function::run(options, address));
     let api = std::thread::spawn(move || api.play());
     let tally = watch(api, &function, book, begun)?;
     let end = function.join().map_err(|_| "run panicked".to_owned())?;
@@ -84,7 +84,8 @@ fn soak(options: Options, book: &Arc<Book>) -> Result<String, String> {
             "the handler was called {handled} times, for {handed_out} events of which {lost} may have been lost"
         ));
     }
-    memory.expect_flat("KiB resident", 4 * 1024)?;
+    // The largest events are held in a buffer more, or one less, as it happens.
+    memory.expect_flat("KiB resident", 8 * 1024)?;
     fds.expect_flat("open file descriptors", 0)?;
     let fds_after = gauge::open_fds();
     if fds_after != fds_before {

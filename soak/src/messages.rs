@@ -15,6 +15,16 @@ pub enum Framing {
     UntilClose,
 }
 
+/// How a message is put.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    pub framing: Framing,
+    /// With interim responses in front of it.
+    pub interim: bool,
+    /// More header lines, each with its CRLF.
+    pub fields: &'static str,
+}
+
 /// A message, and which of its bytes are the body's.
 pub struct Message {
     pub bytes: Vec<u8>,
@@ -23,8 +33,8 @@ pub struct Message {
 
 pub const CLOSE: &str = "Connection: close\r\n";
 
-/// An event. `fields` are more header lines, each with its CRLF.
-pub fn event(invocation: &Invocation, framing: Framing, fields: &str, rng: &mut Rng) -> Message {
+/// An event.
+pub fn event(invocation: &Invocation, style: Style, rng: &mut Rng) -> Message {
     let Invocation { id, event, .. } = invocation;
     // Of few values: glibc keeps every value that an environment variable ever had, and the runtime has to put this one
     // into a variable.
@@ -32,7 +42,7 @@ pub fn event(invocation: &Invocation, framing: Framing, fields: &str, rng: &mut 
     let mut head = format!(
         "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
          Lambda-Runtime-Deadline-Ms: 1542409706888\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n\
-         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e70{trace};Sampled=1\r\n{fields}"
+         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e70{trace};Sampled=1\r\n"
     );
     if let Some(invocation_id) = &invocation.invocation_id {
         head.push_str(&format!("Lambda-Runtime-Invocation-Id: {invocation_id}\r\n"));
@@ -40,21 +50,17 @@ pub fn event(invocation: &Invocation, framing: Framing, fields: &str, rng: &mut 
     if rng.u32(0..8) == 0 {
         head.make_ascii_lowercase();
     }
-    message(200, &head, event, framing, rng)
+    message(200, &head, event, style, rng)
 }
 
 /// The acknowledgement of an answer.
-pub fn accepted(fields: &str, rng: &mut Rng) -> Vec<u8> {
-    let (body, framing) = match rng.u32(0..10) {
-        0 => ("", Framing::Length),
-        1 => ("{\"status\":\"OK\"}\n", Framing::Chunked),
-        _ => ("{\"status\":\"OK\"}\n", Framing::Length),
-    };
-    message(202, fields, body.as_bytes(), framing, rng).bytes
+pub fn accepted(style: Style, rng: &mut Rng) -> Message {
+    let body = if rng.u32(0..10) == 0 { "" } else { "{\"status\":\"OK\"}\n" };
+    message(202, "", body.as_bytes(), style, rng)
 }
 
 /// A refusal in the API's own words.
-pub fn refusal(status: u16, fields: &str, rng: &mut Rng) -> Vec<u8> {
+pub fn refusal(status: u16, style: Style, rng: &mut Rng) -> Message {
     let error_type = match status {
         400 => "InvalidRequestID",
         403 => "InvalidStateTransition",
@@ -63,15 +69,15 @@ pub fn refusal(status: u16, fields: &str, rng: &mut Rng) -> Vec<u8> {
         _ => "NotFound",
     };
     let body = format!(r#"{{"errorMessage":"words about {error_type}","errorType":"{error_type}"}}"#);
-    message(status, fields, body.as_bytes(), Framing::Length, rng).bytes
+    message(status, "", body.as_bytes(), style, rng)
 }
 
 /// An answer to /next that is no event.
-pub fn no_event(rng: &mut Rng) -> Vec<u8> {
-    match rng.bool() {
-        true => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
-        false => message(200, "", b"{}", Framing::Length, rng).bytes,
+pub fn no_event(style: Style, rng: &mut Rng) -> Vec<u8> {
+    if rng.bool() {
+        return b"HTTP/1.1 204 No Content\r\n\r\n".to_vec();
     }
+    message(200, "", b"{}", style, rng).bytes
 }
 
 /// What no client of HTTP/1.1 may take for an answer.
@@ -89,14 +95,15 @@ pub fn not_http(rng: &mut Rng) -> &'static [u8] {
     bytes[rng.usize(..bytes.len())].as_bytes()
 }
 
-fn message(status: u16, fields: &str, body: &[u8], framing: Framing, rng: &mut Rng) -> Message {
+fn message(status: u16, head: &str, body: &[u8], style: Style, rng: &mut Rng) -> Message {
+    let Style { framing, interim, fields } = style;
     let mut bytes = Vec::with_capacity(body.len() + 1024);
-    if rng.u32(0..20) == 0 {
+    if interim {
         let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
         bytes.extend_from_slice(interim.as_bytes());
     }
     let version = if framing == Framing::UntilClose { "1.0" } else { "1.1" };
-    bytes.extend_from_slice(format!("HTTP/{version} {status} Status\r\n{fields}").as_bytes());
+    bytes.extend_from_slice(format!("HTTP/{version} {status} Status\r\n{head}{fields}").as_bytes());
     match framing {
         Framing::Length => bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes()),
         Framing::Chunked => bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),

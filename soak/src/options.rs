@@ -12,6 +12,7 @@ pub struct Options {
     pub invocations: u64,
     pub executor: Executor,
     pub seed: u64,
+    pub pipelining: bool,
 }
 
 /// What the function runs on.
@@ -29,6 +30,7 @@ Usage: soak [OPTIONS]
 Options:
   --invocations N        how many [default: 1000000]
   --executor tokio|smol  what the function runs on [default: tokio]
+  --pipelining           ask for the next event in the write of the answer
   --seed S               where the faults are drawn from [default: a random one, which is printed]
   -h, --help             print this
 ";
@@ -39,12 +41,14 @@ pub fn parse() -> Result<Options, String> {
 }
 
 fn read(mut parser: lexopt::Parser) -> Result<Options, lexopt::Error> {
-    let mut options = Options { invocations: 1_000_000, executor: Executor::Tokio, seed: fastrand::u64(..) };
+    let mut options =
+        Options { invocations: 1_000_000, executor: Executor::Tokio, seed: fastrand::u64(..), pipelining: false };
     while let Some(arg) = parser.next()? {
         match arg {
             Long("invocations") => options.invocations = parser.value()?.parse()?,
             Long("executor") => options.executor = parser.value()?.parse()?,
             Long("seed") => options.seed = parser.value()?.parse()?,
+            Long("pipelining") => options.pipelining = true,
             Short('h') | Long("help") => return Err("this is what it does:".into()),
             _ => return Err(arg.unexpected()),
         }

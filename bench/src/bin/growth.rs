@@ -95,7 +95,8 @@ const GROWTHS: &[Growth] = &[
 ];
 
 fn load(event: Event, workers: u64, count: usize) -> Load {
-    Load { name: "", event, workers, count: count as u64, count_instrumented: 0 }
+    const LEAST: usize = 10;
+    Load { name: "", event, workers, count: count.max(LEAST) as u64, count_instrumented: 0 }
 }
 
 fn cpu(live: Live) -> f64 {

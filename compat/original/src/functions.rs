@@ -1,0 +1,109 @@
+//! Functions that behave differently on the two runtimes.
+
+use std::future::{Ready, ready};
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use runtime::tower::layer::layer_fn;
+use runtime::{
+    Error, LambdaEvent, LambdaInvocation, Runtime, Service, StreamResponse, run, run_concurrent, service_fn,
+};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+/// Serves the function that the first argument names.
+#[tokio::main]
+pub(crate) async fn serve() -> Result<(), Error> {
+    match std::env::args().nth(1).unwrap_or_default().as_str() {
+        "describe" => run(service_fn(describe)).await,
+        "describe-concurrently" => run_concurrent(service_fn(describe)).await,
+        "takes-a-number" => run(service_fn(async |event: LambdaEvent<u8>| Ok::<_, Error>(event.payload))).await,
+        "panics-at-the-event" => run(service_fn(async |_: LambdaEvent<Undecodable>| Ok::<_, Error>(()))).await,
+        "fails" => run(service_fn(fails)).await,
+        "panics" => run(service_fn(panics)).await,
+        "is-never-ready" => run(NeverReady).await,
+        "does-not-serialize" => run(service_fn(async |_: LambdaEvent<Value>| Ok::<_, Error>(Unserializable))).await,
+        "streams-nothing-but-an-error" => run(streaming(|n| [Err("torn")].get(n).copied())).await,
+        "tears-a-stream" => run(streaming(|n| [Ok("chunk"), Err("torn")].get(n).copied())).await,
+        "panics-in-a-stream" => run(streaming(|n| Some(Ok(["chunk"][n])))).await,
+        "layer-fails" => Runtime::new(service_fn(describe)).layer(layer_fn(|_| Layer(Err("layer")))).run().await,
+        "layer-returns" => Runtime::new(service_fn(describe)).layer(layer_fn(|_| Layer(Ok(())))).run().await,
+        name => Err(format!("there is no function {name:?}").into()),
+    }
+}
+
+async fn describe(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    Ok(json!({ "payload": event.payload, "context": event.context }))
+}
+
+async fn fails(event: LambdaEvent<Value>) -> Result<u8, Error> {
+    Ok(event.payload.to_string().parse()?)
+}
+
+async fn panics(_event: LambdaEvent<Value>) -> Result<u8, Error> {
+    panic!("words")
+}
+
+/// A function that streams what `item` gives for 0, 1 and so on.
+fn streaming(
+    item: fn(usize) -> Option<Result<&'static str, &'static str>>,
+) -> impl Service<LambdaEvent<Value>, Response = StreamResponse<impl Stream<Item = Item> + Unpin + Send>, Error = Error>
+{
+    service_fn(move |_| {
+        let items = (0..).map_while(item).map(|item| item.map(Bytes::from).map_err(Error::from));
+        ready(Ok(StreamResponse::from(stream::iter(items))))
+    })
+}
+
+type Item = Result<Bytes, Error>;
+
+struct Undecodable;
+
+impl<'de> Deserialize<'de> for Undecodable {
+    fn deserialize<D: Deserializer<'de>>(_deserializer: D) -> Result<Self, D::Error> {
+        panic!("words")
+    }
+}
+
+struct Unserializable;
+
+impl Serialize for Unserializable {
+    fn serialize<S: Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
+        Err(S::Error::custom("words"))
+    }
+}
+
+struct NeverReady;
+
+impl Service<LambdaEvent<Value>> for NeverReady {
+    type Response = ();
+    type Error = Error;
+    type Future = Ready<Result<(), Error>>;
+
+    fn poll_ready(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Err("words".into()))
+    }
+
+    fn call(&mut self, _event: LambdaEvent<Value>) -> Self::Future {
+        ready(Ok(()))
+    }
+}
+
+/// A layer's service that does not call the inner one.
+struct Layer(Result<(), &'static str>);
+
+impl Service<LambdaInvocation> for Layer {
+    type Response = ();
+    type Error = Error;
+    type Future = Ready<Result<(), Error>>;
+
+    fn poll_ready(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _invocation: LambdaInvocation) -> Self::Future {
+        ready(self.0.map_err(Error::from))
+    }
+}
