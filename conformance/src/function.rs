@@ -51,6 +51,7 @@ pub async fn handle(event: LambdaEvent<Value>) -> Reply {
             let chunks = match event.payload["then"].as_str() {
                 Some("error") => Chunks { end: End::Error, ..chunks },
                 Some("panic") => Chunks { end: End::Panic, ..chunks },
+                Some("nothing") => Chunks { end: End::Never, ..chunks },
                 _ => chunks,
             };
             let chunks = Chunks { turns: number("turns"), empty: number("empty"), ..chunks };
@@ -101,6 +102,7 @@ enum End {
     Finish,
     Error,
     Panic,
+    Never,
     Over,
 }
 
@@ -128,6 +130,10 @@ impl Stream for Chunks {
             End::Finish => Poll::Ready(None),
             End::Error => Poll::Ready(Some(Err(Diagnosed))),
             End::Panic => panic!("asked to panic midway"),
+            End::Never => {
+                self.end = End::Never;
+                Poll::Pending
+            }
             End::Over => panic!("polled after its end"),
         }
     }

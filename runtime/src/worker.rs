@@ -112,6 +112,10 @@ where
                     answered = true;
                     result?;
                     self.slot.settle(cx);
+                    // A stream that has nothing to send would not be asked again by anybody else.
+                    if !called {
+                        continue;
+                    }
                 }
                 if called && answered {
                     return Poll::Ready(Ok(()));

@@ -77,6 +77,11 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
     survives(all, "a refusal amid a stream is heard", amid(vec![Act::Send(refusal(413, "TooLarge"))]), true, torn);
     let closing = answer_with(413, "Connection: close\r\n", "{}");
     survives(all, "a refusal that closes amid a stream is heard", amid(vec![Act::Send(closing)]), true, torn);
+    let idle = [
+        give(r#"{"do":"stream","chunks":1,"then":"nothing"}"#),
+        vec![Act::TakeSome(Response, 1), Act::Send(refusal(413, "TooLarge"))],
+    ];
+    survives(all, "a refusal of a stream that has nothing to send is heard", vec![idle.concat()], true, torn);
     survives(all, "a close amid a stream is survived", amid(vec![]), true, torn);
     survives(all, "a reset amid a stream is survived", amid(vec![Act::Reset]), true, torn);
     let slow = [
