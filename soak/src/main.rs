@@ -33,9 +33,10 @@ const PROGRESS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let options = match options::parse() {
-        Ok(options) => options,
-        Err(words) => {
-            eprint!("{words}");
+        Ok(Some(options)) => options,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("soak: {error}; see --help");
             return ExitCode::from(2);
         }
     };
@@ -68,13 +69,15 @@ fn soak(options: Options, book: &Arc<Book>) -> Result<String, String> {
     let address = api.address().parse().map_err(|error| format!("{error}"))?;
     let function = std::thread::spawn(move || function::run(options, address));
     let api = std::thread::spawn(move || api.play());
-    let tally = watch(api, &function, book, begun)?;
+    let tally = match watch(api, &function, book, begun) {
+        Err(words) if function.is_finished() => return Err(format!("{words}; run returned {:?}", function.join())),
+        tally => tally?,
+    };
     let end = function.join().map_err(|_| "run panicked".to_owned())?;
     let seconds = begun.elapsed().as_secs_f64();
 
-    match end {
-        Err(words) if words.contains("403 InvalidStateTransition") => {}
-        end => return Err(format!("a refused /next ends run in the API's words, but it returned {end:?}")),
+    if !end.as_ref().is_err_and(|words| words.contains("403 InvalidStateTransition")) {
+        return Err(format!("a refused /next ends run in the API's words, but it returned {end:?}"));
     }
     let handled = function::handled();
     let Tally { connections, handed_out, lost, memory, fds } = tally;

@@ -35,12 +35,9 @@ Options:
   -h, --help             print this
 ";
 
-/// Understands the arguments; the error is what to print instead of running.
-pub fn parse() -> Result<Options, String> {
-    read(lexopt::Parser::from_env()).map_err(|error| format!("{error}\n\n{HELP}"))
-}
-
-fn read(mut parser: lexopt::Parser) -> Result<Options, lexopt::Error> {
+/// Understands the arguments; `None` when all they ask for is help, which is printed.
+pub fn parse() -> Result<Option<Options>, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_env();
     let mut options =
         Options { invocations: 1_000_000, executor: Executor::Tokio, seed: fastrand::u64(..), pipelining: false };
     while let Some(arg) = parser.next()? {
@@ -49,11 +46,14 @@ fn read(mut parser: lexopt::Parser) -> Result<Options, lexopt::Error> {
             Long("executor") => options.executor = parser.value()?.parse()?,
             Long("seed") => options.seed = parser.value()?.parse()?,
             Long("pipelining") => options.pipelining = true,
-            Short('h') | Long("help") => return Err("this is what it does:".into()),
+            Short('h') | Long("help") => {
+                print!("{HELP}");
+                return Ok(None);
+            }
             _ => return Err(arg.unexpected()),
         }
     }
-    Ok(options)
+    Ok(Some(options))
 }
 
 impl FromStr for Executor {
