@@ -112,10 +112,6 @@ where
                     answered = true;
                     result?;
                     self.slot.settle(cx);
-                    // A stream that has nothing to send would not be asked again by anybody else.
-                    if !called {
-                        continue;
-                    }
                 }
                 if called && answered {
                     return Poll::Ready(Ok(()));
@@ -234,8 +230,8 @@ impl Giving {
                         Ok(()) => Giving::Stream(stream),
                         Err(_) => Giving::Nothing,
                     },
-                    Poll::Ready(Item::Finish) => {
-                        let _ = client.finish(stream);
+                    Poll::Ready(Item::Finish(trailers)) => {
+                        let _ = client.finish_with_trailers(stream, &trailers);
                         Giving::Nothing
                     }
                     Poll::Ready(Item::Abort(failure)) => {
