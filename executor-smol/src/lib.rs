@@ -62,7 +62,7 @@ where
     D: Into<Bytes> + Send,
     E: Into<Error> + Send + Debug,
 {
-    Runtime::new(handler).layer(layers::TracingLayer::new()).run().await
+    Runtime::new(handler).traced().run().await
 }
 
 /// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, on as many threads as the machine has cores: for Lambda Managed
@@ -84,7 +84,7 @@ where
     D: Into<Bytes> + Send + 'static,
     E: Into<Error> + Send + Debug + 'static,
 {
-    Runtime::new(handler).layer(layers::TracingLayer::new()).run_concurrent().await
+    Runtime::new(handler).traced().run_concurrent().await
 }
 
 /// Tower layers for invocations.

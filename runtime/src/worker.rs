@@ -11,7 +11,6 @@ use lambda_runtime_proto::client::{Answer, Client, Event, Invocation, Invocation
 use tower::Service;
 
 use crate::connection::Connection;
-use crate::context::{HEADERS, Values};
 use crate::error::words;
 use crate::failure::Failure;
 use crate::handler::NotReady;
@@ -29,6 +28,8 @@ pub(crate) struct Worker<S, X: Executor> {
     pub(crate) config: Arc<Config>,
     pub(crate) slot: Slot,
     pub(crate) pipelining: bool,
+    /// Somebody may look at the headers of /next in [`LambdaInvocation::parts`].
+    pub(crate) shows_headers: bool,
     /// Set `_X_AMZN_TRACE_ID` for each invocation: right only where there is one at a time.
     pub(crate) sets_trace_id: bool,
     pub(crate) trace_id: TraceId,
@@ -89,7 +90,7 @@ where
     /// connection until the API has acknowledged the answer.
     async fn serve(&mut self, invocation: Invocation) -> Result<(), RunError> {
         let hand = self.slot.open();
-        let unpacked = unpack(&invocation, &hand, &self.config);
+        let unpacked = unpack(&invocation, &hand, &self.config, self.shows_headers);
         let request_id = invocation.request_id().to_owned();
         let token = invocation.into_token();
         if self.sets_trace_id
@@ -126,32 +127,33 @@ where
 }
 
 /// The answer to /next as layers see it.
-fn unpack(invocation: &Invocation, hand: &Hand, config: &Arc<Config>) -> Result<LambdaInvocation, Failure> {
-    let (bytes, _) = invocation.bytes();
-    let mut headers = HeaderMap::with_capacity(12);
-    let mut values: Values<'_> = Default::default();
-    for (name, value) in invocation.headers().raw() {
-        let usual =
-            HEADERS.iter().zip(&mut values).find(|(usual, _)| usual.as_str().as_bytes().eq_ignore_ascii_case(name));
-        let name = match usual {
-            Some((usual, place)) => {
-                place.get_or_insert(value);
-                Some(usual.clone())
-            }
-            None => HeaderName::from_bytes(name).ok(),
-        };
-        // Slices of the event's own memory, not copies.
-        if let (Some(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(bytes.slice_ref(value))) {
-            headers.append(name, value);
-        }
-    }
-    let context = crate::Context::read(invocation.request_id(), Arc::clone(config), values)
+fn unpack(
+    invocation: &Invocation,
+    hand: &Hand,
+    config: &Arc<Config>,
+    shows_headers: bool,
+) -> Result<LambdaInvocation, Failure> {
+    let context = crate::Context::of(invocation, Arc::clone(config))
         .map_err(|error| Failure::runtime("Runtime.BadHeader", error.to_string()))?;
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = http::StatusCode::from_u16(invocation.status()).unwrap_or_default();
-    parts.headers = headers;
+    if shows_headers {
+        parts.headers = headers(invocation);
+    }
     parts.extensions.insert(hand.clone());
     Ok(LambdaInvocation { parts, body: invocation.body(), context })
+}
+
+/// Values are slices of the event's own memory, not copies.
+fn headers(invocation: &Invocation) -> HeaderMap {
+    let (bytes, _) = invocation.bytes();
+    let field = |(name, value): (&str, &[u8])| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_maybe_shared(bytes.slice_ref(value)).ok()?))
+    };
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.extend(invocation.headers().filter_map(field));
+    headers
 }
 
 /// Calls the layered service. A panic in a layer is a failure like any other.

@@ -290,14 +290,14 @@ impl Client {
     }
 
     fn invocation(&mut self, head: &Reading) -> Event {
-        let (message, invocation_id) = match invocation::Message::read(&mut self.reader, head.status, head.head_len) {
-            Ok(read) => read,
+        let message = match invocation::Message::read(&mut self.reader, head.status, head.head_len) {
+            Ok(message) => message,
             Err(none) => return Event::NoInvocation(none),
         };
         self.serial += 1;
         self.request_id.clear();
         self.request_id.push_str(message.request_id());
-        self.invocation_id = invocation_id;
+        self.invocation_id = message.invocation_id().and_then(|id| http::HeaderValue::from_bytes(id).ok());
         self.phase = Phase::InHand;
         Event::Invocation(Invocation::new(InvocationToken::new(self.machine, self.serial), message))
     }
