@@ -207,10 +207,11 @@ impl Said {
 
 /// Digits only: no sign, no space, no list.
 fn decimal(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(value).ok()?.parse().ok()
+    let append = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    value.iter().try_fold(0, append).filter(|_| !value.is_empty())
 }
 
 /// The fields of a head or trailer section, in the order they came.

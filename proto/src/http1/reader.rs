@@ -157,6 +157,9 @@ impl Reader {
                         *scanned = 0;
                         continue;
                     }
+                    if input.is_empty() && !self.end_of_input {
+                        return Ok(Step::NeedInput);
+                    }
                     let (role, limits, fields) = (self.role, &self.limits, &mut self.fields);
                     // One try only, so that a head that comes bit by bit is not parsed again and again.
                     let at_once = if *scanned == 0 { head::parse_whole(role, input, limits, fields) } else { None };
