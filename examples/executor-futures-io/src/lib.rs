@@ -1,8 +1,8 @@
-//! How an executor is written on the streams of [`futures_io`], which many libraries have: async-net and smol, async-std,
-//! glommio, and tokio by way of a wrapper.
+//! How an executor is written on the streams of [`futures_io`], which many libraries have: async-net and smol, glommio,
+//! and tokio by way of a wrapper.
 //!
-//! The user gives what differs between them, as two functions: one that connects and one that sleeps. [`async_net`] shows
-//! how.
+//! The user gives what differs between them, as two functions: one that connects and one that sleeps. [`async_net`]
+//! shows how.
 
 pub mod async_net;
 
