@@ -152,8 +152,11 @@ impl<X: Executor> Connection<X> {
             return Err(RunError::Unreachable { address: self.address.to_string(), tries, last });
         }
         let pause = backoff(tries, if connected { Duration::from_millis(5) } else { Duration::from_secs(1) });
-        self.trouble.waited += pause;
-        self.executor.sleep(pause).await;
+        // An executor may take a millisecond to sleep for no time at all.
+        if !pause.is_zero() {
+            self.trouble.waited += pause;
+            self.executor.sleep(pause).await;
+        }
         Ok(())
     }
 }

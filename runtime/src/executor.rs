@@ -1,4 +1,4 @@
-//! What an executor gives: a socket, a connection, a clock.
+//! What an executor gives: a socket, a connection, a clock. How one is written is told at [`Executor`].
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
@@ -25,6 +25,79 @@ pub trait Transport {
 /// An asynchronous executor: what [`Runtime`](crate::Runtime) needs of it and nothing more.
 ///
 /// The futures have names so that generic code can ask for `Send` where it needs it; nothing here does.
+///
+/// # How to write one
+///
+/// A [`Transport`] tries to read or write, and where that would block it has the waker woken when the socket is ready.
+/// The executor connects such a socket, and sleeps:
+///
+/// ```
+/// # use std::future::{Ready, ready};
+/// # use std::io::{self, IoSlice, Read, Write};
+/// # use std::net::TcpStream;
+/// # use std::task::{Context, Poll};
+/// # use std::time::Duration;
+/// # use lambda_runtime_core::{Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
+/// # mod reactor {
+/// #     pub fn when_readable(_: &std::net::TcpStream, _: &std::task::Waker) {}
+/// #     pub fn when_writable(_: &std::net::TcpStream, _: &std::task::Waker) {}
+/// #     pub type Sleep = std::future::Pending<()>;
+/// #     pub fn sleep(_: std::time::Duration) -> Sleep { std::future::pending() }
+/// # }
+/// struct Tcp(TcpStream);
+///
+/// impl Transport for Tcp {
+///     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+///         match self.0.read(buf) {
+///             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+///                 reactor::when_readable(&self.0, cx.waker());
+///                 Poll::Pending
+///             }
+///             result => Poll::Ready(result),
+///         }
+///     }
+///
+///     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+///         match self.0.write_vectored(bufs) {
+///             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+///                 reactor::when_writable(&self.0, cx.waker());
+///                 Poll::Pending
+///             }
+///             result => Poll::Ready(result),
+///         }
+///     }
+/// }
+///
+/// #[derive(Clone, Default)]
+/// struct Own;
+///
+/// impl Executor for Own {
+///     type Transport = Tcp;
+///     type Connect = Ready<io::Result<Tcp>>;
+///     type Sleep = reactor::Sleep;
+///
+///     fn connect(&self, host: &str, port: u16) -> Self::Connect {
+///         let socket = TcpStream::connect((host, port)).and_then(|socket| {
+///             socket.set_nodelay(true)?;
+///             socket.set_nonblocking(true)?;
+///             Ok(Tcp(socket))
+///         });
+///         ready(socket)
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> Self::Sleep {
+///         reactor::sleep(duration)
+///     }
+/// }
+///
+/// async fn serve() -> Result<(), Error> {
+///     Runtime::<_, Own>::new(service_fn(async |event: LambdaEvent<String>| Ok::<_, Error>(event.payload))).run().await
+/// }
+/// ```
+///
+/// Two of them are complete: `examples/executor-blocking` has all of it, the reactor included, on `std::net` and one
+/// thread; `examples/executor-futures-io` is on any stream of `futures-io`. The scenarios of `conformance` show whether
+/// an executor is right: its test calls `conformance::run_all` with nothing of its own but how a function is started.
 pub trait Executor: Clone {
     /// Its connected socket.
     type Transport: Transport;

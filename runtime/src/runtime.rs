@@ -64,16 +64,24 @@ where
     S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
     D: Into<Bytes> + Send,
     E: Into<Error> + Send + Debug,
-    X: Executor + Default,
+    X: Executor,
 {
     /// A runtime that has `handler` handle events. It does nothing until it is [run](Runtime::run).
     ///
     /// It has no layers: add [`TracingLayer`](crate::layers::TracingLayer), which `run` of the executors' crates
     /// includes.
-    pub fn new(handler: F) -> Self {
+    pub fn new(handler: F) -> Self
+    where
+        X: Default,
+    {
+        Self::with_executor(handler, X::default())
+    }
+
+    /// The same on an executor that is more than its type.
+    pub fn with_executor(handler: F, executor: X) -> Self {
         Self {
             service: HandlerService::new(handler),
-            executor: X::default(),
+            executor,
             config: Arc::new(Config::from_env()),
             address: None,
             pipelining: false,

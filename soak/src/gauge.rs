@@ -1,6 +1,8 @@
 //! What the process takes of the machine, and whether that grows.
 
-use std::fmt;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::{fmt, io};
 
 /// The largest value while the process warms up, and the largest in the last half.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ impl Gauge {
 
     /// It is so much after so many invocations.
     pub fn read(&mut self, done: u64, value: u64) {
-        // Caches and the allocator's arenas have their size when a quarter of the run has passed.
+        // Buffers that are kept have their size when a quarter of the run has passed.
         if done <= self.total / 4 {
             self.warm = self.warm.max(value);
         }
@@ -37,6 +39,20 @@ impl fmt::Display for Gauge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} warm and {} at the end", self.warm, self.end)
     }
+}
+
+/// Has freed memory go back to the system, so that what is resident is what is in use.
+///
+/// glibc keeps large blocks for itself once it has seen them come and go: then resident memory swings by the size of a
+/// few events. Where the limit of what it keeps is fixed, it does not; but it asks for that only at its start, so the
+/// program starts itself again.
+pub fn return_freed_memory() -> io::Result<()> {
+    const LIMIT: &str = "MALLOC_MMAP_THRESHOLD_";
+    if std::env::var_os(LIMIT).is_some() {
+        return Ok(());
+    }
+    let program = std::env::current_exe()?;
+    Err(Command::new(program).args(std::env::args_os().skip(1)).env(LIMIT, "131072").exec())
 }
 
 /// `VmRSS` of this process.

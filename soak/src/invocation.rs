@@ -41,7 +41,7 @@ impl Invocation {
             68..70 => Task::Panic,
             _ => Task::Stream(chunks(number, rng)),
         };
-        let job = Job { number, turns: few(rng), task, fill: "fill ".repeat(size(number, rng) / 5) };
+        let job = Job { number, turns: few(rng), task, fill: "fill ".repeat(size(rng) / 5) };
         let mut event = serde_json::to_vec(&job).expect("a job is JSON");
         let mut answer = match task {
             Task::Echo => Answer::Echo,
@@ -72,6 +72,11 @@ impl Invocation {
     /// The handler gets to see it.
     pub fn is_readable(&self) -> bool {
         !matches!(self.answer, Answer::Failure("Runtime.BadEvent", _))
+    }
+
+    /// Neither its event nor its answer takes memory worth speaking of.
+    pub fn is_small(&self) -> bool {
+        self.event.len() + self.answer_len() < 128 * 1024
     }
 
     /// It is answered with a stream, which is not sent again.
@@ -174,9 +179,9 @@ fn few(rng: &mut Rng) -> u32 {
     rng.u32(0..8).saturating_sub(5)
 }
 
-/// Now and then as much as Lambda delivers, and so from the start, as the allocator keeps what that took.
-fn size(number: u64, rng: &mut Rng) -> usize {
-    if number < 20 || rng.u32(0..4000) == 0 { rng.usize(0..6 << 20) } else { small(rng) }
+/// Now and then as much as Lambda delivers.
+fn size(rng: &mut Rng) -> usize {
+    if rng.u32(0..1000) == 0 { rng.usize(0..6 << 20) } else { small(rng) }
 }
 
 /// Any number of bytes, with any number of digits.

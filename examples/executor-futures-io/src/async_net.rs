@@ -1,0 +1,25 @@
+//! The library async-net, whose sockets are those of smol, and the clock of async-io.
+
+use std::io;
+use std::time::Duration;
+
+use async_io::Timer;
+use async_net::TcpStream;
+use lambda_runtime_core::Executor;
+
+use crate::FuturesIo;
+
+/// An executor on async-net.
+pub fn executor() -> impl Executor {
+    FuturesIo::new(connect, sleep)
+}
+
+async fn connect(host: String, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn sleep(duration: Duration) {
+    Timer::after(duration).await;
+}

@@ -1,0 +1,81 @@
+//! How functions are tested: the emulator is the Runtime API, and the function is a task of the test's process.
+//!
+//!     cargo test -p examples --test functions-tokio
+
+use lambda_runtime_emulator::Emulator;
+use lambda_runtime_tokio::streaming::{Body, Response, channel};
+use lambda_runtime_tokio::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
+use serde_json::json;
+
+/// A buffered function.
+async fn shout(event: LambdaEvent<String>) -> Result<String, Diagnostic> {
+    if event.payload.is_empty() {
+        return Err(Diagnostic { error_type: "Silence".into(), error_message: "there is nothing to shout".into() });
+    }
+    Ok(event.payload.to_uppercase())
+}
+
+/// A streaming function.
+async fn spell(event: LambdaEvent<String>) -> Result<Response<Body>, Error> {
+    let (mut sender, body) = channel();
+    tokio::spawn(async move {
+        for letter in event.payload.chars() {
+            if letter.is_whitespace() {
+                return sender.send_error("there is no letter here");
+            }
+            let _ = sender.send_data(format!("{letter}.").into()).await;
+        }
+    });
+    Ok(Response::from(body))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_is_what_the_handler_returned() -> Result<(), Error> {
+    let emulator = Emulator::start()?;
+    // The emulator blocks the thread of the test; the function runs on another, until the test ends.
+    tokio::spawn(Runtime::new(service_fn(shout)).address(emulator.endpoint().parse()?).run());
+
+    let outcome = emulator.invoke(r#""hello""#)?;
+    assert!(outcome.is_complete());
+    assert_eq!(outcome.json()?, "HELLO");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_has_a_type_and_a_message() -> Result<(), Error> {
+    let emulator = Emulator::start()?;
+    tokio::spawn(Runtime::new(service_fn(shout)).address(emulator.endpoint().parse()?).run());
+
+    let outcome = emulator.invoke(r#""""#)?;
+    let error = outcome.error().ok_or("the caller is told of no error")?;
+    assert_eq!((error.error_type(), error.message().as_str()), ("Function.Silence", "there is nothing to shout"));
+
+    // The function serves on.
+    assert_eq!(emulator.invoke(r#""hello""#)?.json()?, "HELLO");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_a_prelude_and_a_payload() -> Result<(), Error> {
+    let emulator = Emulator::start()?;
+    tokio::spawn(Runtime::new(service_fn(spell)).address(emulator.endpoint().parse()?).run());
+
+    let outcome = emulator.invoke(r#""abc""#)?;
+    assert!(outcome.is_complete() && outcome.is_streamed());
+    assert_eq!(outcome.payload(), "a.b.c.");
+    let prelude: serde_json::Value = serde_json::from_slice(&outcome.prelude().ok_or("it has no prelude")?)?;
+    assert_eq!(prelude["statusCode"], json!(200));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_fails_midway_is_a_part_of_a_response_and_an_error() -> Result<(), Error> {
+    let emulator = Emulator::start()?;
+    tokio::spawn(Runtime::new(service_fn(spell)).address(emulator.endpoint().parse()?).run());
+
+    let outcome = emulator.invoke(r#""ab c""#)?;
+    assert!(!outcome.is_complete());
+    assert_eq!(outcome.payload(), "a.b.");
+    assert_eq!(outcome.error().ok_or("the caller is told of no error")?.message(), "there is no letter here");
+    Ok(())
+}
