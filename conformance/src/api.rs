@@ -1,7 +1,7 @@
 //! A Runtime API that does exactly what its script says.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use lambda_runtime_core::Address;
 use lambda_runtime_proto::server::{Event, Reply, Request, Route, Server};
 use lambda_runtime_proto::{Endpoint, Limits, Output};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// What the API does, connection by connection. Connections beyond the script are refused.
 pub type Script = Vec<Vec<Act>>;
@@ -18,6 +19,8 @@ pub type Script = Vec<Vec<Act>>;
 /// One thing that the API does on a connection.
 #[derive(Debug, Clone)]
 pub enum Act {
+    /// As the first of all: connections are refused for so long.
+    ListenAfter(Duration),
     /// Reads a request whole; it must be for this endpoint.
     Take(Endpoint),
     /// Reads a request until at least so many bytes of its body have come, or it is complete.
@@ -81,14 +84,28 @@ pub struct Api {
 impl Api {
     /// Starts to play.
     pub fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let listener = TcpListener::from(socket);
         let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let late = match script.first().and_then(|acts| acts.first()) {
+            Some(Act::ListenAfter(duration)) => Some(*duration),
+            _ => None,
+        };
+        let listen = |listener: &TcpListener| SockRef::from(listener).listen(128).unwrap();
+        if late.is_none() {
+            listen(&listener);
+        }
         let stopped = Arc::new(AtomicBool::new(false));
         let connections = Arc::new(AtomicUsize::new(0));
         let thread = std::thread::spawn({
             let (stopped, connections) = (Arc::clone(&stopped), Arc::clone(&connections));
             move || {
                 let mut taken = Vec::new();
+                if let Some(duration) = late {
+                    std::thread::sleep(duration);
+                    listen(&listener);
+                }
                 for acts in script {
                     let (socket, _) = listener.accept().unwrap();
                     if stopped.load(Ordering::SeqCst) {
@@ -137,6 +154,7 @@ impl<'a> Connection<'a> {
     fn play(mut self, acts: &[Act]) {
         for act in acts {
             let done = match act {
+                Act::ListenAfter(_) => Ok(()),
                 Act::Take(endpoint) => self.take(Some(*endpoint), usize::MAX),
                 Act::TakeSome(endpoint, n) => self.take(Some(*endpoint), *n),
                 Act::TakeRest => self.take(None, usize::MAX),
@@ -147,7 +165,7 @@ impl<'a> Connection<'a> {
                     Ok(())
                 }
                 Act::HalfClose => self.socket.shutdown(Shutdown::Write),
-                Act::Reset => socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)),
+                Act::Reset => SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)),
             };
             if done.is_err() {
                 return;

@@ -12,6 +12,7 @@ mod readme {}
 mod addresses;
 mod api;
 mod function;
+mod layer;
 mod memory;
 mod messages;
 pub mod scenarios;
@@ -25,6 +26,7 @@ use lambda_runtime_core::Address;
 pub use addresses::every_form_of_address_is_reached;
 pub use api::{Act, Api, Script, Taken};
 pub use function::{Reply, handle};
+pub use layer::{Meddler, Meddling};
 pub use memory::a_gibibyte_is_streamed_in_bounded_memory;
 
 /// A scenario may take so long before it counts as hanging.

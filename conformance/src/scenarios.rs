@@ -3,6 +3,7 @@
 mod faults;
 mod function;
 mod headers;
+mod layers;
 mod statuses;
 mod streams;
 mod usual;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Scenario> {
     statuses::add(&mut all);
     headers::add(&mut all);
     function::add(&mut all);
+    layers::add(&mut all);
     streams::add(&mut all);
     all
 }

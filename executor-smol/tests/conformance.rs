@@ -7,6 +7,6 @@ fn main() {
 }
 
 fn start(address: Address) -> Result<(), String> {
-    let runtime = Runtime::new(service_fn(conformance::handle)).address(address);
+    let runtime = Runtime::new(service_fn(conformance::handle)).layer(conformance::Meddling).address(address);
     smol::block_on(runtime.run()).map_err(|error| error.to_string())
 }

@@ -9,6 +9,6 @@ fn main() {
 fn start(address: Address) -> Result<(), String> {
     let tokio =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    let runtime = Runtime::new(service_fn(conformance::handle)).address(address);
+    let runtime = Runtime::new(service_fn(conformance::handle)).layer(conformance::Meddling).address(address);
     tokio.block_on(runtime.run()).map_err(|error| error.to_string())
 }

@@ -152,7 +152,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(hand) = this.hand else { return Poll::Ready(Err(Lost.into())) };
+        let Some(hand) = this.hand else { return Poll::Ready(Err(ExtensionsLost.into())) };
         loop {
             let next = match this.stage.as_mut().project() {
                 StageProj::Failed { failure } => {
@@ -285,9 +285,9 @@ where
 
 /// The way to answer was lost.
 #[derive(Debug)]
-struct Lost;
+struct ExtensionsLost;
 
-impl std::fmt::Display for Lost {
+impl std::fmt::Display for ExtensionsLost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(
             "a layer passed on an invocation without the extensions of the one it got (LambdaInvocation::parts)",
@@ -295,7 +295,7 @@ impl std::fmt::Display for Lost {
     }
 }
 
-impl std::error::Error for Lost {}
+impl std::error::Error for ExtensionsLost {}
 
 #[cfg(test)]
 mod tests {

@@ -79,6 +79,10 @@ fn broken(all: &mut Vec<Scenario>) {
 
 /// Connections that close in an orderly way, and often.
 fn closing(all: &mut Vec<Scenario>) {
+    let late = [vec![Act::ListenAfter(Duration::from_millis(300))], serve("1")].concat();
+    survives(all, "an API that comes up late is waited for", vec![late], false, |played| {
+        assert_eq!(answer(played).text(), "1");
+    });
     let close = "Connection: close\r\n";
     let event_then_close = |fields: &str| {
         let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\n";

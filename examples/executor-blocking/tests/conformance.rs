@@ -8,6 +8,7 @@ fn main() {
 }
 
 fn start(address: Address) -> Result<(), String> {
-    let runtime = Runtime::<_, Blocking>::new(service_fn(conformance::handle)).address(address);
+    let runtime =
+        Runtime::<_, Blocking>::new(service_fn(conformance::handle)).layer(conformance::Meddling).address(address);
     block_on(runtime.run()).map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

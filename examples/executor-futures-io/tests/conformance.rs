@@ -8,6 +8,8 @@ fn main() {
 }
 
 fn start(address: Address) -> Result<(), String> {
-    let runtime = Runtime::with_executor(service_fn(conformance::handle), async_net::executor()).address(address);
+    let runtime = Runtime::with_executor(service_fn(conformance::handle), async_net::executor())
+        .layer(conformance::Meddling)
+        .address(address);
     async_io::block_on(runtime.run()).map_err(|error| error.to_string())
 }
