@@ -8,32 +8,46 @@ use lambda_runtime_proto::server::Event;
 use super::Api;
 use super::exchange::{Exchange, Then, Waiting};
 use super::next::Next;
+use super::script::Script;
 use crate::socket::{self, Connection, Turn};
 
 /// Serves a connection until it is over.
 pub(crate) fn serve(api: &Api, socket: &TcpStream) {
-    let mut connection = Connection::new(socket);
-    let generation = api.connected();
+    let mut connection = Connection::new(api, socket);
+    let (generation, of_connection) = api.connected();
+    connection.arm(&of_connection);
     let mut at_hand = None;
     loop {
         match connection.turn() {
-            Turn::Event(Event::Request(request)) => at_hand = Some(Exchange::new(api, &request)),
+            Turn::Event(Event::Request(request)) => {
+                let faults = api.requested(&request);
+                connection.arm(&faults);
+                let mut script = Script::new(api, &faults, &of_connection);
+                if let Some(early) = script.early_answer(0) {
+                    connection.reply(early);
+                }
+                at_hand = Some((Exchange::new(api, &request), script));
+            }
             Turn::Event(Event::Data(data)) => {
-                if let Some(early) = at_hand.as_mut().and_then(|exchange: &mut Exchange| exchange.data(api, data)) {
+                let Some((exchange, script)) = &mut at_hand else { break };
+                if let Some(early) = script.early_answer(data.len()).or(exchange.data(api, data)) {
                     connection.reply(early);
                 }
             }
-            Turn::Event(Event::End(trailers)) => match at_hand.take().map(|exchange| exchange.end(api, &trailers)) {
-                Some(Then::Reply(reply)) => connection.reply(reply),
-                Some(Then::Wait(waiting)) => {
-                    if !wait(api, &mut connection, socket, generation, waiting) {
-                        break;
+            Turn::Event(Event::End(trailers)) => {
+                let Some((exchange, mut script)) = at_hand.take() else { break };
+                match (exchange.end(api, &trailers), script.answer()) {
+                    (_, Some(chosen)) => connection.reply(chosen),
+                    (Then::Reply(reply), None) => connection.reply(reply),
+                    (Then::Wait(waiting), None) => {
+                        if !wait(api, &mut connection, socket, generation, waiting) {
+                            break;
+                        }
                     }
                 }
-                None => break,
-            },
+            }
             Turn::Over(reason) => {
-                if let Some(exchange) = at_hand.take() {
+                if let Some((exchange, _)) = at_hand.take() {
                     exchange.torn(api, &reason);
                 }
                 connection.close(&reason);
@@ -72,22 +86,4 @@ fn wait(api: &Api, connection: &mut Connection<'_>, socket: &TcpStream, generati
     };
     connection.reply(reply.unwrap_or_else(|(endpoint, refused)| api.refuse(&endpoint.to_string(), &refused)));
     true
-}
-
-impl Api {
-    /// Returns the generation of processes that the new connection belongs to.
-    fn connected(&self) -> u64 {
-        let mut state = self.state();
-        state.observed.connections += 1;
-        state.observed.open_connections += 1;
-        let generation = state.generation;
-        drop(state);
-        self.changed.notify_all();
-        generation
-    }
-
-    fn disconnected(&self) {
-        self.state().observed.open_connections -= 1;
-        self.changed.notify_all();
-    }
 }

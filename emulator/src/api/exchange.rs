@@ -76,7 +76,6 @@ impl Exchange {
 
     pub(super) fn new(api: &Api, request: &Request) -> Self {
         let Route::Api(endpoint, id) = request.route() else { return Self::of_no_endpoint(api, request) };
-        api.record(endpoint, request.header("user-agent"));
         match endpoint {
             Endpoint::Next => Self::Wait(Waiting::Next),
             Endpoint::RestoreNext => Self::Wait(Waiting::Restore),
@@ -285,11 +284,6 @@ fn header_map(headers: Headers<'_>) -> HeaderMap {
 }
 
 impl Api {
-    fn record(&self, endpoint: Endpoint, user_agent: Option<&str>) {
-        self.state().observed.request(endpoint, user_agent);
-        self.changed.notify_all();
-    }
-
     /// Notes that a request is refused, and says so.
     pub(super) fn refuse(&self, path: &str, refused: &Refused) -> Reply {
         let Refused { status, error_type, message } = refused.clone();
