@@ -124,7 +124,8 @@ impl<'s> Connection<'s> {
     /// bytes would reset the connection and take back what was not read yet.
     pub(crate) fn close(self, reason: &CloseReason) {
         const PATIENCE: Duration = Duration::from_secs(1);
-        if !matches!(reason, CloseReason::AnsweredEarly | CloseReason::Peer(_)) && !self.wire.is_half_closed() {
+        let is_answered = matches!(reason, CloseReason::AnsweredEarly | CloseReason::Peer(_));
+        if !self.wire.end().unwrap_or(is_answered) {
             return;
         }
         let _ = self.socket.shutdown(Shutdown::Write);

@@ -15,8 +15,8 @@ pub(crate) struct Wire<'a> {
     api: &'a Api,
     socket: &'a TcpStream,
     armed: Vec<Armed<'a>>,
-    ended: bool,
-    half_closed: bool,
+    /// What has ended the connection, or a stall for as long as it lasted.
+    ended_by: Option<Break>,
 }
 
 /// A fault that happens when enough bytes have passed.
@@ -42,7 +42,7 @@ enum Gauge {
 
 impl<'a> Wire<'a> {
     pub(crate) fn new(api: &'a Api, socket: &'a TcpStream) -> Self {
-        Self { api, socket, armed: Vec::new(), ended: false, half_closed: false }
+        Self { api, socket, armed: Vec::new(), ended_by: None }
     }
 
     /// From now on these may happen, and what could happen to the request before no longer does.
@@ -51,8 +51,18 @@ impl<'a> Wire<'a> {
         self.armed.extend(faults.iter().filter_map(|fault| Armed::new(fault)));
     }
 
-    pub(crate) fn is_half_closed(&self) -> bool {
-        self.half_closed
+    /// Ends the connection as a fault has it, if one does; returns whether what still comes is to be read. The peer
+    /// notices no sooner, so that it finds the API in the state that follows.
+    pub(crate) fn end(&self) -> Option<bool> {
+        let how = self.ended_by?;
+        // What fails here is over already.
+        let _ = match how {
+            // Dropping the socket does the rest.
+            Break::Reset => socket2::SockRef::from(self.socket).set_linger(Some(Duration::ZERO)),
+            // Also where unread bytes would turn the close into a reset, the end comes first.
+            _ => self.socket.shutdown(Shutdown::Write),
+        };
+        Some(how == Break::HalfClose)
     }
 
     pub(crate) fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
@@ -110,37 +120,29 @@ impl<'a> Wire<'a> {
         if let Some(pause) = pause.max()
             && !self.api.pause(self.socket, Some(pause))
         {
-            self.ended = true;
+            self.ended_by = Some(Break::Stall(None));
         }
         self.check()
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.ended { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+        self.ended_by.map_or(Ok(()), |_| Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     fn happen(&mut self, which: impl Fn(&Armed<'_>) -> bool) {
         let due = |armed: &&mut Armed<'_>| !armed.happened && armed.passed == armed.at && which(armed);
         for armed in self.armed.iter_mut().filter(due) {
-            if self.ended {
+            if self.ended_by.is_some() {
                 return;
             }
             armed.happened = true;
             self.api.fault_happens(armed.fault);
-            self.ended = match armed.how {
+            let ends = match armed.how {
                 Break::Garble { .. } | Break::Dribble { .. } => false,
                 Break::Stall(limit) => !self.api.pause(self.socket, limit),
-                Break::Reset => {
-                    let _ = socket2::SockRef::from(self.socket).set_linger(Some(Duration::ZERO));
-                    true
-                }
-                Break::Close | Break::HalfClose => {
-                    // Also where unread bytes would turn the close into a reset, the end comes first.
-                    let _ = self.socket.shutdown(Shutdown::Write);
-                    self.half_closed = armed.how == Break::HalfClose;
-                    true
-                }
+                Break::Close | Break::Reset | Break::HalfClose => true,
             };
+            self.ended_by = ends.then_some(armed.how);
         }
     }
 

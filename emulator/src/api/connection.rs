@@ -2,8 +2,8 @@
 
 use std::net::TcpStream;
 
-use lambda_runtime_proto::Endpoint;
-use lambda_runtime_proto::server::Event;
+use lambda_runtime_proto::server::{Event, Reply};
+use lambda_runtime_proto::{CloseReason, Endpoint};
 
 use super::Api;
 use super::exchange::{Exchange, Then, Waiting};
@@ -23,16 +23,18 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
                 let faults = api.requested(&request);
                 connection.arm(&faults);
                 let mut script = Script::new(api, &faults, &of_connection);
-                if let Some(early) = script.early_answer(0) {
-                    connection.reply(early);
-                }
-                at_hand = Some((Exchange::new(api, &request), script));
+                let early = script.early_answer(0);
+                let exchange = Exchange::new(api, &request);
+                at_hand = answer_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
             Turn::Event(Event::Data(data)) => {
-                let Some((exchange, script)) = &mut at_hand else { break };
-                if let Some(early) = script.early_answer(data.len()).or(exchange.data(api, data)) {
-                    connection.reply(early);
+                // What came with the byte at which an early answer was sent is nobody's.
+                let Some((mut exchange, mut script)) = at_hand.take() else { continue };
+                let early = script.early_answer(data.len());
+                if let Some(refusal) = exchange.data(api, data) {
+                    connection.reply(refusal);
                 }
+                at_hand = answer_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
             Turn::Event(Event::End(trailers)) => {
                 let Some((exchange, mut script)) = at_hand.take() else { break };
@@ -58,6 +60,20 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
     api.disconnected();
 }
 
+/// Sends the early answer of a script, if there is one: then the exchange is over, and the runtime finds it so however
+/// soon it asks for more.
+fn answer_early(
+    api: &Api,
+    connection: &mut Connection<'_>,
+    exchange: Exchange,
+    early: Option<Reply>,
+) -> Option<Exchange> {
+    let Some(early) = early else { return Some(exchange) };
+    exchange.torn(api, &CloseReason::AnsweredEarly);
+    connection.reply(early);
+    None
+}
+
 /// Answers a request that waits for something; `false` if the connection is to be dropped.
 fn wait(api: &Api, connection: &mut Connection<'_>, socket: &TcpStream, generation: u64, waiting: Waiting) -> bool {
     let is_alive = || socket::is_alive(socket);
@@ -75,9 +91,7 @@ fn wait(api: &Api, connection: &mut Connection<'_>, socket: &TcpStream, generati
         },
         Waiting::Restore => match api.restore_next(generation, is_alive) {
             None => return false,
-            Some(restored) => restored
-                .map(|()| lambda_runtime_proto::server::Reply::new(200))
-                .map_err(|refused| (Endpoint::RestoreNext, refused)),
+            Some(restored) => restored.map(|()| Reply::new(200)).map_err(|refused| (Endpoint::RestoreNext, refused)),
         },
         Waiting::Extension(identifier) => match api.next_extension_event(identifier.as_deref(), generation, is_alive) {
             None => return false,

@@ -112,8 +112,7 @@ pub enum Break {
     HalfClose,
     /// Nothing is read or written for this time, or for as long as the connection lasts.
     Stall(Option<Duration>),
-    /// From there on it goes in small pieces; on the side of the request that is a slow reader. What came in one piece
-    /// with a request's head has been read already.
+    /// From there on it goes in small pieces: the emulator writes slowly, or on the side of the request it reads slowly.
     Dribble {
         /// The size of a piece.
         bytes: usize,
