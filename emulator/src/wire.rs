@@ -15,7 +15,7 @@ pub(crate) struct Wire<'a> {
     api: &'a Api,
     socket: &'a TcpStream,
     armed: Vec<Armed<'a>>,
-    /// What has ended the connection, or a stall for as long as it lasted.
+    /// What has ended the connection. A stall does when it is not over before the connection is.
     ended_by: Option<Break>,
 }
 
@@ -77,11 +77,13 @@ impl<'a> Wire<'a> {
     }
 
     pub(crate) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        // So that what is left of a long answer is not copied again with each write.
+        const MOST: usize = 64 * 1024;
         self.reach(Gauge::Written)?;
         if self.armed.iter().all(|armed| armed.gauge != Gauge::Written) {
             return (&*self.socket).write_vectored(slices);
         }
-        let room = self.room(Gauge::Written);
+        let room = self.room(Gauge::Written).min(MOST);
         let mut piece: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(room).collect();
         self.garble(Gauge::Written, &mut piece);
         let n = (&*self.socket).write(&piece)?;

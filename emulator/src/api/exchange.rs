@@ -208,6 +208,7 @@ impl Response {
             Some(sent) => End::Failed(error_of_trailers(sent, trailers)),
         };
         let (path, job) = (self.path, self.job);
+        job.pipe.put_trailers(header_map(trailers.fields()));
         if let Body::Buffered(head, body) = self.body {
             job.pipe.put(head, body.freeze());
         }

@@ -26,9 +26,8 @@ impl<'a> Script<'a> {
 
     /// So many more bytes of the body have come: the answer that is sent at once, whatever else comes.
     pub(super) fn early_answer(&mut self, more: usize) -> Option<Reply> {
-        let before = self.received;
-        self.received = before.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
-        let received = self.received;
+        let received = self.received.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+        self.received = received;
         self.first(|fault| fault.early_answer(received))
     }
 
