@@ -1,4 +1,10 @@
 //! A Runtime API that does exactly what its script says.
+//!
+//! The emulator has a script of faults, too, but it keeps the state of invocations and speaks HTTP by `proto`'s server
+//! machine: whatever it breaks was right before, and it tells what came of an invocation. Here there is no state and no
+//! machine behind what is sent: heads that are no HTTP, lengths that contradict each other, acknowledgements that nobody
+//! asked for and early answers that keep the connection are bytes like any other, and each of the function's requests
+//! can be looked at.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -3,6 +3,9 @@
 //! Each [scenario](scenarios) plays the Runtime API by a script, faults included, against a function that runs
 //! [`handle`] on some executor, and then looks at what the function sent and how its `run` ended. The executors' tests
 //! call [`run_all`] with nothing of their own but how to start a function.
+//!
+//! Most scripts are played byte by byte by [`Api`]; some are faults of the emulator, whose API knows what an invocation
+//! is and says what came of it.
 
 // The README's code is compiled, and run where it can be.
 #[cfg(doctest)]
@@ -17,6 +20,7 @@ mod memory;
 mod messages;
 pub mod scenarios;
 
+use std::fmt::Debug;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -32,17 +36,18 @@ pub use memory::a_gibibyte_is_streamed_in_bounded_memory;
 /// A scenario may take so long before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Runs a function of [`handle`] at that address until it ends, and returns what `run` did: the words of its error.
+pub type Start = fn(Address) -> Result<(), String>;
+
 /// One dialogue and what is expected of it.
 pub struct Scenario {
     /// A sentence about behaviour.
     pub name: String,
-    /// What the API does, connection by connection.
-    pub script: Script,
-    /// Panics unless the function did right.
-    pub check: Box<dyn Fn(&Played) + Send>,
+    /// Plays the API to a function that it starts, and panics unless that did right.
+    pub play: Box<dyn FnOnce(Start) + Send>,
 }
 
-/// What happened in a scenario.
+/// What happened in a scenario of [`Api`].
 #[derive(Debug)]
 pub struct Played {
     /// The requests that the API read, in order.
@@ -53,13 +58,12 @@ pub struct Played {
     pub end: Result<(), String>,
 }
 
-/// Runs every scenario on one executor and prints a line for each. `start` runs a function of [`handle`] at that address
-/// until it ends, and returns what `run` did.
+/// Runs every scenario on one executor and prints a line for each.
 ///
 /// # Panics
 ///
 /// If a scenario fails.
-pub fn run_all(executor: &str, start: fn(Address) -> Result<(), String>) {
+pub fn run_all(executor: &str, start: Start) {
     // Most of the time they wait, so many can run at once.
     const AT_ONCE: usize = 16;
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -92,22 +96,20 @@ pub fn run_all(executor: &str, start: fn(Address) -> Result<(), String>) {
     }
 }
 
-fn play(scenario: Scenario, start: fn(Address) -> Result<(), String>) -> Result<(), String> {
-    let Scenario { script, check, .. } = scenario;
+fn play(scenario: Scenario, start: Start) -> Result<(), String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let api = Api::start(script);
-            let end = start(api.address());
-            let (requests, connections) = api.stop();
-            let played = Played { requests, connections, end };
-            if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&played))) {
-                std::panic::resume_unwind(Box::new(format!("{}\n     {played:?}", words(&*panic))));
-            }
-        }));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (scenario.play)(start)));
         let _ = sender.send(outcome.map_err(|panic| words(&*panic)));
     });
     receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("it hangs".to_owned()))
+}
+
+/// Checks what happened, and shows it if the check panics.
+fn judge<T: Debug>(happened: &T, check: impl FnOnce(&T)) {
+    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(happened))) {
+        std::panic::resume_unwind(Box::new(format!("{}\n     {happened:?}", words(&*panic))));
+    }
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -1,5 +1,6 @@
 //! The scenarios, as a table.
 
+mod emulated;
 mod faults;
 mod function;
 mod headers;
@@ -10,9 +11,9 @@ mod usual;
 
 use lambda_runtime_proto::Endpoint::{Error, Next, Response};
 
-use crate::api::{Act, Script, Taken};
+use crate::api::{Act, Api, Script, Taken};
 use crate::messages::{accepted, event, refusal};
-use crate::{Played, Scenario};
+use crate::{Played, Scenario, Start, judge};
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Scenario> {
     function::add(&mut all);
     layers::add(&mut all);
     streams::add(&mut all);
+    emulated::add(&mut all);
     all
 }
 
@@ -34,7 +36,13 @@ fn scenario(
     script: Script,
     check: impl Fn(&Played) + Send + 'static,
 ) {
-    all.push(Scenario { name: name.into(), script, check: Box::new(check) });
+    let play = move |start: Start| {
+        let api = Api::start(script);
+        let end = start(api.address());
+        let (requests, connections) = api.stop();
+        judge(&Played { requests, connections, end }, check);
+    };
+    all.push(Scenario { name: name.into(), play: Box::new(play) });
 }
 
 /// Adds a scenario after which the function must still serve: on the last connection of `script`, or on one more if

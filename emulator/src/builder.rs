@@ -12,7 +12,7 @@ use http::HeaderValue;
 use crate::api::{self, Api, Config, Observer};
 use crate::invoke;
 use crate::listener::Listener;
-use crate::{Emulator, Notice};
+use crate::{Emulator, Fault, Notice};
 
 /// Chooses how an [`Emulator`] behaves.
 #[must_use = "nothing runs until start() is called"]
@@ -27,6 +27,7 @@ pub struct Builder {
     memory: u32,
     snapstart: bool,
     stream_limit: u64,
+    faults: Vec<Fault>,
     observer: Option<Box<Observer>>,
 }
 
@@ -43,6 +44,7 @@ impl Default for Builder {
             memory: 128,
             snapstart: false,
             stream_limit: 200 * 1024 * 1024,
+            faults: Vec::new(),
             observer: None,
         }
     }
@@ -121,6 +123,12 @@ impl Builder {
         self
     }
 
+    /// What the Runtime API does wrong, besides what was given before. See [`fault`](crate::fault).
+    pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
+        self
+    }
+
     /// Tells this function what happens, on the thread where it happens: the emulator waits until it returns.
     pub fn observer(mut self, observer: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
@@ -149,6 +157,7 @@ impl Builder {
             memory: self.memory,
             snapstart: self.snapstart,
             stream_limit: self.stream_limit,
+            faults: self.faults,
             observer: self.observer,
         }));
         let shared = Arc::clone(&api);

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use lambda_runtime_emulator::Fault;
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt as _;
 
@@ -25,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) memory: u32,
     pub(crate) concurrency: usize,
     pub(crate) snapstart: bool,
+    pub(crate) faults: Vec<Fault>,
     /// The program and its arguments; never empty.
     pub(crate) command: Vec<OsString>,
 }
@@ -47,10 +49,22 @@ Options:
   --memory MB           the memory that the function is told it has; it is not enforced [default: 128]
   --concurrency N       events handled at once, as on Lambda Managed Instances [default: 1]
   --snapstart           start as with SnapStart: the first event restores the function
+  --fault FAULT         something that the Runtime API does wrong, see below; may be given more than once
   --port PORT           the port to serve at, on 127.0.0.1 [default: 9000]
   --address IP:PORT     the address to serve at
   -h, --help            print this
   -V, --version         print the version
+
+A FAULT is TARGET [N]: EFFECT, for the Nth request of a kind, or the Nth connection; without N, for each:
+  TARGET   next, response, error, init-error, restore-next, restore-error, register, extension-next, connection
+  EFFECT   close, reset, half-close, stall [TIME], dribble [BYTES] [every TIME] or garble [BYTES], and then
+             [at BYTE] [of request|answer]: at a byte of a request's body, or of the answer with its head. Without
+             `of` it is the request for what is POSTed, so that `dribble` reads slowly; otherwise it is the answer
+           delay TIME: before the answer
+           answer STATUS [at BYTE] [(NAME: VALUE; ...)] [BODY]: instead of the API's own answer; with `at` it comes
+             when so much of the request's body has been read, and the rest is not read
+  TIME     20ms, 1.5s
+Such as: --fault 'response 1: reset at 100' --fault 'next 2: answer 500 {\"errorMessage\":\"no\"}'
 ";
 
 /// Understands the arguments; the first is the program's own name.
@@ -70,6 +84,7 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
         memory: 128,
         concurrency: 1,
         snapstart: false,
+        faults: Vec::new(),
         command: command.unwrap_or_default(),
     };
     while let Some(arg) = parser.next().map_err(text)? {
@@ -86,6 +101,10 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
                 n => options.concurrency = n,
             },
             Long("snapstart") => options.snapstart = true,
+            Long("fault") => {
+                let fault = parser.value().and_then(|value| value.string()).map_err(text)?;
+                options.faults.push(fault.parse().map_err(|error| format!("--fault: {error}"))?);
+            }
             Long("port") => {
                 let port = number(&mut parser, "--port", "a port")?;
                 address = Some(SocketAddr::from(([127, 0, 0, 1], port)));

@@ -13,7 +13,7 @@ use crate::{End, Error, Event, FunctionError, Invocation, MAX_RESPONSE, Response
 
 /// Serves a caller's connection until it is over.
 pub(crate) fn serve(api: &Api, socket: &TcpStream) {
-    let mut connection = Connection::new(socket);
+    let mut connection = Connection::new(api, socket);
     let mut at_hand = None;
     loop {
         match connection.turn() {

@@ -43,13 +43,54 @@
 //! - A late answer is told apart from a wrong one (410) in every mode.
 //! - No process is started or stopped: see [`Emulator::runtime_exited`].
 //!
-//! The command `lambda-emulator` of this package runs a function in a process of its own.
+//! # Faults
+//!
+//! What the API does wrong is told to [`Builder::faults`]: at a byte of a request or of an answer the connection is
+//! closed, reset, half-closed or stalled, or the bytes dribble or are garbled; answers are delayed, come early, or are
+//! other than they should be. [`fault`] has all of it, and [`Observed::faults`] tells what has happened.
+//!
+//! ```
+//! # use std::io::{Read, Write};
+//! use lambda_runtime_emulator::{Emulator, Fault};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let lost: Fault = "next 1: close at 40".parse()?;
+//! let emulator = Emulator::builder().faults([lost.clone()]).start()?;
+//!
+//! // A runtime that survives it asks again on another connection.
+//! # let endpoint = emulator.endpoint().to_owned();
+//! # std::thread::spawn(move || -> std::io::Result<()> {
+//! #     let ask = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n\r\n";
+//! #     let mut api = std::net::TcpStream::connect(&endpoint)?;
+//! #     api.write_all(ask)?;
+//! #     api.read_to_end(&mut Vec::new())?;
+//! #     let mut api = std::net::TcpStream::connect(&endpoint)?;
+//! #     api.write_all(ask)?;
+//! #     api.read(&mut vec![0; 4096])?;
+//! #     let path = "/2018-06-01/runtime/invocation/a/response";
+//! #     write!(api, "POST {path} HTTP/1.1\r\nHost: api\r\nContent-Length: 7\r\n\r\n\"Hello\"")?;
+//! #     api.read(&mut [0; 4096]).map(drop)
+//! # });
+//! # use lambda_runtime_emulator::Event;
+//! # let event = Event::new("{}").request_id("a");
+//! let outcome = emulator.invoke(event)?;
+//! assert!(outcome.is_complete());
+//! assert_eq!(emulator.observed().faults, [lost]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The command
+//!
+//! `lambda-emulator` of this package runs a function in a process of its own, with `--fault 'next 1: close at 40'` for
+//! each fault.
 
 mod api;
 mod builder;
 mod emulator;
 mod error;
 mod event;
+pub mod fault;
 mod id;
 mod invocation;
 mod invoke;
@@ -60,12 +101,15 @@ mod outcome;
 mod pipe;
 mod prelude;
 mod socket;
+mod wire;
 
 pub use builder::Builder;
 pub use emulator::Emulator;
 pub use error::Error;
 pub use event::Event;
+pub use fault::Fault;
 pub use invocation::{Chunk, Invocation};
+pub use lambda_runtime_proto::Endpoint;
 pub use observed::{Extension, Notice, Observed, Refusal};
 pub use outcome::{End, FunctionError, Outcome, ResponseHead};
 pub use prelude::Prelude;

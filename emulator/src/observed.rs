@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lambda_runtime_proto::Endpoint;
 
-use crate::{End, FunctionError};
+use crate::{End, Fault, FunctionError};
 
 /// What the emulator saw of the runtime so far, besides the outcomes of invocations.
 ///
@@ -35,6 +35,8 @@ pub struct Observed {
     pub extensions: Vec<Extension>,
     /// Requests that were refused.
     pub refusals: Vec<Refusal>,
+    /// Faults of [`Builder::faults`](crate::Builder::faults) that have happened, each time.
+    pub faults: Vec<Fault>,
     requests: HashMap<Endpoint, u64>,
 }
 
@@ -70,14 +72,17 @@ impl Observed {
         self.requests.get(&endpoint).copied().unwrap_or_default()
     }
 
-    pub(crate) fn request(&mut self, endpoint: Endpoint, user_agent: Option<&str>) {
-        *self.requests.entry(endpoint).or_default() += 1;
+    /// Returns how many requests to this endpoint there were with this one.
+    pub(crate) fn request(&mut self, endpoint: Endpoint, user_agent: Option<&str>) -> u64 {
         if let Some(user_agent) = user_agent
             && self.user_agents.len() < Self::MAX
             && !self.user_agents.contains(user_agent)
         {
             self.user_agents.insert(user_agent.to_owned());
         }
+        let requests = self.requests.entry(endpoint).or_default();
+        *requests += 1;
+        *requests
     }
 
     pub(crate) fn push<T>(list: &mut Vec<T>, item: T) {
@@ -113,5 +118,10 @@ pub enum Notice<'a> {
         duration: Duration,
         /// How it ended.
         end: &'a End,
+    },
+    /// A fault of the script happens.
+    Fault {
+        /// This one.
+        fault: &'a Fault,
     },
 }

@@ -12,6 +12,7 @@ use crate::prelude::Prelude;
 pub struct Outcome {
     head: Option<ResponseHead>,
     body: Bytes,
+    trailers: HeaderMap,
     end: End,
 }
 
@@ -75,8 +76,8 @@ impl ResponseHead {
 pub(crate) const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 
 impl Outcome {
-    pub(crate) fn new(head: Option<ResponseHead>, body: Bytes, end: End) -> Self {
-        Self { head, body, end }
+    pub(crate) fn new(head: Option<ResponseHead>, body: Bytes, trailers: HeaderMap, end: End) -> Self {
+        Self { head, body, trailers, end }
     }
 
     /// How it ended.
@@ -102,6 +103,11 @@ impl Outcome {
     /// The response's body, as far as it came; empty if there was none.
     pub fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// The trailers of a response that came to its end, as the runtime sent them: those that tell of an error, too.
+    pub fn trailers(&self) -> &HeaderMap {
+        &self.trailers
     }
 
     /// The body as text. What is not UTF-8 is replaced.

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 
 use crate::lock::{lock, wait};
 use crate::{Chunk, End, Error, Outcome, ResponseHead};
@@ -22,6 +23,7 @@ struct Flow {
     chunks: VecDeque<Chunk>,
     /// Bytes in `chunks`.
     held: usize,
+    trailers: HeaderMap,
     end: Option<Result<End, Error>>,
     /// Nobody reads: what comes is dropped.
     abandoned: bool,
@@ -69,6 +71,14 @@ impl Pipe {
         self.changed.notify_all();
     }
 
+    /// What stands behind the response, unless the invocation has ended.
+    pub(crate) fn put_trailers(&self, trailers: HeaderMap) {
+        let mut flow = self.flow();
+        if flow.end.is_none() {
+            flow.trailers = trailers;
+        }
+    }
+
     /// Nothing follows. Only the first end counts.
     pub(crate) fn end(&self, end: Result<End, Error>) {
         self.flow().end.get_or_insert(end);
@@ -109,7 +119,7 @@ impl Pipe {
         }
         let flow = self.flow();
         let end = flow.end.clone().unwrap_or(Err(Error::Stopped))?;
-        Ok(Outcome::new(flow.head.clone(), body.freeze(), end))
+        Ok(Outcome::new(flow.head.clone(), body.freeze(), flow.trailers.clone(), end))
     }
 
     /// The reader is gone.

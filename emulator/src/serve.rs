@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use crate::cli::Options;
 use crate::function::Function;
 use crate::log;
-use crate::once::{builder, observe, on_interrupt};
+use crate::once::{builder, name_unhappened, observe, on_interrupt};
 use crate::report::Report;
 
 pub(crate) fn run(address: SocketAddr, options: Options) -> Result<ExitCode, String> {
@@ -39,5 +39,6 @@ pub(crate) fn run(address: SocketAddr, options: Options) -> Result<ExitCode, Str
     }
     let code = wait.recv().unwrap_or(ExitCode::FAILURE);
     function.shut_down();
+    name_unhappened(&options.faults, &emulator);
     Ok(code)
 }

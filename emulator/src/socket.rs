@@ -1,15 +1,20 @@
 //! One accepted connection: a socket, and the machine that speaks HTTP on it.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{CloseReason, Limits, Output};
 
+use crate::api::Api;
+use crate::fault::Fault;
+use crate::wire::Wire;
+
 /// Drives the API's side of one connection with blocking reads and writes.
 pub(crate) struct Connection<'s> {
     socket: &'s TcpStream,
+    wire: Wire<'s>,
     pub(crate) machine: Server,
     /// What came up while something was being written.
     pending: Option<Turn>,
@@ -24,27 +29,34 @@ pub(crate) enum Turn {
 
 impl<'s> Connection<'s> {
     /// How large a body may be is for whoever receives it to say: to answer 413 it has to be received.
-    pub(crate) fn new(socket: &'s TcpStream) -> Self {
+    pub(crate) fn new(api: &'s Api, socket: &'s TcpStream) -> Self {
         let limits = Limits { body: u64::MAX, ..Limits::default() };
-        Self { socket, machine: Server::new(limits), pending: None }
+        let wire = Wire::new(api, socket);
+        Self { socket, wire, machine: Server::new(limits), pending: None }
+    }
+
+    /// From now on these faults may happen: to the connection, before its first request, or to the request that has just
+    /// begun.
+    pub(crate) fn arm(&mut self, faults: &[&'s Fault]) {
+        self.wire.arm(faults);
     }
 
     /// Writes what is to be written and reads until something happens. A request that was received whole must have been
     /// answered.
     pub(crate) fn turn(&mut self) -> Turn {
-        if let Some(turn) = self.pending.take() {
-            return turn;
-        }
         loop {
+            if let Some(turn) = self.take_pending() {
+                return turn;
+            }
             match self.machine.poll_output() {
-                Output::Event(event) => return Turn::Event(event),
+                Output::Event(event) => self.pending = Some(Turn::Event(event)),
                 Output::Closed(reason) => return Turn::Over(reason),
                 Output::Idle => self.machine.cut(),
                 Output::Transmit(slices) => {
-                    let written = (&*self.socket).write_vectored(&slices);
+                    let written = self.wire.write_vectored(&slices);
                     self.written(written);
                 }
-                Output::Receive => match (&*self.socket).read(self.machine.space()) {
+                Output::Receive => match self.wire.read(self.machine.space()) {
                     Ok(0) => self.machine.end_of_input(),
                     Ok(n) => self.machine.filled(n),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -54,12 +66,30 @@ impl<'s> Connection<'s> {
         }
     }
 
+    /// What is pending, as far as faults let it pass.
+    fn take_pending(&mut self) -> Option<Turn> {
+        let passed = match self.pending.take()? {
+            Turn::Event(Event::Data(mut data)) => {
+                let piece = self.wire.body(&mut data);
+                self.pending = (!data.is_empty()).then_some(Turn::Event(Event::Data(data)));
+                piece.map(Event::Data)
+            }
+            Turn::Event(Event::End(trailers)) => self.wire.end_of_body().map(|()| Event::End(trailers)),
+            turn => return Some(turn),
+        };
+        if passed.is_err() {
+            self.pending = None;
+            self.machine.disconnected();
+        }
+        passed.ok().map(Turn::Event)
+    }
+
     /// Writes all that is to be written; `false` if the connection did not take it.
     pub(crate) fn send(&mut self) -> bool {
         loop {
             match self.machine.poll_output() {
                 Output::Transmit(slices) => {
-                    let written = (&*self.socket).write_vectored(&slices);
+                    let written = self.wire.write_vectored(&slices);
                     self.written(written);
                 }
                 Output::Closed(reason) => {
@@ -94,7 +124,8 @@ impl<'s> Connection<'s> {
     /// bytes would reset the connection and take back what was not read yet.
     pub(crate) fn close(self, reason: &CloseReason) {
         const PATIENCE: Duration = Duration::from_secs(1);
-        if !matches!(reason, CloseReason::AnsweredEarly | CloseReason::Peer(_)) {
+        let is_answered = matches!(reason, CloseReason::AnsweredEarly | CloseReason::Peer(_));
+        if !self.wire.end().unwrap_or(is_answered) {
             return;
         }
         let _ = self.socket.shutdown(Shutdown::Write);

@@ -226,6 +226,19 @@ fn the_function_has_lambda_s_environment() {
 }
 
 #[test]
+fn faults_are_told_when_they_happen_and_when_they_did_not() {
+    let output = emulator()
+        .args(["--event", "1", "--fault", "response 1: dribble", "--fault", "next 9: reset at 5", "--"])
+        .arg(function())
+        .output()
+        .unwrap();
+    assert_eq!((stdout(&output), output.status.code()), ("1", Some(0)));
+    assert!(has_line(&output, |line| line == "lambda-emulator: fault: response 1: dribble 1 at 0 of the request"));
+    let other = "lambda-emulator: the fault did not happen: next 9: reset at 5 of the answer";
+    assert!(has_line(&output, |line| line == other), "{}", stderr(&output));
+}
+
+#[test]
 fn bad_arguments_are_named_and_the_exit_code_is_2() {
     for (args, named) in [
         (&["--bogus", "--", "x"] as &[&str], "--bogus"),
@@ -241,6 +254,7 @@ fn bad_arguments_are_named_and_the_exit_code_is_2() {
         (&["--concurrency", "0", "--", "x"], "--concurrency"),
         (&["--port", "99999", "--", "x"], "--port 99999"),
         (&["--address", "here", "--", "x"], "--address here"),
+        (&["--fault", "reset", "--", "x"], "--fault: the fault \"reset\": it is TARGET: EFFECT"),
         (&["--event", "{}", "--port", "9000", "--", "x"], "without --event"),
     ] {
         let output = emulator().args(args).output().unwrap();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use common::{Http, LIMIT, Runtime, failure};
 use http::HeaderValue;
-use lambda_runtime_emulator::{Emulator, End, Event, Prelude};
+use lambda_runtime_emulator::{Emulator, End, Event, Outcome, Prelude};
 use lambda_runtime_proto::client::{Meaning, StreamHead};
 
 #[test]
@@ -111,6 +111,15 @@ fn a_stream_that_fails_midway_tells_the_error_in_its_trailers() {
     assert!(matches!(outcome.end(), End::Failed(_)));
     let error = outcome.error().unwrap();
     assert_eq!((error.error_type(), error.message().as_str()), ("Function.Midway", "it broke"));
+    assert_eq!(outcome.trailers()["lambda-runtime-function-error-type"], "Function.Midway");
+    assert!(outcome.trailers().contains_key("lambda-runtime-function-error-body"));
+}
+
+#[test]
+fn trailers_of_a_response_are_recorded() {
+    let outcome = streamed("4\r\npart\r\n0\r\nX-Checksum: 7\r\nX-Checksum: 8\r\n\r\n", 202);
+    assert!(outcome.is_complete());
+    assert_eq!(outcome.trailers().get_all("x-checksum").iter().collect::<Vec<_>>(), ["7", "8"]);
 }
 
 #[test]
@@ -129,19 +138,23 @@ fn a_stream_that_is_cut_is_torn() {
     assert_eq!(outcome.error().unwrap().error_type(), "Runtime.TruncatedResponse");
 }
 
-#[test]
-fn a_stream_with_broken_framing_is_torn() {
+/// The outcome of a streamed response whose body is these bytes, and to which the API says this status.
+fn streamed(body: &str, status: u16) -> Outcome {
     let emulator = Emulator::start().unwrap();
     let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
-    http.write(
+    http.write(format!(
         "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\n\
-         Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n\
-         4\r\npart\r\nthis is no chunk size\r\n",
-    );
-    assert_eq!(http.read().status, 400);
-    let outcome = invocation.outcome().unwrap();
+         Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+    ));
+    assert_eq!(http.read().status, status);
+    invocation.outcome().unwrap()
+}
+
+#[test]
+fn a_stream_with_broken_framing_is_torn() {
+    let outcome = streamed("4\r\npart\r\nthis is no chunk size\r\n", 400);
     assert_eq!(outcome.text(), "part");
     assert!(matches!(outcome.end(), End::Torn(_)));
     assert!(outcome.error().unwrap().message().contains("chunk's size"), "{outcome:?}");
@@ -279,17 +292,10 @@ fn a_stream_of_another_invocation_is_refused_before_its_end() {
 
 #[test]
 fn trailers_that_are_no_base64_are_shown_as_they_came() {
-    let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
-    let mut http = Http::to_runtime_api(&emulator);
-    http.get("/2018-06-01/runtime/invocation/next");
-    http.write(
-        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\n\
-         Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n\
-         0\r\nLambda-Runtime-Function-Error-Type: Function.X_\r\nLambda-Runtime-Function-Error-Body: {}\r\n\r\n",
+    let outcome = streamed(
+        "0\r\nLambda-Runtime-Function-Error-Type: Function.X_\r\nLambda-Runtime-Function-Error-Body: {}\r\n\r\n",
+        202,
     );
-    assert_eq!(http.read().status, 202);
-    let outcome = invocation.outcome().unwrap();
     assert_eq!(outcome.error().unwrap().error_type(), "Function.Unknown");
     assert_eq!(outcome.error().unwrap().body(), "{}");
     assert!(outcome.head().unwrap().headers().get("host") == Some(&HeaderValue::from_static("api")));

@@ -2,38 +2,54 @@
 
 use std::net::TcpStream;
 
-use lambda_runtime_proto::Endpoint;
-use lambda_runtime_proto::server::Event;
+use lambda_runtime_proto::server::{Event, Reply};
+use lambda_runtime_proto::{CloseReason, Endpoint};
 
 use super::Api;
 use super::exchange::{Exchange, Then, Waiting};
 use super::next::Next;
+use super::script::Script;
 use crate::socket::{self, Connection, Turn};
 
 /// Serves a connection until it is over.
 pub(crate) fn serve(api: &Api, socket: &TcpStream) {
-    let mut connection = Connection::new(socket);
-    let generation = api.connected();
+    let mut connection = Connection::new(api, socket);
+    let (generation, of_connection) = api.connected();
+    connection.arm(&of_connection);
     let mut at_hand = None;
     loop {
         match connection.turn() {
-            Turn::Event(Event::Request(request)) => at_hand = Some(Exchange::new(api, &request)),
-            Turn::Event(Event::Data(data)) => {
-                if let Some(early) = at_hand.as_mut().and_then(|exchange: &mut Exchange| exchange.data(api, data)) {
-                    connection.reply(early);
-                }
+            Turn::Event(Event::Request(request)) => {
+                let faults = api.requested(&request);
+                connection.arm(&faults);
+                let mut script = Script::new(api, &faults, &of_connection);
+                let early = script.early_answer(0);
+                let exchange = Exchange::new(api, &request);
+                at_hand = answer_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
-            Turn::Event(Event::End(trailers)) => match at_hand.take().map(|exchange| exchange.end(api, &trailers)) {
-                Some(Then::Reply(reply)) => connection.reply(reply),
-                Some(Then::Wait(waiting)) => {
-                    if !wait(api, &mut connection, socket, generation, waiting) {
-                        break;
+            Turn::Event(Event::Data(data)) => {
+                // What came with the byte at which an early answer was sent is nobody's.
+                let Some((mut exchange, mut script)) = at_hand.take() else { continue };
+                let early = script.early_answer(data.len());
+                if let Some(refusal) = exchange.data(api, data) {
+                    connection.reply(refusal);
+                }
+                at_hand = answer_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
+            }
+            Turn::Event(Event::End(trailers)) => {
+                let Some((exchange, mut script)) = at_hand.take() else { break };
+                match (exchange.end(api, &trailers), script.answer()) {
+                    (_, Some(chosen)) => connection.reply(chosen),
+                    (Then::Reply(reply), None) => connection.reply(reply),
+                    (Then::Wait(waiting), None) => {
+                        if !wait(api, &mut connection, socket, generation, waiting) {
+                            break;
+                        }
                     }
                 }
-                None => break,
-            },
+            }
             Turn::Over(reason) => {
-                if let Some(exchange) = at_hand.take() {
+                if let Some((exchange, _)) = at_hand.take() {
                     exchange.torn(api, &reason);
                 }
                 connection.close(&reason);
@@ -42,6 +58,20 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
         }
     }
     api.disconnected();
+}
+
+/// Sends the early answer of a script, if there is one: then the exchange is over, and the runtime finds it so however
+/// soon it asks for more.
+fn answer_early(
+    api: &Api,
+    connection: &mut Connection<'_>,
+    exchange: Exchange,
+    early: Option<Reply>,
+) -> Option<Exchange> {
+    let Some(early) = early else { return Some(exchange) };
+    exchange.torn(api, &CloseReason::AnsweredEarly);
+    connection.reply(early);
+    None
 }
 
 /// Answers a request that waits for something; `false` if the connection is to be dropped.
@@ -61,9 +91,7 @@ fn wait(api: &Api, connection: &mut Connection<'_>, socket: &TcpStream, generati
         },
         Waiting::Restore => match api.restore_next(generation, is_alive) {
             None => return false,
-            Some(restored) => restored
-                .map(|()| lambda_runtime_proto::server::Reply::new(200))
-                .map_err(|refused| (Endpoint::RestoreNext, refused)),
+            Some(restored) => restored.map(|()| Reply::new(200)).map_err(|refused| (Endpoint::RestoreNext, refused)),
         },
         Waiting::Extension(identifier) => match api.next_extension_event(identifier.as_deref(), generation, is_alive) {
             None => return false,
@@ -72,22 +100,4 @@ fn wait(api: &Api, connection: &mut Connection<'_>, socket: &TcpStream, generati
     };
     connection.reply(reply.unwrap_or_else(|(endpoint, refused)| api.refuse(&endpoint.to_string(), &refused)));
     true
-}
-
-impl Api {
-    /// Returns the generation of processes that the new connection belongs to.
-    fn connected(&self) -> u64 {
-        let mut state = self.state();
-        state.observed.connections += 1;
-        state.observed.open_connections += 1;
-        let generation = state.generation;
-        drop(state);
-        self.changed.notify_all();
-        generation
-    }
-
-    fn disconnected(&self) {
-        self.state().observed.open_connections -= 1;
-        self.changed.notify_all();
-    }
 }

@@ -76,7 +76,6 @@ impl Exchange {
 
     pub(super) fn new(api: &Api, request: &Request) -> Self {
         let Route::Api(endpoint, id) = request.route() else { return Self::of_no_endpoint(api, request) };
-        api.record(endpoint, request.header("user-agent"));
         match endpoint {
             Endpoint::Next => Self::Wait(Waiting::Next),
             Endpoint::RestoreNext => Self::Wait(Waiting::Restore),
@@ -209,6 +208,7 @@ impl Response {
             Some(sent) => End::Failed(error_of_trailers(sent, trailers)),
         };
         let (path, job) = (self.path, self.job);
+        job.pipe.put_trailers(header_map(trailers.fields()));
         if let Body::Buffered(head, body) = self.body {
             job.pipe.put(head, body.freeze());
         }
@@ -285,11 +285,6 @@ fn header_map(headers: Headers<'_>) -> HeaderMap {
 }
 
 impl Api {
-    fn record(&self, endpoint: Endpoint, user_agent: Option<&str>) {
-        self.state().observed.request(endpoint, user_agent);
-        self.changed.notify_all();
-    }
-
     /// Notes that a request is refused, and says so.
     pub(super) fn refuse(&self, path: &str, refused: &Refused) -> Reply {
         let Refused { status, error_type, message } = refused.clone();

@@ -15,6 +15,7 @@ mod connection;
 mod exchange;
 mod extensions;
 mod next;
+mod script;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -25,7 +26,7 @@ use http::HeaderValue;
 
 use crate::lock::{lock, wait, wait_for};
 use crate::pipe::Pipe;
-use crate::{End, Error, Event, FunctionError, Notice, Observed, event, id};
+use crate::{End, Error, Event, Fault, FunctionError, Notice, Observed, event, id};
 
 pub(crate) use connection::serve;
 
@@ -51,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) memory: u32,
     pub(crate) snapstart: bool,
     pub(crate) stream_limit: u64,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) observer: Option<Box<Observer>>,
 }
 

@@ -1,5 +1,6 @@
 //! What the API answers.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::http1::push_field;
 #[derive(Debug, Clone)]
 pub struct Reply {
     status: u16,
-    headers: Vec<(&'static str, HeaderValue)>,
+    headers: Vec<(Cow<'static, str>, HeaderValue)>,
     pub(super) body: Bytes,
     close: bool,
 }
@@ -50,8 +51,8 @@ impl Reply {
     }
 
     /// Adds a header.
-    pub fn header(mut self, name: &'static str, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: HeaderValue) -> Self {
+        self.headers.push((name.into(), value));
         self
     }
 

@@ -1,0 +1,83 @@
+//! The faults of connections and requests, and those that are answers.
+
+use lambda_runtime_proto::server::{Reply, Request, Route};
+
+use super::Api;
+use crate::fault::{Answer, Fault, Target};
+use crate::{Notice, Observed};
+
+/// What the request at hand is answered if it is not the API's to say.
+pub(super) struct Script<'a> {
+    api: &'a Api,
+    /// Those of the request, then those of its connection.
+    faults: Vec<&'a Fault>,
+    received: u64,
+}
+
+impl<'a> Script<'a> {
+    pub(super) fn new(api: &'a Api, of_request: &[&'a Fault], of_connection: &[&'a Fault]) -> Self {
+        Self { api, faults: [of_request, of_connection].concat(), received: 0 }
+    }
+
+    /// The answer to a request that was received whole.
+    pub(super) fn answer(&mut self) -> Option<Reply> {
+        self.first(Fault::answer)
+    }
+
+    /// So many more bytes of the body have come: the answer that is sent at once, whatever else comes.
+    pub(super) fn early_answer(&mut self, more: usize) -> Option<Reply> {
+        let received = self.received.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+        self.received = received;
+        self.first(|fault| fault.early_answer(received))
+    }
+
+    fn first(&mut self, answer: impl Fn(&'a Fault) -> Option<&'a Answer>) -> Option<Reply> {
+        let (fault, answer) = self.faults.iter().find_map(|fault| Some((fault, answer(fault)?)))?;
+        self.api.fault_happens(fault);
+        // One answer is enough.
+        self.faults.clear();
+        Some(answer.reply())
+    }
+}
+
+impl Api {
+    /// A connection was accepted: the generation of processes that it belongs to, and what happens to it.
+    pub(super) fn connected(&self) -> (u64, Vec<&Fault>) {
+        let (generation, number) = {
+            let mut state = self.state();
+            state.observed.connections += 1;
+            state.observed.open_connections += 1;
+            (state.generation, state.observed.connections)
+        };
+        self.changed.notify_all();
+        (generation, self.faults(|target| target.is_connection(number)))
+    }
+
+    pub(super) fn disconnected(&self) {
+        self.state().observed.open_connections -= 1;
+        self.changed.notify_all();
+    }
+
+    /// A request has begun: what happens to it.
+    pub(super) fn requested(&self, request: &Request) -> Vec<&Fault> {
+        let Route::Api(endpoint, _) = request.route() else { return Vec::new() };
+        let number = self.state().observed.request(endpoint, request.header("user-agent"));
+        self.changed.notify_all();
+        self.faults(|target| target.is_request(endpoint, number))
+    }
+
+    fn faults(&self, applies: impl Fn(&Target) -> bool) -> Vec<&Fault> {
+        self.config.faults.iter().filter(|fault| applies(&fault.target)).collect()
+    }
+
+    /// Notes that a fault happens, and says so.
+    pub(crate) fn fault_happens(&self, fault: &Fault) {
+        Observed::push(&mut self.state().observed.faults, fault.clone());
+        self.changed.notify_all();
+        self.notify(&Notice::Fault { fault });
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state().stopped
+    }
+}
