@@ -1,0 +1,128 @@
+//! What a function's process says and does before its first event and at its end, on both executors.
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lambda_runtime_emulator::{Emulator, Fault};
+
+const API: &str = "AWS_LAMBDA_RUNTIME_API";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a process ended.
+struct Ended {
+    code: Option<i32>,
+    stderr: String,
+}
+
+/// A function's process that is killed when the test ends.
+struct Process(Child);
+
+impl Process {
+    /// With these variables and no others.
+    fn start(program: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
+        command.env_clear().envs(variables.iter().copied());
+        Self(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn end(mut self) -> Ended {
+        let begun = Instant::now();
+        while self.0.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "the process does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut stderr = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        Ended { code: self.0.wait().unwrap().code(), stderr }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn without_the_address_of_the_api_it_says_once_which_variable_is_missing() {
+    for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
+        let Ended { code, stderr } = Process::start(program, &[]).end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("AWS_LAMBDA_RUNTIME_API is not set"), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn an_address_that_is_none_is_shown() {
+    for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
+        for address in ["https://127.0.0.1:9001", "127.0.0.1:port", ""] {
+            let Ended { code, stderr } = Process::start(program, &[(API, address)]).end();
+            assert_eq!(code, Some(1), "{stderr}");
+            assert!(stderr.contains(API) && stderr.contains(address), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn the_address_of_the_api_is_all_that_it_needs() {
+    for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
+        let emulator = Emulator::start().unwrap();
+        let _function = Process::start(program, &[(API, emulator.endpoint())]);
+        assert_eq!(emulator.invoke(r#"{"name":"World"}"#).unwrap().text(), r#"{"message":"Hello, World!"}"#);
+    }
+}
+
+#[test]
+fn a_concurrency_that_is_no_number_is_reported_as_a_failed_start() {
+    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
+        let emulator = Emulator::start().unwrap();
+        let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "many")];
+        let Ended { code, stderr } = Process::start(program, &variables).end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("AWS_LAMBDA_MAX_CONCURRENCY") && stderr.contains("many"), "{stderr}");
+        let reported = emulator.observed().init_errors;
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert_eq!(reported[0].error_type(), "Runtime.BadConcurrency");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn the_hook_runs_at_sigterm_and_at_ctrl_c() {
+    for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
+        for (signal, name) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT")] {
+            let emulator = Emulator::start().unwrap();
+            let function = Process::start(program, &[(API, emulator.endpoint())]);
+            assert_eq!(emulator.invoke("1").unwrap().text(), "1");
+            let extensions = emulator.observed().extensions;
+            assert!(matches!(&extensions[..], [extension] if extension.events.is_empty()), "{extensions:?}");
+            function.signal(signal);
+            let Ended { code, stderr } = function.end();
+            assert_eq!(code, Some(0), "{stderr}");
+            assert!(stderr.contains(name) && stderr.contains("flushed what was still to be written"), "{stderr}");
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves() {
+    for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
+        let full: Fault = r#"register: answer 403 {"errorType":"Full","errorMessage":"no place"}"#.parse().unwrap();
+        let emulator = Emulator::builder().faults([full]).start().unwrap();
+        let function = Process::start(program, &[(API, emulator.endpoint())]);
+        assert_eq!(emulator.invoke("1").unwrap().text(), "1");
+        function.signal("-KILL");
+        let stderr = function.end().stderr;
+        assert!(stderr.contains("there will be no graceful shutdown") && stderr.contains("no place"), "{stderr}");
+    }
+}
