@@ -12,7 +12,7 @@ mod handlers;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 mod responses;
-mod runtime;
+pub(crate) mod runtime;
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod shutdown;
 mod streams;
