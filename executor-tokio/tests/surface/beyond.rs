@@ -144,7 +144,7 @@ fn an_invocation_can_be_ended_before_its_deadline() {
 fn an_invocation_without_a_deadline_that_makes_sense_takes_its_time() {
     // Long enough for a deadline that counts to come first.
     let slow = service_fn(async |_: LambdaInvocation| {
-        crate::Named::default().sleep(Duration::from_millis(20)).await;
+        crate::Named.sleep(Duration::from_millis(20)).await;
         Ok::<(), Error>(())
     });
     // None, the length of an invocation, and the deadline in AWS's documentation.

@@ -18,6 +18,7 @@ mod shutdown;
 mod streams;
 #[cfg(feature = "tracing")]
 mod tracing;
+mod traits;
 
 use lambda_runtime::{Error, LambdaEvent};
 use serde::{Deserialize, Serialize};
