@@ -131,6 +131,11 @@ ONE_AT_A_TIME: dict[str, dict[str, Check]] = {
         "5 MiB": echoes_5_mib,
         "500 on one connection": keeps_one_connection,
     },
+    "pipelining": {
+        "pipelined echo": echoes,
+        "pipelined 5 MiB": echoes_5_mib,
+        "500 pipelined on one connection": keeps_one_connection,
+    },
     "streaming": {
         "stream": streams,
         "torn stream": survives({"fail": True}, breaks_off, streams),

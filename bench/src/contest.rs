@@ -94,6 +94,7 @@ const RAW: &[Goal] = &[
     goal(Metric::SystemCalls, Limit::Number(6.0)),
     goal(Metric::Cpu, Limit::TimesBare(1.25)),
 ];
+const PIPELINED: &[Goal] = &[goal(Metric::SystemCalls, Limit::Number(4.0))];
 const MULTI_THREAD: &[Goal] =
     &[goal(Metric::Futex, Limit::TimesBare(1.0)), goal(Metric::Connections, Limit::Number(1.0))];
 const LARGE: &[Goal] = &[goal(Metric::Cpu, Limit::TimesOfficial(0.5))];
@@ -158,6 +159,13 @@ const SMOL_RAW: Contest = Contest {
     ..SMOL
 };
 
+/// /next in one write with the answer before it, which `lambda_runtime` does not do.
+const TOKIO_PIPELINED: Contest =
+    Contest { load: load::PIPELINED, ours: Some(programs::TOKIO_PIPELINED), goals: PIPELINED, ..TOKIO };
+
+const SMOL_PIPELINED: Contest =
+    Contest { load: load::PIPELINED, ours: Some(programs::SMOL_PIPELINED), goals: PIPELINED, ..SMOL };
+
 const CONCURRENT_8: Contest = Contest {
     executor: "tokio, multi-threaded",
     load: load::WORKERS_8,
@@ -178,6 +186,8 @@ pub const CONTESTS: &[Contest] = &[
     Contest { load: load::TEXT, goals: LARGE, ..SMOL },
     Contest { load: load::RECORDS, goals: LARGE, ..TOKIO },
     Contest { load: load::RECORDS, goals: LARGE, ..SMOL },
+    TOKIO_PIPELINED,
+    SMOL_PIPELINED,
     TOKIO_RAW,
     SMOL_RAW,
     Contest { load: load::RAW_TEXT, goals: LARGE, ..TOKIO_RAW },

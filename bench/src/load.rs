@@ -39,6 +39,8 @@ pub const RECORDS: Load = Load {
     count_instrumented: 1,
 };
 
+pub const PIPELINED: Load = Load { name: "echo `{}`, pipelined", ..SMALL };
+
 pub const RAW: Load = Load { name: "raw echo `{}`", ..SMALL };
 pub const RAW_TEXT: Load = Load { name: "raw echo 6 MB", ..TEXT };
 

@@ -28,11 +28,13 @@ pub const OFFICIAL_STREAMING: Program = program("official", "official-streaming"
 pub const OFFICIAL_CONCURRENT: Program = program("official-concurrent", "official-concurrent");
 
 pub const TOKIO_ECHO: Program = program("on-tokio", "tokio-echo");
+pub const TOKIO_PIPELINED: Program = program("on-tokio", "tokio-pipelined");
 pub const TOKIO_RAW: Program = program("on-tokio", "tokio-raw");
 pub const TOKIO_STREAMING: Program = program("on-tokio", "tokio-streaming");
 pub const TOKIO_ECHO_MULTI_THREAD: Program = program("on-tokio-multi-thread", "tokio-echo-multi-thread");
 pub const TOKIO_CONCURRENT: Program = program("on-tokio-multi-thread", "tokio-concurrent");
 pub const SMOL_ECHO: Program = program("on-smol", "smol-echo");
+pub const SMOL_PIPELINED: Program = program("on-smol", "smol-pipelined");
 pub const SMOL_RAW: Program = program("on-smol", "smol-raw");
 pub const SMOL_STREAMING: Program = program("on-smol", "smol-streaming");
 pub const SMOL_CONCURRENT: Program = program("on-smol", "smol-concurrent");

@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_core::Stream;
+use http::HeaderMap;
+use http_body::Frame;
+use lambda_runtime_core::streaming::Body;
 use lambda_runtime_core::{Diagnostic, FunctionResponse, LambdaEvent, StreamResponse};
 use serde_json::{Value, json};
 
 /// What [`handle`] returns.
-pub type Reply = Result<FunctionResponse<Answer, Chunks>, Diagnostic>;
+pub type Reply = Result<FunctionResponse<Answer, Body>, Diagnostic>;
 
 /// A buffered response: JSON, or what cannot become JSON.
 #[derive(Debug)]
@@ -51,11 +53,12 @@ pub async fn handle(event: LambdaEvent<Value>) -> Reply {
             let chunks = match event.payload["then"].as_str() {
                 Some("error") => Chunks { end: End::Error, ..chunks },
                 Some("panic") => Chunks { end: End::Panic, ..chunks },
+                Some("trailers") => Chunks { end: End::Trailers, ..chunks },
                 Some("nothing") => Chunks { end: End::Never, ..chunks },
                 _ => chunks,
             };
             let chunks = Chunks { turns: number("turns"), empty: number("empty"), ..chunks };
-            let mut response = StreamResponse::from(chunks);
+            let mut response = StreamResponse::from(Body::new(chunks));
             if let Some(length) = event.payload["header"].as_u64() {
                 let value = "x".repeat(usize::try_from(length).unwrap()).parse().unwrap();
                 response.metadata_prelude.headers.insert("x-long", value);
@@ -82,9 +85,9 @@ impl Future for Turns {
     }
 }
 
-/// A stream of chunks, each of one letter, a to z and again.
+/// A body of chunks, each of one letter, a to z and again.
 #[derive(Debug, Default)]
-pub struct Chunks {
+struct Chunks {
     left: usize,
     size: usize,
     /// So many empty ones first.
@@ -100,16 +103,18 @@ pub struct Chunks {
 enum End {
     #[default]
     Finish,
+    Trailers,
     Error,
     Panic,
     Never,
     Over,
 }
 
-impl Stream for Chunks {
-    type Item = Result<Bytes, Diagnosed>;
+impl http_body::Body for Chunks {
+    type Data = Bytes;
+    type Error = Diagnosed;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Diagnosed>>> {
         if self.turn < self.turns {
             self.turn += 1;
             cx.waker().wake_by_ref();
@@ -118,16 +123,17 @@ impl Stream for Chunks {
         self.turn = 0;
         if self.empty > 0 {
             self.empty -= 1;
-            return Poll::Ready(Some(Ok(Bytes::new())));
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::new()))));
         }
         if self.left > 0 {
             self.left -= 1;
             let letter = b'a' + self.letter % 26;
             self.letter = self.letter.wrapping_add(1) % 26;
-            return Poll::Ready(Some(Ok(vec![letter; self.size].into())));
+            return Poll::Ready(Some(Ok(Frame::data(vec![letter; self.size].into()))));
         }
         match std::mem::replace(&mut self.end, End::Over) {
             End::Finish => Poll::Ready(None),
+            End::Trailers => Poll::Ready(Some(Ok(Frame::trailers(trailers())))),
             End::Error => Poll::Ready(Some(Err(Diagnosed))),
             End::Panic => panic!("asked to panic midway"),
             End::Never => {
@@ -139,9 +145,17 @@ impl Stream for Chunks {
     }
 }
 
+/// One of one's own, and one that would contradict the message's framing.
+fn trailers() -> HeaderMap {
+    [("x-checksum", "1234"), ("content-length", "7")]
+        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+        .into_iter()
+        .collect()
+}
+
 /// The error of a stream.
 #[derive(Debug)]
-pub struct Diagnosed;
+struct Diagnosed;
 
 impl std::fmt::Display for Diagnosed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

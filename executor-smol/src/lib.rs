@@ -29,6 +29,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use async_io::{Async, Timer};
+use futures_channel::oneshot;
 use lambda_runtime_core::bytes::Bytes;
 use lambda_runtime_core::futures_core::Stream;
 use lambda_runtime_core::serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ where
     D: Into<Bytes> + Send,
     E: Into<Error> + Send + Debug,
 {
-    Runtime::new(handler).layer(layers::TracingLayer::new()).run().await
+    Runtime::new(handler).traced().run().await
 }
 
 /// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, on as many threads as the machine has cores: for Lambda Managed
@@ -84,7 +85,7 @@ where
     D: Into<Bytes> + Send + 'static,
     E: Into<Error> + Send + Debug + 'static,
 {
-    Runtime::new(handler).layer(layers::TracingLayer::new()).run_concurrent().await
+    Runtime::new(handler).traced().run_concurrent().await
 }
 
 /// Tower layers for invocations.
@@ -141,7 +142,7 @@ async fn connect(host: String, port: u16) -> io::Result<Tcp> {
         match Async::<TcpStream>::connect(address).await {
             Ok(stream) => {
                 stream.get_ref().set_nodelay(true)?;
-                return Ok(Tcp(stream));
+                return Ok(Tcp { stream, drained: true });
             }
             Err(error) => last = error,
         }
@@ -154,28 +155,43 @@ async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    blocking::unblock(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)).await
+    let (sender, addresses) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("resolver".to_owned())
+        .spawn(move || sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect)))?;
+    addresses.await.map_err(io::Error::other)?
 }
 
 /// A non-blocking TCP stream, as a [`Transport`].
 #[derive(Debug)]
-pub struct Tcp(Async<TcpStream>);
+pub struct Tcp {
+    stream: Async<TcpStream>,
+    /// Everything that had come was read: wait before reading, instead of reading in vain.
+    drained: bool,
+}
 
 impl Transport for Tcp {
     fn poll_read(&mut self, cx: &mut TaskContext<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            match self.0.get_ref().read(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
+            if self.drained {
+                ready!(self.stream.poll_readable(cx))?;
+                self.drained = false;
+            }
+            match self.stream.get_ref().read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.drained = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return Poll::Ready(result),
+                result => {
+                    self.drained = result.as_ref().is_ok_and(|&n| n < buf.len());
+                    return Poll::Ready(result);
+                }
             }
         }
     }
 
     fn poll_write_vectored(&mut self, cx: &mut TaskContext<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
-            match self.0.get_ref().write_vectored(bufs) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_writable(cx))?,
+            match self.stream.get_ref().write_vectored(bufs) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.stream.poll_writable(cx))?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return Poll::Ready(result),
             }

@@ -66,7 +66,7 @@ where
     D: Into<Bytes> + Send,
     E: Into<Error> + Send + Debug,
 {
-    Runtime::new(handler).layer(layers::TracingLayer::new()).run().await
+    Runtime::new(handler).traced().run().await
 }
 
 /// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, as tokio tasks: for Lambda Managed
@@ -88,7 +88,7 @@ where
     D: Into<Bytes> + Send + 'static,
     E: Into<Error> + Send + Debug + 'static,
 {
-    Runtime::new(handler).layer(layers::TracingLayer::new()).run_concurrent().await
+    Runtime::new(handler).traced().run_concurrent().await
 }
 
 /// Tower layers for invocations.

@@ -118,6 +118,17 @@ fn a_response_is_streamed_with_prelude_delimiter_chunks_and_end() {
 }
 
 #[test]
+fn a_complete_stream_can_end_in_trailers_of_its_own_but_for_those_that_frame() {
+    let (mut client, invocation) = in_hand(client());
+    let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
+    let stream = client.stream(invocation.into_token(), head).unwrap();
+    let trailers = [("x-checksum", "1"), ("transfer-encoding", "chunked"), ("content-length", "7"), ("trailer", "x")]
+        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    client.finish_with_trailers(stream, &trailers.into_iter().collect()).unwrap();
+    assert!(written(&mut client).ends_with("\r\n\r\n0\r\nx-checksum: 1\r\n\r\n"));
+}
+
+#[test]
 fn an_aborted_stream_ends_in_trailers_that_tell_why() {
     let (mut client, invocation) = in_hand(client());
     let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };

@@ -184,27 +184,30 @@ fn poll<T: Transport>(
     let mut failure = None;
     loop {
         commands(client, cx);
-        let read = match (client.poll_output(), transport.as_deref_mut()) {
-            (Output::Event(event), _) => return Poll::Ready(Step::Event(event)),
-            (Output::Closed(reason), _) => return Poll::Ready(Step::Closed(reason, failure)),
-            (Output::Idle, _) => return Poll::Pending,
-            (Output::Transmit(_) | Output::Receive, None) => return Poll::Ready(Step::Connect),
-            (Output::Receive, Some(transport)) => transport.poll_read(cx, client.space()),
-            (Output::Transmit(slices), Some(transport)) => match transport.poll_write_vectored(cx, &slices) {
-                Poll::Ready(Ok(n)) if n > 0 => {
-                    client.sent(n);
-                    continue;
+        match client.poll_output() {
+            Output::Event(event) => return Poll::Ready(Step::Event(event)),
+            Output::Closed(reason) => return Poll::Ready(Step::Closed(reason, failure)),
+            Output::Idle => return Poll::Pending,
+            Output::Receive => {}
+            Output::Transmit(slices) => {
+                let Some(transport) = &mut transport else { return Poll::Ready(Step::Connect) };
+                match transport.poll_write_vectored(cx, &slices) {
+                    Poll::Ready(Ok(n)) if n > 0 => {
+                        client.sent(n);
+                        continue;
+                    }
+                    // The peer does not read. It may have answered all the same.
+                    Poll::Ready(result) => {
+                        failure = Some(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
+                        client.end_of_output();
+                        continue;
+                    }
+                    Poll::Pending => {}
                 }
-                // The peer does not read. It may have answered all the same.
-                Poll::Ready(result) => {
-                    failure = Some(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
-                    client.end_of_output();
-                    continue;
-                }
-                Poll::Pending => transport.poll_read(cx, client.space()),
-            },
-        };
-        match ready!(read) {
+            }
+        }
+        let Some(transport) = &mut transport else { return Poll::Ready(Step::Connect) };
+        match ready!(transport.poll_read(cx, client.space())) {
             Ok(0) => client.end_of_input(),
             Ok(n) => client.filled(n),
             Err(error) => {

@@ -5,24 +5,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
+use lambda_runtime_proto::client::Invocation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Config, Error};
 
-/// The headers of /next that a context is made of, in the order of [`Values`].
-pub(crate) static HEADERS: [HeaderName; 6] = [
-    HeaderName::from_static("lambda-runtime-deadline-ms"),
-    HeaderName::from_static("lambda-runtime-invoked-function-arn"),
-    HeaderName::from_static("lambda-runtime-trace-id"),
-    HeaderName::from_static("lambda-runtime-client-context"),
-    HeaderName::from_static("lambda-runtime-cognito-identity"),
-    HeaderName::from_static("lambda-runtime-aws-tenant-id"),
-];
-
-/// The values of [`HEADERS`], in their order.
-pub(crate) type Values<'a> = [Option<&'a [u8]>; 6];
+/// The values of the headers of /next that a context is made of.
+struct Values<'a> {
+    deadline: Option<Duration>,
+    function_arn: Option<&'a [u8]>,
+    trace_id: Option<&'a [u8]>,
+    client_context: Option<&'a [u8]>,
+    cognito_identity: Option<&'a [u8]>,
+    tenant_id: Option<&'a [u8]>,
+}
 
 /// The context of an invocation, from [the headers of /next](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next)
 /// and from the environment.
@@ -55,20 +53,42 @@ impl Context {
     ///
     /// The client context or the Cognito identity is not the JSON it should be; the error names the header.
     pub fn new(request_id: &str, env_config: Arc<Config>, headers: &HeaderMap) -> Result<Self, Error> {
-        Self::read(request_id, env_config, HEADERS.each_ref().map(|name| headers.get(name).map(HeaderValue::as_bytes)))
+        let value = |name| headers.get(name).map(HeaderValue::as_bytes).filter(|value| !value.is_empty());
+        let deadline =
+            value("lambda-runtime-deadline-ms").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        let values = Values {
+            deadline: deadline.map(Duration::from_millis),
+            function_arn: value("lambda-runtime-invoked-function-arn"),
+            trace_id: value("lambda-runtime-trace-id"),
+            client_context: value("lambda-runtime-client-context"),
+            cognito_identity: value("lambda-runtime-cognito-identity"),
+            tenant_id: value("lambda-runtime-aws-tenant-id"),
+        };
+        Ok(Self::read(request_id, env_config, values)?)
     }
 
-    pub(crate) fn read(request_id: &str, env_config: Arc<Config>, values: Values<'_>) -> Result<Self, Error> {
-        let [deadline, arn, trace_id, client_context, identity, tenant_id] =
-            values.map(|value| value.filter(|value| !value.is_empty()));
+    pub(crate) fn of(invocation: &Invocation, env_config: Arc<Config>) -> Result<Self, BadHeader> {
+        let values = Values {
+            deadline: invocation.deadline(),
+            function_arn: invocation.function_arn(),
+            trace_id: invocation.trace_id(),
+            client_context: invocation.client_context(),
+            cognito_identity: invocation.cognito_identity(),
+            tenant_id: invocation.tenant_id(),
+        };
+        Self::read(invocation.request_id(), env_config, values)
+    }
+
+    fn read(request_id: &str, env_config: Arc<Config>, values: Values<'_>) -> Result<Self, BadHeader> {
+        let deadline = values.deadline.unwrap_or_default().as_millis();
         Ok(Context {
             request_id: request_id.to_owned(),
-            deadline: deadline.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or_default(),
-            invoked_function_arn: arn.map(text).unwrap_or_default(),
-            xray_trace_id: trace_id.map(text),
-            client_context: json("lambda-runtime-client-context", client_context)?,
-            identity: json("lambda-runtime-cognito-identity", identity)?,
-            tenant_id: tenant_id.map(text),
+            deadline: u64::try_from(deadline).unwrap_or(u64::MAX),
+            invoked_function_arn: values.function_arn.map(text).unwrap_or_default(),
+            xray_trace_id: values.trace_id.map(text),
+            client_context: json("lambda-runtime-client-context", values.client_context)?,
+            identity: json("lambda-runtime-cognito-identity", values.cognito_identity)?,
+            tenant_id: values.tenant_id.map(text),
             env_config,
         })
     }
@@ -102,7 +122,7 @@ fn json<T: DeserializeOwned>(header: &'static str, value: Option<&[u8]>) -> Resu
 
 /// A header of /next that cannot be understood.
 #[derive(Debug)]
-struct BadHeader {
+pub(crate) struct BadHeader {
     header: &'static str,
     error: serde_json::Error,
 }

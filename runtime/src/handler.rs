@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::panics;
 use crate::raw::Outgoing;
 use crate::slot::{Hand, Item, Outcome};
+use crate::streaming;
 use crate::{
     Diagnostic, Error, IntoFunctionResponse, LambdaEvent, LambdaInvocation, MetadataPrelude, PlainStream, RawResponse,
 };
@@ -163,7 +164,7 @@ where
                             if !hand.leave(Outcome::Stream(head), cx) {
                                 return Poll::Ready(Ok(()));
                             }
-                            let ended = matches!(first, Some(Item::Finish));
+                            let ended = matches!(first, Some(Item::Finish(_)));
                             if let Some(item) = first {
                                 hand.push(item, cx);
                             }
@@ -191,7 +192,7 @@ enum Begun<S> {
 fn begin<B, S, D, E>(response: Outgoing<B, S>, cx: &mut Context<'_>) -> Begun<S>
 where
     B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin,
+    S: Stream<Item = Result<D, E>> + Unpin + 'static,
     D: Into<Bytes>,
     E: Into<Error>,
 {
@@ -233,15 +234,15 @@ fn prelude(mut prelude: MetadataPrelude) -> Result<Bytes, Failure> {
 
 fn poll_item<S, D, E>(stream: &mut S, cx: &mut Context<'_>) -> Poll<Item>
 where
-    S: Stream<Item = Result<D, E>> + Unpin,
+    S: Stream<Item = Result<D, E>> + Unpin + 'static,
     D: Into<Bytes>,
     E: Into<Error>,
 {
     let polled = panics::catch("the response stream", || {
-        Pin::new(stream).poll_next(cx).map(|item| match item {
+        Pin::new(&mut *stream).poll_next(cx).map(|item| match item {
             Some(Ok(data)) => Item::Chunk(data.into()),
             Some(Err(error)) => Item::Abort(error.into().into()),
-            None => Item::Finish,
+            None => Item::Finish(streaming::trailers_of(stream)),
         })
     });
     polled.unwrap_or_else(|failure| Poll::Ready(Item::Abort(failure)))
@@ -250,7 +251,7 @@ where
 /// Hands over what the stream yields, as fast as there is room, until its end.
 fn pump<S, D, E>(stream: &mut S, hand: &Hand, cx: &mut Context<'_>) -> Poll<()>
 where
-    S: Stream<Item = Result<D, E>> + Unpin,
+    S: Stream<Item = Result<D, E>> + Unpin + 'static,
     D: Into<Bytes>,
     E: Into<Error>,
 {
@@ -278,3 +279,28 @@ impl std::fmt::Display for Lost {
 }
 
 impl std::error::Error for Lost {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prelude_keeps_any_status_repeated_headers_and_cookies() {
+        let headers = [("x-part", "a"), ("x-part", "b"), ("content-type", "text/html")]
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+        let metadata = MetadataPrelude {
+            status_code: http::StatusCode::from_u16(418).unwrap(),
+            headers: headers.into_iter().collect(),
+            cookies: vec!["a=1; Secure".into(), "b=2".into()],
+        };
+        let json: serde_json::Value = serde_json::from_slice(&prelude(metadata).unwrap()).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "statusCode": 418,
+                "headers": { "x-part": ["a", "b"], "content-type": "text/html" },
+                "cookies": ["a=1; Secure", "b=2"],
+            })
+        );
+    }
+}

@@ -14,6 +14,7 @@ use tower::{Layer, Service};
 use crate::concurrent::MAX_CONCURRENCY;
 use crate::connection::Connection;
 use crate::handler::HandlerService;
+use crate::layers::TracingLayer;
 use crate::log::warn;
 use crate::panics;
 use crate::slot::Slot;
@@ -48,6 +49,7 @@ pub struct Runtime<S, X> {
     config: Arc<Config>,
     address: Option<Address>,
     pipelining: bool,
+    shows_headers: bool,
     snapstart_resources: Vec<Arc<dyn SnapStartResource>>,
 }
 
@@ -75,6 +77,7 @@ where
             config: Arc::new(Config::from_env()),
             address: None,
             pipelining: false,
+            shows_headers: false,
             snapstart_resources: Vec::new(),
         }
     }
@@ -90,12 +93,24 @@ impl<S, X> Runtime<S, X> {
         L: Layer<S>,
         L::Service: Service<LambdaInvocation, Response = (), Error = Error>,
     {
+        self.wrap(layer, true)
+    }
+
+    /// Adds a layer of our own, which does not look at the headers of /next: so they need not be put into a map.
+    #[doc(hidden)]
+    pub fn traced(self) -> Runtime<<TracingLayer as Layer<S>>::Service, X> {
+        let shows_headers = self.shows_headers;
+        self.wrap(TracingLayer::new(), shows_headers)
+    }
+
+    fn wrap<L: Layer<S>>(self, layer: L, shows_headers: bool) -> Runtime<L::Service, X> {
         Runtime {
             service: layer.layer(self.service),
             executor: self.executor,
             config: self.config,
             address: self.address,
             pipelining: self.pipelining,
+            shows_headers,
             snapstart_resources: self.snapstart_resources,
         }
     }
@@ -173,6 +188,7 @@ where
             config: self.config,
             slot: Slot::default(),
             pipelining: self.pipelining,
+            shows_headers: self.shows_headers,
             sets_trace_id: true,
             trace_id: TraceId::default(),
             served: false,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use lambda_runtime_proto::client::{Response, StreamHead};
 
 use crate::failure::Failure;
@@ -28,7 +29,8 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) enum Item {
     Chunk(Bytes),
-    Finish,
+    /// With trailers, if there are any.
+    Finish(HeaderMap),
     Abort(Failure),
 }
 
@@ -38,7 +40,7 @@ impl Item {
     fn weight(&self) -> usize {
         match self {
             Item::Chunk(data) => data.len().saturating_add(8),
-            Item::Finish | Item::Abort(_) => 0,
+            Item::Finish(_) | Item::Abort(_) => 0,
         }
     }
 }
@@ -67,6 +69,8 @@ struct State {
     /// Nothing more will be left or pushed.
     ended: bool,
     service: Option<Waker>,
+    /// The service waits for room in the queue, and not only for the end.
+    wants_room: bool,
     worker: Option<Waker>,
     /// The service is polled by the worker's own task and can go on.
     service_can_go_on: bool,
@@ -141,7 +145,7 @@ impl Slot {
     pub(crate) fn set_unwritten(&self, unwritten: usize, cx: &Context<'_>) {
         let mut state = self.state();
         state.queued = state.items.iter().map(Item::weight).sum::<usize>().saturating_add(unwritten);
-        if state.queued < MAX_QUEUED {
+        if state.queued < MAX_QUEUED && std::mem::take(&mut state.wants_room) {
             state.wake_service(cx);
         }
     }
@@ -196,13 +200,15 @@ impl Hand {
         Ok(())
     }
 
-    /// Waits until there is room for a chunk. `Ready(false)` when the response is settled: nobody wants more.
+    /// Waits until there is room for a chunk. `Ready(false)` when the response is settled: nobody wants more. Where
+    /// there is room, the end will be heard all the same.
     pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<bool> {
         let Some(mut state) = self.state().filter(|state| !state.settled) else { return Poll::Ready(false) };
+        register(&mut state.service, cx);
         if state.queued < MAX_QUEUED {
             return Poll::Ready(true);
         }
-        register(&mut state.service, cx);
+        state.wants_room = true;
         Poll::Pending
     }
 
@@ -220,5 +226,47 @@ impl Hand {
         let Some(mut state) = self.state().filter(|state| !state.settled) else { return Poll::Ready(()) };
         register(&mut state.service, cx);
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_service_on_a_task_of_its_own_hears_of_room_and_of_the_end() {
+        let woken = Arc::new(Woken::default());
+        let service = Waker::from(Arc::clone(&woken));
+        let (service, worker) = (Context::from_waker(&service), Context::from_waker(Waker::noop()));
+        let count = || woken.0.load(Ordering::Relaxed);
+        let slot = Slot::default();
+        let hand = slot.open();
+
+        assert_eq!(hand.poll_room(&service), Poll::Ready(true));
+        slot.set_unwritten(MAX_QUEUED, &worker);
+        assert_eq!(hand.poll_room(&service), Poll::Pending);
+        assert_eq!(count(), 0, "there is no room yet");
+        slot.set_unwritten(MAX_QUEUED - 1, &worker);
+        assert_eq!(count(), 1, "there is room");
+
+        // It has nothing to send at present, and waits for something else.
+        assert_eq!(hand.poll_room(&service), Poll::Ready(true));
+        slot.set_unwritten(0, &worker);
+        assert_eq!(count(), 1, "it did not ask for room");
+        slot.settle(&worker);
+        assert_eq!(count(), 2, "it is over");
+        assert_eq!(hand.poll_room(&service), Poll::Ready(false));
     }
 }

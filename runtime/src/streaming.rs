@@ -1,5 +1,6 @@
 //! Utilities for functions that stream their response.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
@@ -36,7 +37,7 @@ pub fn channel() -> (Sender, Body) {
     // With the sender's own place there is room for one chunk.
     let (data, chunks) = mpsc::channel(0);
     let (trailers_in, trailers) = oneshot::channel();
-    (Sender { data, trailers: Some(trailers_in) }, Body { source: Source::Channel { chunks, trailers } })
+    (Sender { data, trailers: Some(trailers_in) }, Source::Channel { chunks, trailers }.into())
 }
 
 /// Feeds a [`Body`]. Dropping it ends the body as complete; [`abort`](Self::abort) ends it as torn.
@@ -63,8 +64,7 @@ impl Sender {
         self.data.try_send(Ok(chunk)).map_err(|_| BodyError::new(Gone))
     }
 
-    /// Sends trailers, which follow the last chunk. Those who read the body by [`http_body::Body`] see them; Lambda has
-    /// no place for them.
+    /// Sends trailers, which follow the last chunk.
     ///
     /// # Errors
     ///
@@ -96,10 +96,12 @@ impl Sender {
 }
 
 /// A stream of bytes: the receiving half of a [`channel`], bytes that are there already, or any
-/// [`http_body::Body`].
+/// [`http_body::Body`]. Its trailers go out behind the last chunk.
 #[derive(Debug, Default)]
 pub struct Body {
     source: Source,
+    /// Those that came when it was read as a [`Stream`], which has no place for them.
+    trailers: Option<HeaderMap>,
 }
 
 #[derive(Debug)]
@@ -115,14 +117,20 @@ impl Default for Source {
     }
 }
 
+impl From<Source> for Body {
+    fn from(source: Source) -> Self {
+        Self { source, trailers: None }
+    }
+}
+
 impl Body {
-    /// The same bytes as `body`.
+    /// The same bytes and trailers as `body`.
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Error>,
     {
-        Self { source: Source::Other(body.map_err(BodyError::new).boxed_unsync()) }
+        Source::Other(body.map_err(BodyError::new).boxed_unsync()).into()
     }
 
     /// No bytes at all.
@@ -150,7 +158,7 @@ macro_rules! body_from {
         impl From<$bytes> for Body {
             fn from(bytes: $bytes) -> Self {
                 let bytes = Bytes::from(bytes);
-                Self { source: Source::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())) }
+                Source::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())).into()
             }
         }
     )*};
@@ -212,11 +220,23 @@ impl http_body::Body for Body {
 impl Stream for Body {
     type Item = Result<Bytes, BodyError>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let frame = ready!(http_body::Body::poll_frame(self, cx));
-        // Trailers are the end of the bytes.
-        Poll::Ready(frame.and_then(|frame| frame.map(|frame| frame.into_data().ok()).transpose()))
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(frame) = ready!(http_body::Body::poll_frame(self.as_mut(), cx)?) else { return Poll::Ready(None) };
+        Poll::Ready(match frame.into_data() {
+            Ok(data) => Some(Ok(data)),
+            // Trailers are the end of the bytes.
+            Err(frame) => {
+                self.trailers = frame.into_trailers().ok();
+                None
+            }
+        })
     }
+}
+
+/// The trailers of a stream that has ended: only a [`Body`] can have some.
+pub(crate) fn trailers_of<S: 'static>(stream: &mut S) -> HeaderMap {
+    let body = (stream as &mut dyn Any).downcast_mut::<Body>();
+    body.and_then(|body| body.trailers.take()).unwrap_or_default()
 }
 
 /// Why a [`Body`] failed, or why a [`Sender`] cannot send. It reads as the error that it was made of.

@@ -11,7 +11,6 @@ use lambda_runtime_proto::client::{Answer, Client, Event, Invocation, Invocation
 use tower::Service;
 
 use crate::connection::Connection;
-use crate::context::{HEADERS, Values};
 use crate::error::words;
 use crate::failure::Failure;
 use crate::handler::NotReady;
@@ -29,6 +28,8 @@ pub(crate) struct Worker<S, X: Executor> {
     pub(crate) config: Arc<Config>,
     pub(crate) slot: Slot,
     pub(crate) pipelining: bool,
+    /// Somebody may look at the headers of /next in [`LambdaInvocation::parts`].
+    pub(crate) shows_headers: bool,
     /// Set `_X_AMZN_TRACE_ID` for each invocation: right only where there is one at a time.
     pub(crate) sets_trace_id: bool,
     pub(crate) trace_id: TraceId,
@@ -89,73 +90,75 @@ where
     /// connection until the API has acknowledged the answer.
     async fn serve(&mut self, invocation: Invocation) -> Result<(), RunError> {
         let hand = self.slot.open();
-        let unpacked = unpack(&invocation, &hand, &self.config);
-        let request_id = invocation.request_id().to_owned();
+        let unpacked = unpack(&invocation, &hand, &self.config, self.shows_headers);
         let token = invocation.into_token();
         if self.sets_trace_id
             && let Ok(invocation) = &unpacked
         {
             self.trace_id.set(invocation.context.xray_trace_id.as_deref());
         }
-        let mut call = pin!(call(&mut self.service, unpacked));
-        let mut answer = pin!(answer(&mut self.connection, &self.slot, token, &request_id, self.pipelining));
         let (mut called, mut answered) = (false, false);
-        poll_fn(|cx| {
-            loop {
-                if !called && let Poll::Ready(result) = call.as_mut().poll(cx) {
-                    called = true;
-                    if let Err(failure) = hand.conclude(result, cx) {
-                        error!("a layer failed after invocation {request_id} was answered: {failure}");
+        let mut failed_late = None;
+        let served = {
+            let mut call = pin!(call(&mut self.service, unpacked));
+            let mut answer = pin!(answer(&mut self.connection, &self.slot, token, self.pipelining));
+            poll_fn(|cx| {
+                loop {
+                    if !called && let Poll::Ready(result) = call.as_mut().poll(cx) {
+                        called = true;
+                        failed_late = hand.conclude(result, cx).err();
+                    }
+                    if !answered && let Poll::Ready(result) = answer.as_mut().poll(cx) {
+                        answered = true;
+                        result?;
+                        self.slot.settle(cx);
+                    }
+                    if called && answered {
+                        return Poll::Ready(Ok(()));
+                    }
+                    if called || !self.slot.service_can_go_on() {
+                        return Poll::Pending;
                     }
                 }
-                if !answered && let Poll::Ready(result) = answer.as_mut().poll(cx) {
-                    answered = true;
-                    result?;
-                    self.slot.settle(cx);
-                    // A stream that has nothing to send would not be asked again by anybody else.
-                    if !called {
-                        continue;
-                    }
-                }
-                if called && answered {
-                    return Poll::Ready(Ok(()));
-                }
-                if called || !self.slot.service_can_go_on() {
-                    return Poll::Pending;
-                }
-            }
-        })
-        .await
+            })
+            .await
+        };
+        if let Some(failure) = failed_late {
+            let request_id = self.connection.client.request_id();
+            error!("a layer failed after invocation {request_id} was answered: {failure}");
+        }
+        served
     }
 }
 
 /// The answer to /next as layers see it.
-fn unpack(invocation: &Invocation, hand: &Hand, config: &Arc<Config>) -> Result<LambdaInvocation, Failure> {
-    let (bytes, _) = invocation.bytes();
-    let mut headers = HeaderMap::with_capacity(12);
-    let mut values: Values<'_> = Default::default();
-    for (name, value) in invocation.headers().raw() {
-        let usual =
-            HEADERS.iter().zip(&mut values).find(|(usual, _)| usual.as_str().as_bytes().eq_ignore_ascii_case(name));
-        let name = match usual {
-            Some((usual, place)) => {
-                place.get_or_insert(value);
-                Some(usual.clone())
-            }
-            None => HeaderName::from_bytes(name).ok(),
-        };
-        // Slices of the event's own memory, not copies.
-        if let (Some(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(bytes.slice_ref(value))) {
-            headers.append(name, value);
-        }
-    }
-    let context = crate::Context::read(invocation.request_id(), Arc::clone(config), values)
+fn unpack(
+    invocation: &Invocation,
+    hand: &Hand,
+    config: &Arc<Config>,
+    shows_headers: bool,
+) -> Result<LambdaInvocation, Failure> {
+    let context = crate::Context::of(invocation, Arc::clone(config))
         .map_err(|error| Failure::runtime("Runtime.BadHeader", error.to_string()))?;
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = http::StatusCode::from_u16(invocation.status()).unwrap_or_default();
-    parts.headers = headers;
+    if shows_headers {
+        parts.headers = headers(invocation);
+    }
     parts.extensions.insert(hand.clone());
     Ok(LambdaInvocation { parts, body: invocation.body(), context })
+}
+
+/// Values are slices of the event's own memory, not copies.
+fn headers(invocation: &Invocation) -> HeaderMap {
+    let (bytes, _) = invocation.bytes();
+    let field = |(name, value): (&str, &[u8])| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_maybe_shared(bytes.slice_ref(value)).ok()?))
+    };
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.extend(invocation.headers().filter_map(field));
+    headers
 }
 
 /// Calls the layered service. A panic in a layer is a failure like any other.
@@ -165,8 +168,8 @@ where
 {
     let invocation = invocation?;
     poll_fn(|cx| caught(|| service.poll_ready(cx))).await?;
-    let future = panics::catch("a layer", || service.call(invocation))?;
-    let mut future = pin!(future);
+    // It is called where it is polled, under the same guard.
+    let mut future = pin!(async { service.call(invocation).await });
     poll_fn(|cx| caught(|| future.as_mut().poll(cx))).await
 }
 
@@ -185,22 +188,22 @@ async fn answer<X: Executor>(
     connection: &mut Connection<X>,
     slot: &Slot,
     token: InvocationToken,
-    request_id: &str,
     pipelining: bool,
 ) -> Result<(), RunError> {
     let mut giving = Giving::Outcome(token);
     loop {
         let event = connection
             .event(|client, cx| {
-                giving.give(client, slot, request_id, cx);
+                giving.give(client, slot, cx);
                 if pipelining && matches!(giving, Giving::Nothing) {
                     let _ = client.next_invocation();
                 }
             })
             .await?;
         match event {
-            Event::Answered(answer) => return check(&answer, request_id),
+            Event::Answered(answer) => return check(&answer, connection.client.request_id()),
             Event::StreamTorn => {
+                let request_id = connection.client.request_id();
                 warn!("invocation {request_id}: the connection broke while the response was streamed");
                 return Ok(());
             }
@@ -217,12 +220,12 @@ enum Giving {
 }
 
 impl Giving {
-    fn give(&mut self, client: &mut Client, slot: &Slot, request_id: &str, cx: &Context<'_>) {
+    fn give(&mut self, client: &mut Client, slot: &Slot, cx: &Context<'_>) {
         loop {
             *self = match std::mem::replace(self, Giving::Nothing) {
                 Giving::Nothing => return,
                 Giving::Outcome(token) => match slot.poll_outcome(cx) {
-                    Poll::Ready(outcome) => give_outcome(client, token, outcome, request_id),
+                    Poll::Ready(outcome) => give_outcome(client, token, outcome),
                     Poll::Pending => {
                         *self = Giving::Outcome(token);
                         return;
@@ -234,11 +237,12 @@ impl Giving {
                         Ok(()) => Giving::Stream(stream),
                         Err(_) => Giving::Nothing,
                     },
-                    Poll::Ready(Item::Finish) => {
-                        let _ = client.finish(stream);
+                    Poll::Ready(Item::Finish(trailers)) => {
+                        let _ = client.finish_with_trailers(stream, &trailers);
                         Giving::Nothing
                     }
                     Poll::Ready(Item::Abort(failure)) => {
+                        let request_id = client.request_id();
                         error!("invocation {request_id} failed while its response was streamed: {failure}");
                         let _ = client.abort(stream, failure.to_proto());
                         Giving::Nothing
@@ -254,11 +258,11 @@ impl Giving {
     }
 }
 
-fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome, request_id: &str) -> Giving {
+fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome) -> Giving {
     let refused = match outcome {
         Outcome::Response(response) => client.respond(token, response).err(),
         Outcome::Failure(failure) => {
-            error!("invocation {request_id} failed: {failure}");
+            error!("invocation {} failed: {failure}", client.request_id());
             client.fail(token, failure.to_proto()).err()
         }
         Outcome::Stream(head) => match client.stream(token, head) {
@@ -268,7 +272,7 @@ fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome, r
     };
     if let Some(refused) = refused {
         let failure = Failure::runtime("Runtime.BadResponse", refused.to_string());
-        error!("invocation {request_id} failed: {failure}");
+        error!("invocation {} failed: {failure}", client.request_id());
         let _ = client.fail(refused.token, failure.to_proto());
     }
     Giving::Nothing

@@ -23,6 +23,12 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
             assert_eq!(payload_of(taken), expected.as_bytes());
         });
     }
+    let trailers = serve(r#"{"do":"stream","chunks":3,"then":"trailers"}"#);
+    survives(all, "the trailers of a body follow its last chunk", vec![trailers], false, |played| {
+        let taken = streamed(played);
+        assert_eq!(payload_of(taken), b"abc");
+        assert_eq!(taken.trailers, [("x-checksum".to_owned(), "1234".to_owned())]);
+    });
     survives(
         all,
         "a long stream is sent",

@@ -1,5 +1,7 @@
 //! The headers of an invocation, and the metadata prelude.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::HeaderValue;
 
@@ -21,7 +23,19 @@ pub fn headers(fields: &[u8]) {
     let id = invocation.request_id().to_owned();
     assert!(!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()), "{id:?} is no request id");
     assert!(invocation.headers().any(|(_, value)| value == id.as_bytes()), "{id:?} was never sent");
-    let _ = invocation.deadline();
+    // What is picked out while parsing is what a search of the headers finds.
+    for (name, picked) in [
+        ("lambda-runtime-aws-request-id", Some(id.as_bytes())),
+        ("lambda-runtime-invoked-function-arn", invocation.function_arn()),
+        ("lambda-runtime-trace-id", invocation.trace_id()),
+        ("lambda-runtime-client-context", invocation.client_context()),
+        ("lambda-runtime-cognito-identity", invocation.cognito_identity()),
+        ("lambda-runtime-aws-tenant-id", invocation.tenant_id()),
+    ] {
+        assert_eq!(picked, invocation.header(name).filter(|value| !value.is_empty()), "{name}");
+    }
+    let deadline = invocation.header("lambda-runtime-deadline-ms").and_then(|value| std::str::from_utf8(value).ok());
+    assert_eq!(invocation.deadline(), deadline.and_then(|text| text.parse().ok()).map(Duration::from_millis));
     for (name, value) in invocation.headers() {
         let found = memchr::memmem::find(fields, value).is_some() || name.eq_ignore_ascii_case("content-length");
         assert!(found, "the header {name} has a value that was never sent");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue};
 
 use super::{Client, InvocationToken, MAX_PRELUDE, Phase, ResponseStream};
 use crate::http1::{Outgoing, push_field};
@@ -169,7 +170,20 @@ impl Client {
     ///
     /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
     pub fn finish(&mut self, stream: ResponseStream) -> Result<(), Misuse> {
-        self.open_stream(&stream).ok_or(Misuse::StreamOver)?.end([]);
+        self.finish_with_trailers(stream, &HeaderMap::new())
+    }
+
+    /// Ends a streamed response that is complete with trailer fields of its own. Those that would say how the message
+    /// is framed are left out, because they cannot be true any more
+    /// (RFC 9110 [section 6.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1)).
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    pub fn finish_with_trailers(&mut self, stream: ResponseStream, trailers: &HeaderMap) -> Result<(), Misuse> {
+        let fields = trailers.iter().filter(|(name, _)| ![CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].contains(name));
+        let outgoing = self.open_stream(&stream).ok_or(Misuse::StreamOver)?;
+        outgoing.end(fields.map(|(name, value)| (name.as_str(), value.as_bytes())));
         self.phase = Phase::Idle;
         Ok(())
     }

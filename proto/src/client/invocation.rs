@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 
-use crate::http1::{Headers, Reader};
+use crate::http1::{Field, Headers, Reader};
 
 /// An invocation: the event, its headers, and the token by which it is answered once.
 ///
@@ -31,8 +30,33 @@ impl Invocation {
 
     /// `Lambda-Runtime-Deadline-Ms`, as time since the Unix epoch. `None` if it is absent or no number.
     pub fn deadline(&self) -> Option<Duration> {
-        let text = std::str::from_utf8(self.header("lambda-runtime-deadline-ms")?).ok()?;
+        let text = std::str::from_utf8(self.message.value(Known::Deadline)?).ok()?;
         text.parse().ok().map(Duration::from_millis)
+    }
+
+    /// `Lambda-Runtime-Invoked-Function-Arn`. Here and below, an empty header counts as absent.
+    pub fn function_arn(&self) -> Option<&[u8]> {
+        self.message.value(Known::FunctionArn)
+    }
+
+    /// `Lambda-Runtime-Trace-Id`, for X-Ray.
+    pub fn trace_id(&self) -> Option<&[u8]> {
+        self.message.value(Known::TraceId)
+    }
+
+    /// `Lambda-Runtime-Client-Context`: JSON.
+    pub fn client_context(&self) -> Option<&[u8]> {
+        self.message.value(Known::ClientContext)
+    }
+
+    /// `Lambda-Runtime-Cognito-Identity`: JSON.
+    pub fn cognito_identity(&self) -> Option<&[u8]> {
+        self.message.value(Known::CognitoIdentity)
+    }
+
+    /// `Lambda-Runtime-Aws-Tenant-Id`, in functions that are isolated by tenant.
+    pub fn tenant_id(&self) -> Option<&[u8]> {
+        self.message.value(Known::TenantId)
     }
 
     /// The status of the answer that brought it: 200 as a rule.
@@ -47,7 +71,7 @@ impl Invocation {
 
     /// The raw value of the first header with this name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.message.header(name)
+        self.headers().get(name)
     }
 
     /// The event: JSON as a rule.
@@ -115,59 +139,95 @@ impl fmt::Display for NoInvocation {
     }
 }
 
+/// The headers that say something about an invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    RequestId,
+    Deadline,
+    FunctionArn,
+    TraceId,
+    ClientContext,
+    CognitoIdentity,
+    TenantId,
+    InvocationId,
+}
+
+impl Known {
+    /// In the order of the variants, as the API writes them.
+    const NAMES: [&'static [u8]; 8] = [
+        b"Lambda-Runtime-Aws-Request-Id",
+        b"Lambda-Runtime-Deadline-Ms",
+        b"Lambda-Runtime-Invoked-Function-Arn",
+        b"Lambda-Runtime-Trace-Id",
+        b"Lambda-Runtime-Client-Context",
+        b"Lambda-Runtime-Cognito-Identity",
+        b"Lambda-Runtime-Aws-Tenant-Id",
+        b"Lambda-Runtime-Invocation-Id",
+    ];
+}
+
+/// Where the values of the first headers of each [`Known`] name lie, in the order of its variants.
+type Places = [Option<Range<u32>>; Known::NAMES.len()];
+
+fn places(head: &[u8], fields: &[Field]) -> Places {
+    let mut places = Places::default();
+    for Field { name, value } in fields {
+        let name = head.get(name.clone()).unwrap_or_default();
+        let known = Known::NAMES.iter().zip(&mut places).find(|(known, _)| {
+            // The length tells almost every other one apart without a comparison.
+            known.len() == name.len() && (**known == name || known.eq_ignore_ascii_case(name))
+        });
+        if let (Some((_, place @ None)), Ok(start), Ok(end)) =
+            (known, u32::try_from(value.start), u32::try_from(value.end))
+        {
+            *place = Some(start..end);
+        }
+    }
+    places
+}
+
 /// The answer to a /next.
 #[derive(Debug)]
 pub(super) struct Message {
     status: u16,
     bytes: Bytes,
     head_len: usize,
-    request_id: Range<usize>,
+    places: Places,
 }
 
 impl Message {
-    /// Takes the message that `reader` has completed, and from it the value of `Lambda-Runtime-Invocation-Id`.
-    pub(super) fn read(
-        reader: &mut Reader,
-        status: u16,
-        head_len: usize,
-    ) -> Result<(Self, Option<HeaderValue>), NoInvocation> {
+    /// Takes the message that `reader` has completed.
+    pub(super) fn read(reader: &mut Reader, status: u16, head_len: usize) -> Result<Self, NoInvocation> {
         if status == 204 {
             return Err(NoInvocation::NoContent);
         }
-        let head = reader.message().get(..head_len).unwrap_or_default();
-        let (mut request_id, mut invocation_id) = (None, None);
-        for (name, value) in Headers::of_head(head).raw() {
-            // The length tells almost every other field apart without a comparison.
-            let place = match name.len() {
-                29 if name.eq_ignore_ascii_case(b"lambda-runtime-aws-request-id") => &mut request_id,
-                28 if name.eq_ignore_ascii_case(b"lambda-runtime-invocation-id") => &mut invocation_id,
-                _ => continue,
-            };
-            place.get_or_insert(value);
+        let places = places(reader.message(), reader.fields());
+        let message = Self { status, bytes: reader.take(), head_len, places };
+        match message.value(Known::RequestId) {
+            None => Err(NoInvocation::NoRequestId),
+            Some(id) if !is_safe_in_a_path(id) => Err(NoInvocation::UnsafeRequestId(id.to_vec())),
+            Some(_) => Ok(message),
         }
-        let id = match request_id {
-            None | Some([]) => return Err(NoInvocation::NoRequestId),
-            Some(id) if !is_safe_in_a_path(id) => return Err(NoInvocation::UnsafeRequestId(id.to_vec())),
-            Some(id) => id,
-        };
-        // Both are parts of one slice, so this is the id's place in it.
-        let start = id.as_ptr().addr() - head.as_ptr().addr();
-        let request_id = start..start + id.len();
-        let invocation_id = invocation_id.filter(|id| !id.is_empty()).and_then(|id| HeaderValue::from_bytes(id).ok());
-        Ok((Self { status, bytes: reader.take(), head_len, request_id }, invocation_id))
     }
 
     pub(super) fn request_id(&self) -> &str {
-        let id = self.bytes.get(self.request_id.clone()).unwrap_or_default();
-        std::str::from_utf8(id).unwrap_or_default()
+        std::str::from_utf8(self.value(Known::RequestId).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// `Lambda-Runtime-Invocation-Id`, to be echoed.
+    pub(super) fn invocation_id(&self) -> Option<&[u8]> {
+        self.value(Known::InvocationId)
+    }
+
+    /// The value of the first such header; `None` if it is absent or empty.
+    fn value(&self, known: Known) -> Option<&[u8]> {
+        let place = self.places.get(known as usize)?.clone()?;
+        let value = self.bytes.get(usize::try_from(place.start).ok()?..usize::try_from(place.end).ok()?)?;
+        Some(value).filter(|value| !value.is_empty())
     }
 
     fn headers(&self) -> Headers<'_> {
         Headers::of_head(self.bytes.get(..self.head_len).unwrap_or_default())
-    }
-
-    pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers().get(name)
     }
 }
 

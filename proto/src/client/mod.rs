@@ -81,8 +81,8 @@ impl Config {
 /// |---|---|
 /// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`end_of_output`](Self::end_of_output), [`disconnected`](Self::disconnected), [`reconnected`](Self::reconnected) |
 /// | output | [`poll_output`](Self::poll_output) |
-/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
-/// | getters | [`queued`](Self::queued), [`unanswered`](Self::unanswered), [`awaits_answer`](Self::awaits_answer) |
+/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
+/// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`unanswered`](Self::unanswered), [`awaits_answer`](Self::awaits_answer) |
 ///
 /// Every call of `poll_output` makes progress: it consumes input, hands something out, asks for input, or tells that
 /// the connection is over; it never returns "nothing happened".
@@ -290,14 +290,13 @@ impl Client {
     }
 
     fn invocation(&mut self, head: &Reading) -> Event {
-        let (message, invocation_id) = match invocation::Message::read(&mut self.reader, head.status, head.head_len) {
-            Ok(read) => read,
+        let message = match invocation::Message::read(&mut self.reader, head.status, head.head_len) {
+            Ok(message) => message,
             Err(none) => return Event::NoInvocation(none),
         };
         self.serial += 1;
-        self.request_id.clear();
-        self.request_id.push_str(message.request_id());
-        self.invocation_id = invocation_id;
+        message.request_id().clone_into(&mut self.request_id);
+        self.invocation_id = message.invocation_id().and_then(|id| http::HeaderValue::from_bytes(id).ok());
         self.phase = Phase::InHand;
         Event::Invocation(Invocation::new(InvocationToken::new(self.machine, self.serial), message))
     }
@@ -375,6 +374,11 @@ impl Client {
         self.unanswered
             .iter()
             .map(|request| Unanswered { endpoint: request.endpoint, can_be_sent_again: request.outgoing.can_rewind() })
+    }
+
+    /// The id of the invocation that was handed out last, empty before the first: for messages about it.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
     }
 
     /// Bytes of response chunks that wait to be written, framing included. Give no more [chunks](Self::chunk) while

@@ -1,8 +1,12 @@
 //! A message's head: where it ends, what it says about the framing of what follows, and its fields.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use crate::{Limits, PeerError};
+
+/// What a response begins with.
+const VERSION: &[u8] = b"HTTP/1.";
 
 /// Which kind of message is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,27 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
+/// Where a field's name and its trimmed value lie in the head.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    pub(crate) name: Range<usize>,
+    pub(crate) value: Range<usize>,
+}
+
+/// The head at the start of `bytes`, if it lies there whole, as a rule it does, and nothing is wrong with it. If not,
+/// [`find_end`] and [`parse`] tell. Its fields' places are left in `fields`.
+pub(crate) fn parse_whole(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Option<Head> {
+    if role == Role::Response && !bytes.starts_with(VERSION) {
+        return None;
+    }
+    let head = lex(role, bytes.get(..limits.head).unwrap_or(bytes), limits, fields).ok()?;
+    // httparse would pass over empty lines in front, and take LF alone for the end of a line.
+    let starts_well = bytes.first().is_some_and(|first| !first.is_ascii_whitespace());
+    let ends = |end: usize, with: &[u8]| bytes.get(..end).is_some_and(|lines| lines.ends_with(with));
+    let lines_end_well = fields.iter().all(|field| ends(field.name.start, b"\r\n"));
+    (starts_well && lines_end_well && ends(head.len, b"\r\n\r\n")).then_some(head)
+}
+
 /// The length of the head at the start of `bytes`, once all of it is there. `scanned` remembers, from call to call,
 /// how far the search came.
 pub(crate) fn find_end(
@@ -46,7 +71,6 @@ pub(crate) fn find_end(
     scanned: &mut usize,
     limits: &Limits,
 ) -> Result<Option<usize>, PeerError> {
-    const VERSION: &[u8] = b"HTTP/1.";
     if role == Role::Response
         && let Some(at) = bytes.iter().zip(VERSION).position(|(found, wanted)| found != wanted)
     {
@@ -73,13 +97,21 @@ pub(crate) fn find_empty_line(bytes: &[u8], scanned: &mut usize) -> Result<Optio
     Ok(None)
 }
 
-/// Parses a whole head, as [`find_end`] delimits it.
-pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits) -> Result<Head, PeerError> {
+/// Parses a whole head, as [`find_end`] delimits it, and leaves its fields' places in `fields`.
+pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Result<Head, PeerError> {
+    match lex(role, bytes, limits, fields)? {
+        head if head.len == bytes.len() => Ok(head),
+        // Cannot be: both stop at the first empty line.
+        _ => Err(PeerError::MalformedHead(httparse::Error::NewLine)),
+    }
+}
+
+fn lex(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Result<Head, PeerError> {
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; Limits::MAX_HEADERS];
     let storage = storage.get_mut(..max).unwrap_or_default();
     let config = httparse::ParserConfig::default();
-    let (consumed, version, start_line, fields) = match role {
+    let (consumed, version, start_line, found) = match role {
         Role::Response => {
             let mut response = httparse::Response::new(&mut []);
             let consumed = config.parse_response_with_uninit_headers(&mut response, bytes, storage);
@@ -97,17 +129,23 @@ pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits) -> Result<Head, P
             (consumed, request.version, start_line, request.headers)
         }
     };
-    match consumed {
-        Ok(httparse::Status::Complete(len)) if len == bytes.len() => {}
-        // Cannot be: both stop at the first empty line.
-        Ok(_) => return Err(PeerError::MalformedHead(httparse::Error::NewLine)),
+    let len = match consumed {
+        Ok(httparse::Status::Complete(len)) => len,
+        Ok(httparse::Status::Partial) => return Err(PeerError::MalformedHead(httparse::Error::NewLine)),
         Err(httparse::Error::TooManyHeaders) => return Err(PeerError::TooManyHeaders(max)),
         Err(error) => return Err(PeerError::MalformedHead(error)),
-    }
+    };
+    let place = |part: &[u8]| {
+        // Both are parts of one slice.
+        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+        start..start + part.len()
+    };
+    fields.clear();
+    fields.extend(found.iter().map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) }));
     let http_1_1 = version == Some(1);
-    let said = Said::read(fields, http_1_1)?;
+    let said = Said::read(found, http_1_1)?;
     Ok(Head {
-        len: bytes.len(),
+        len,
         framing: said.framing(&start_line)?,
         keep_alive: http_1_1 && !said.close,
         expects_continue: http_1_1 && said.expects_continue,
@@ -169,10 +207,11 @@ impl Said {
 
 /// Digits only: no sign, no space, no list.
 fn decimal(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(value).ok()?.parse().ok()
+    let append = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    value.iter().try_fold(0, append).filter(|_| !value.is_empty())
 }
 
 /// The fields of a head or trailer section, in the order they came.
@@ -201,27 +240,15 @@ impl<'a> Headers<'a> {
     }
 }
 
-impl<'a> Headers<'a> {
-    /// The fields with their names as bytes, which spares their check for UTF-8.
-    pub fn raw(mut self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        std::iter::from_fn(move || self.next_raw())
-    }
-
-    fn next_raw(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        let end = memchr::memchr(b'\n', self.rest)?;
-        let (line, rest) = self.rest.split_at_checked(end + 1)?;
-        self.rest = rest;
-        let colon = memchr::memchr(b':', line)?;
-        Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii()))
-    }
-}
-
 impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, value) = self.next_raw()?;
-        Some((std::str::from_utf8(name).ok()?, value))
+        let end = memchr::memchr(b'\n', self.rest)?;
+        let (line, rest) = self.rest.split_at_checked(end + 1)?;
+        self.rest = rest;
+        let colon = memchr::memchr(b':', line)?;
+        Some((std::str::from_utf8(line.get(..colon)?).ok()?, line.get(colon + 1..)?.trim_ascii()))
     }
 }
 

@@ -9,6 +9,6 @@ mod reader;
 pub use head::Headers;
 pub use outgoing::Slices;
 
-pub(crate) use head::{Role, StartLine};
+pub(crate) use head::{Field, Role, StartLine};
 pub(crate) use outgoing::{Outgoing, push_field};
 pub(crate) use reader::{Reader, Step};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::body::{Body, Found};
-use super::head::{self, Framing, Head, Role, StartLine};
+use super::head::{self, Field, Framing, Head, Role, StartLine};
 use super::input::Input;
 use crate::{Limits, Part, PeerError};
 
@@ -19,6 +19,8 @@ pub(crate) struct Reader {
     /// Initialised storage; valid up to `filled`.
     message: Vec<u8>,
     filled: usize,
+    /// Of the head that was parsed last.
+    fields: Vec<Field>,
     trailers: Vec<u8>,
     state: State,
     end_of_input: bool,
@@ -66,6 +68,7 @@ impl Reader {
             input: Input::new(),
             message: Vec::new(),
             filled: 0,
+            fields: Vec::new(),
             trailers: Vec::new(),
             state: State::BEFORE_HEAD,
             end_of_input: false,
@@ -154,14 +157,26 @@ impl Reader {
                         *scanned = 0;
                         continue;
                     }
-                    let Some(len) = head::find_end(self.role, input, scanned, &self.limits)? else {
-                        return match (self.end_of_input, input.is_empty() && *interim == 0) {
-                            (true, true) => Ok(Step::Closed),
-                            (true, false) => Err(PeerError::UnexpectedEnd(Part::Head)),
-                            (false, _) => Ok(Step::NeedInput),
-                        };
+                    if input.is_empty() && !self.end_of_input {
+                        return Ok(Step::NeedInput);
+                    }
+                    let (role, limits, fields) = (self.role, &self.limits, &mut self.fields);
+                    // One try only, so that a head that comes bit by bit is not parsed again and again.
+                    let at_once = if *scanned == 0 { head::parse_whole(role, input, limits, fields) } else { None };
+                    let head = match at_once {
+                        Some(head) => head,
+                        None => match head::find_end(role, input, scanned, limits)? {
+                            Some(len) => head::parse(role, input.get(..len).unwrap_or_default(), limits, fields)?,
+                            None => {
+                                return match (self.end_of_input, input.is_empty() && *interim == 0) {
+                                    (true, true) => Ok(Step::Closed),
+                                    (true, false) => Err(PeerError::UnexpectedEnd(Part::Head)),
+                                    (false, _) => Ok(Step::NeedInput),
+                                };
+                            }
+                        },
                     };
-                    let head = head::parse(self.role, input.get(..len).unwrap_or_default(), &self.limits)?;
+                    let len = head.len;
                     match head.start_line {
                         StartLine::Response { status: 101 } => return Err(PeerError::SwitchingProtocols),
                         StartLine::Response { status: 100..=199 } => {
@@ -211,6 +226,11 @@ impl Reader {
                 },
             }
         }
+    }
+
+    /// Where the fields lie in the head that was parsed last.
+    pub(crate) fn fields(&self) -> &[Field] {
+        &self.fields
     }
 
     /// The message so far: its head, and what has come of its body behind it.
