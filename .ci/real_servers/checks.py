@@ -99,11 +99,6 @@ def serves_four_at_once(server: Server) -> None:
         raise Failure(f"four that wait for a second each took {seconds:.2f} s together")
 
 
-def streams_some_words(server: Server) -> None:
-    answer = server.invoke({"do": "stream"})
-    expect((answer.status, answer.payload()), (200, "some words"))
-
-
 def keeps_four_connections(server: Server) -> None:
     expect_waited(server, {"n": 0})
     before = server.function_connections()
@@ -111,10 +106,6 @@ def keeps_four_connections(server: Server) -> None:
     with ThreadPoolExecutor(8) as callers:
         list(callers.map(lambda n: expect_waited(server, {"n": n}), range(1, 201)))
     expect(f"afterwards {server.function_connections()}", f"afterwards {before}")
-
-
-def waits(server: Server) -> None:
-    expect_waited(server, {"wait_ms": 1})
 
 
 def expect_waited(server: Server, event: dict[str, int]) -> None:
@@ -144,16 +135,18 @@ ONE_AT_A_TIME: dict[str, dict[str, Check]] = {
 MANY_AT_ONCE: dict[str, dict[str, Check]] = {
     "concurrency": {
         "four at once": serves_four_at_once,
-        "error": survives({"do": "error"}, error("asked to fail", r".+", "Function.Error"), waits),
-        "panic": survives({"do": "panic"}, error("asked to panic", r"Function\.Panic", "Function.Panic"), waits),
-        "stream": streams_some_words,
-        "torn stream": survives(
-            # Here the trailers reach the caller, in place of what was streamed before.
-            {"do": "stream", "fail": True},
-            error("the source of words ran dry", r".+", "Function.Error"),
-            waits,
-        ),
         "200 on four connections": keeps_four_connections,
+    },
+    "failures": {
+        "error": survives({"do": "error"}, error("asked to fail", r".+", "Function.Error"), echoes),
+        "panic": survives({"do": "panic"}, error("asked to panic", r"Function\.Panic", "Function.Panic"), echoes),
+    },
+    "streaming": {
+        "stream": streams,
+        # Here the trailers reach the caller, in place of what was streamed before.
+        "torn stream": survives(
+            {"fail": True}, error("the source of words ran dry", r".+", "Function.Error"), streams
+        ),
     },
 }
 CHECKS: tuple[tuple[type[Server], dict[str, dict[str, Check]]], ...] = (

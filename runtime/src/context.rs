@@ -99,11 +99,18 @@ impl Context {
     }
 
     /// The time left until the deadline: zero when it has passed, `None` if the API gave none.
+    ///
+    /// One that passed more than a day ago counts as none: no invocation lasts that long, and `cargo lambda watch` gives
+    /// the length of the invocation where its end should be.
     pub fn remaining_time(&self) -> Option<Duration> {
-        let remaining = self.deadline().duration_since(SystemTime::now());
-        (self.deadline > 0).then(|| remaining.unwrap_or_default())
+        match self.deadline().duration_since(SystemTime::now()) {
+            Ok(remaining) => Some(remaining),
+            Err(passed) => (passed.duration() < DAY).then_some(Duration::ZERO),
+        }
     }
 }
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn text(value: &[u8]) -> String {
     std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
@@ -244,9 +251,21 @@ mod tests {
         assert_eq!((odd.deadline, odd.invoked_function_arn.as_str()), (0, "arn:\u{fffd}"));
         let far = context(&[("lambda-runtime-deadline-ms", b"18446744073709551615")]).unwrap();
         assert!(far.remaining_time() > Some(Duration::from_secs(60)));
-        let past = context(&[("lambda-runtime-deadline-ms", b"1")]).unwrap();
-        assert_eq!(past.remaining_time(), Some(Duration::ZERO));
         assert_eq!(odd.remaining_time(), None);
+    }
+
+    #[test]
+    fn a_deadline_that_passed_long_ago_is_none() {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let remaining = |deadline: Duration| {
+            let deadline = deadline.as_millis().try_into().unwrap();
+            Context { deadline, ..Context::default() }.remaining_time()
+        };
+        assert_eq!(remaining(now - Duration::from_secs(1)), Some(Duration::ZERO));
+        assert_eq!(remaining(now - DAY + Duration::from_secs(60)), Some(Duration::ZERO));
+        assert_eq!(remaining(now - DAY), None);
+        assert_eq!(remaining(Duration::from_secs(600)), None);
+        assert!(remaining(now + DAY) > Some(Duration::ZERO));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{BadEvent, Error};
 
 /// What went wrong in an invocation: its type and its words, as the caller of the function sees them.
 ///
@@ -64,6 +64,9 @@ fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (d
 fn type_of(error: &(dyn StdError + 'static)) -> Option<String> {
     if error.is::<std::io::Error>() {
         return Some(type_name::<std::io::Error>().to_owned());
+    }
+    if error.is::<BadEvent>() {
+        return Some(BadEvent::ERROR_TYPE.to_owned());
     }
     let debug = format!("{error:?}");
     let end = debug.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(debug.len());

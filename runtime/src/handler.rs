@@ -15,9 +15,10 @@ use pin_project_lite::pin_project;
 use serde::{Deserialize, Serialize};
 use tower::Service;
 
+use crate::event;
 use crate::failure::Failure;
 use crate::panics;
-use crate::raw::{EventDeserializer, Outgoing};
+use crate::raw::Outgoing;
 use crate::slot::{Hand, Item, Outcome};
 use crate::streaming;
 use crate::{
@@ -71,9 +72,10 @@ where
             return HandlerFuture { hand: None, stage: Stage::Settling };
         };
         tracing::trace!(body = %String::from_utf8_lossy(&body), "raw JSON event received from Lambda");
-        let stage = match decode(&body) {
+        let stage = match panics::catch("decoding the event", || event::decode(&body)) {
             Err(failure) => Stage::Failed { failure: Some(failure) },
-            Ok(payload) => {
+            Ok(Err(error)) => Stage::Failed { failure: Some(error.into()) },
+            Ok(Ok(payload)) => {
                 // The event's memory can be used again while the handler runs.
                 drop(body);
                 let event = LambdaEvent { payload, context };
@@ -98,25 +100,6 @@ impl std::fmt::Display for NotReady {
 }
 
 impl std::error::Error for NotReady {}
-
-/// The path in the event is traced only when it is needed to explain a failure: it costs as much as the decoding.
-fn decode<A: for<'de> Deserialize<'de>>(event: &[u8]) -> Result<A, Failure> {
-    let error = match panics::catch("decoding the event", || A::deserialize(EventDeserializer(event)))? {
-        Ok(payload) => return Ok(payload),
-        Err(error) => error,
-    };
-    let wanted = std::any::type_name::<A>();
-    let traced = panics::catch("decoding the event", || {
-        serde_path_to_error::deserialize::<_, A>(&mut serde_json::Deserializer::from_slice(event)).err()
-    });
-    let message = match traced {
-        Ok(Some(traced)) if traced.path().iter().next().is_some() => {
-            format!("the event does not fit {wanted}: at {}: {}", traced.path(), traced.inner())
-        }
-        _ => format!("the event does not fit {wanted}: {error}"),
-    };
-    Err(Failure::runtime("Runtime.BadEvent", message))
-}
 
 pin_project! {
     /// The future of [`HandlerService`].

@@ -44,7 +44,7 @@ pub use config::Config;
 pub use context::{ClientApplication, ClientContext, CognitoIdentity, Context};
 pub use diagnostic::Diagnostic;
 pub use error::{Error, RunError};
-pub use event::{LambdaEvent, LambdaInvocation};
+pub use event::{BadEvent, LambdaEvent, LambdaInvocation};
 pub use executor::{Executor, Spawn, Transport, panics_as_words};
 pub use handler::{HandlerFuture, HandlerService};
 pub use raw::{PlainStream, RawEvent, RawResponse};

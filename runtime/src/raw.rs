@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 
+use crate::event::decode;
 use crate::streaming::Body;
-use crate::{Error, FunctionResponse, IntoFunctionResponse, StreamResponse};
+use crate::{BadEvent, Error, FunctionResponse, IntoFunctionResponse, StreamResponse};
 
 /// An event as the bytes that it came as, JSON or not.
 ///
@@ -23,6 +24,39 @@ use crate::{Error, FunctionResponse, IntoFunctionResponse, StreamResponse};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RawEvent(pub Bytes);
+
+impl RawEvent {
+    /// Decodes the event as JSON, as any other payload is decoded; but what it is decoded into may borrow from it. Text
+    /// with an escape in it cannot be borrowed: a `Cow` takes it either way.
+    ///
+    /// ```
+    /// use std::borrow::Cow;
+    ///
+    /// use lambda_runtime_core::{Error, LambdaEvent, RawEvent};
+    /// use serde::Deserialize;
+    /// use serde_json::value::RawValue;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Order<'e> {
+    ///     #[serde(borrow)]
+    ///     item: Cow<'e, str>,
+    ///     #[serde(borrow)]
+    ///     details: &'e RawValue,
+    /// }
+    ///
+    /// async fn handler(event: LambdaEvent<RawEvent>) -> Result<String, Error> {
+    ///     let order: Order<'_> = event.payload.json()?;
+    ///     Ok(format!("{}, and {} bytes about it", order.item, order.details.get().len()))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The event is not the JSON of a `T`. It is the error that an event of another type than the handler's ends with.
+    pub fn json<'e, T: Deserialize<'e>>(&'e self) -> Result<T, BadEvent> {
+        decode(&self.0)
+    }
+}
 
 /// The name by which [`RawEvent`] asks for the bytes; no type in Rust has it.
 const RAW: &str = "lambda-runtime::RawEvent";

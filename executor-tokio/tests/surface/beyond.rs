@@ -1,19 +1,25 @@
 //! A use of every public item that `lambda_runtime` does not have. The same text for every executor.
 
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::future::pending;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use lambda_runtime::layers::{DeadlineLayer, TracingLayer};
 use lambda_runtime::streaming::{Body, BodyError};
-use lambda_runtime::tower::Layer as _;
+use lambda_runtime::tower::{Layer as _, ServiceExt as _};
 use lambda_runtime::{
-    Address, ClientApplication, ClientContext, CognitoIdentity, Context, Error, FunctionResponse, IntoFunctionResponse,
-    LambdaEvent, PlainStream, RawEvent, RawResponse, RunError, Runtime, run, service_fn,
+    Address, BadEvent, ClientApplication, ClientContext, CognitoIdentity, Context, Diagnostic, Error, Executor as _,
+    FunctionResponse, IntoFunctionResponse, LambdaEvent, LambdaInvocation, PlainStream, RawEvent, RawResponse,
+    RunError, Runtime, run, service_fn,
 };
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use crate::items::runtime::invocation;
 use crate::{block_on, echo};
 
 #[test]
@@ -36,6 +42,39 @@ fn events_and_responses_need_not_be_json() {
     let PlainStream { content_type, stream } = PlainStream::new(content_type, Body::from(body));
     let response = PlainStream { content_type, stream }.into_response();
     assert!(matches!(response, FunctionResponse::StreamingResponse(_)));
+}
+
+#[test]
+fn what_an_event_is_decoded_into_may_borrow_from_it() {
+    #[derive(Debug, Deserialize)]
+    struct Order<'e> {
+        item: &'e str,
+        #[serde(borrow)]
+        note: Cow<'e, str>,
+        #[serde(borrow)]
+        details: &'e RawValue,
+    }
+
+    async fn handler(event: LambdaEvent<RawEvent>) -> Result<String, Error> {
+        let Order { item, note, details } = event.payload.json()?;
+        let borrowed = [item, details.get()].map(|text| event.payload.0.as_ptr_range().contains(&text.as_ptr()));
+        Ok(format!("{item}; {note}; {details}; {borrowed:?}"))
+    }
+
+    let _ = || run(service_fn(handler));
+    let answer = |event: &'static str| {
+        block_on(handler(LambdaEvent::new(RawEvent(Bytes::from(event)), Context::default()))).map_err(Diagnostic::from)
+    };
+    let order = answer(r#"{"item":"pear","note":"\"ripe\"","details":{ "a" : 1 }}"#).unwrap();
+    assert_eq!(order, r#"pear; "ripe"; { "a" : 1 }; [true, true]"#);
+    let error = answer(r#"{"item":7}"#).unwrap_err();
+    assert_eq!(error.error_type, "Runtime.BadEvent");
+    assert!(error.error_message.contains("Order"), "{error:?}");
+    assert!(error.error_message.contains("at item: invalid type: integer `7`"), "{error:?}");
+
+    let error: BadEvent = RawEvent(Bytes::from("7 8")).json::<u8>().unwrap_err();
+    assert_eq!(error.to_string(), "the event does not fit u8: trailing characters at line 1 column 3");
+    assert_eq!(Diagnostic::from(error).error_type, "Runtime.BadEvent");
 }
 
 #[test]
@@ -66,8 +105,13 @@ fn a_runtime_can_be_pointed_at_an_api() {
 fn a_context_tells_how_much_time_is_left() {
     let mut context = Context::default();
     assert_eq!(context.remaining_time(), None);
-    context.deadline = 1;
-    assert_eq!(context.remaining_time(), Some(Duration::ZERO));
+    context.deadline = in_ms(Duration::from_secs(60));
+    assert!(context.remaining_time() > Some(Duration::ZERO));
+}
+
+/// As a deadline: so long from now.
+fn in_ms(time: Duration) -> u64 {
+    (SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + time).as_millis().try_into().unwrap()
 }
 
 #[test]
@@ -88,6 +132,27 @@ fn an_invocation_can_be_ended_before_its_deadline() {
         Runtime::new(service_fn(echo)).layer(layer.clone()).layer(TracingLayer::new()).run()
     };
     let _ = DeadlineLayer::new(Duration::ZERO).layer(service_fn(echo)).clone();
+
+    let never = service_fn(async |_: LambdaInvocation| pending::<Result<(), Error>>().await);
+    let mut invocation = invocation();
+    invocation.context.deadline = in_ms(Duration::from_millis(50));
+    let ended = block_on(DeadlineLayer::new(Duration::from_millis(100)).layer(never).oneshot(invocation));
+    assert!(ended.unwrap_err().to_string().contains("100 ms before its deadline"));
+}
+
+#[test]
+fn an_invocation_without_a_deadline_that_makes_sense_takes_its_time() {
+    // Long enough for a deadline that counts to come first.
+    let slow = service_fn(async |_: LambdaInvocation| {
+        crate::Named.sleep(Duration::from_millis(20)).await;
+        Ok::<(), Error>(())
+    });
+    // None, the length of an invocation, and the deadline in AWS's documentation.
+    for deadline in [0, 600_000, 1_542_409_706_888] {
+        let mut invocation = invocation();
+        invocation.context.deadline = deadline;
+        block_on(DeadlineLayer::new(Duration::ZERO).layer(slow).oneshot(invocation)).unwrap();
+    }
 }
 
 #[test]

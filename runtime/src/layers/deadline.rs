@@ -12,7 +12,8 @@ use tower::{Layer, Service};
 use crate::{Error, Executor, LambdaInvocation};
 
 /// Ends an invocation shortly before its deadline, with an error that says so, where Lambda would end the process
-/// without a word. A response that is being streamed ends as torn.
+/// without a word. A response that is being streamed ends as torn. Without a deadline that makes sense, as
+/// [`Context::remaining_time`](crate::Context::remaining_time) has it, an invocation takes the time that it takes.
 ///
 /// The executors' crates name it `layers::DeadlineLayer`:
 ///
@@ -82,7 +83,7 @@ pin_project! {
     pub struct DeadlineFuture<F, Sleep> {
         #[pin]
         inner: F,
-        // `None` where the API gave no deadline.
+        // `None` where there is no deadline.
         #[pin]
         sleep: Option<Sleep>,
         margin: Duration,

@@ -1,12 +1,10 @@
 //! A span around each invocation.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
 use tower::{Layer, Service};
-use tracing::Span;
+use tracing::instrument::Instrumented;
+use tracing::{Instrument as _, Span};
 
 use crate::{Error, LambdaInvocation};
 
@@ -41,7 +39,7 @@ where
 {
     type Response = ();
     type Error = Error;
-    type Future = Traced<S::Future>;
+    type Future = Instrumented<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
@@ -50,26 +48,7 @@ where
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let span = request_span(&invocation.context);
         // Spans that the inner services open have this one as their parent.
-        let inner = span.in_scope(|| self.inner.call(invocation));
-        Traced { inner, span }
-    }
-}
-
-pin_project! {
-    /// The future of [`TracingService`].
-    pub struct Traced<F> {
-        #[pin]
-        inner: F,
-        span: Span,
-    }
-}
-
-impl<F: Future> Future for Traced<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        this.span.in_scope(|| this.inner.poll(cx))
+        span.in_scope(|| self.inner.call(invocation)).instrument(span)
     }
 }
 

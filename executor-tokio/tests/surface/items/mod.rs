@@ -12,12 +12,13 @@ mod handlers;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 mod responses;
-mod runtime;
+pub(crate) mod runtime;
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod shutdown;
 mod streams;
 #[cfg(feature = "tracing")]
 mod tracing;
+mod traits;
 
 use lambda_runtime::{Error, LambdaEvent};
 use serde::{Deserialize, Serialize};
