@@ -1,4 +1,4 @@
-//! Run AWS Lambda functions on tokio.
+//! Run AWS Lambda functions on tokio: this crate is [`lambda_runtime_core`] with tokio's sockets, clock and signals.
 //!
 //! ```no_run
 //! use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn};
@@ -17,6 +17,40 @@
 //!
 //! A function written for `lambda_runtime` switches in its `Cargo.toml`:
 //! `lambda_runtime = { package = "lambda-runtime-tokio", … }`.
+//!
+//! [`Runtime`] adds layers, and is pointed at an API of one's own: at `lambda-runtime-emulator`, in a test.
+//!
+//! ```
+//! use lambda_runtime_emulator::Emulator;
+//! use lambda_runtime_tokio::layers::TracingLayer;
+//! use lambda_runtime_tokio::{Error, LambdaEvent, Runtime, service_fn};
+//!
+//! async fn shout(event: LambdaEvent<String>) -> Result<String, Error> {
+//!     Ok(event.payload.to_uppercase())
+//! }
+//!
+//! // The test's own thread blocks, so the function needs another one.
+//! #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+//! async fn main() -> Result<(), Error> {
+//!     let emulator = Emulator::start()?;
+//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(emulator.endpoint().parse()?);
+//!     tokio::spawn(runtime.run());
+//!
+//!     assert_eq!(emulator.invoke(r#""hello""#)?.text(), r#""HELLO""#);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
+//! | `tokio-extras` (default) | the features of tokio that `lambda_runtime` turns on: `macros`, `rt-multi-thread`, `sync`, `io-util` |
+//! | `opentelemetry` | `layers::OpenTelemetryLayer` |
+//! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
+//! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler`, on Unix |
+//! | `concurrency-tokio` | nothing: `run_concurrent` is always there. What asked `lambda_runtime` for it need not change |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
