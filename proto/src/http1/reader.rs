@@ -130,7 +130,7 @@ impl Reader {
         self.end_of_input = true;
     }
 
-    /// Undecoded bytes are left, or the message at hand is incomplete.
+    /// No undecoded bytes are left, and no message is incomplete.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.input.bytes().is_empty() && matches!(self.state, State::Head { interim: 0, .. })
     }
