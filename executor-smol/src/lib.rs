@@ -1,5 +1,4 @@
-//! Run AWS Lambda functions on smol: this crate is [`lambda_runtime_core`] with smol's sockets, clock and signals, and
-//! nothing of tokio.
+//! Run AWS Lambda functions on smol.
 //!
 //! ```no_run
 //! use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn};
@@ -14,6 +13,9 @@
 //!     Ok(json!({ "message": format!("Hello, {name}!") }))
 //! }
 //! ```
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //!
 //! [`Runtime`] adds layers, and is pointed at an API of one's own: at `lambda-runtime-emulator`, in a test.
 //!
@@ -45,9 +47,6 @@
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
 //! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler`, on Unix |
 //! | `concurrency-tokio` | nothing: `run_concurrent` is always there. What asked `lambda_runtime` for it need not change |
-
-#![forbid(unsafe_code)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod signals;

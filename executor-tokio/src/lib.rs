@@ -1,4 +1,4 @@
-//! Run AWS Lambda functions on tokio: this crate is [`lambda_runtime_core`] with tokio's sockets, clock and signals.
+//! Run AWS Lambda functions on tokio.
 //!
 //! ```no_run
 //! use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn};
@@ -17,6 +17,9 @@
 //!
 //! A function written for `lambda_runtime` switches in its `Cargo.toml`:
 //! `lambda_runtime = { package = "lambda-runtime-tokio", … }`.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //!
 //! [`Runtime`] adds layers, and is pointed at an API of one's own: at `lambda-runtime-emulator`, in a test.
 //!
@@ -51,9 +54,6 @@
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
 //! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler`, on Unix |
 //! | `concurrency-tokio` | nothing: `run_concurrent` is always there. What asked `lambda_runtime` for it need not change |
-
-#![forbid(unsafe_code)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod signals;
