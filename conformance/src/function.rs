@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -34,6 +36,9 @@ impl lambda_runtime_core::serde::Serialize for Answer {
 
 /// Does what the event's `do` says, and echoes an event without.
 pub async fn handle(event: LambdaEvent<Value>) -> Reply {
+    if let Some(milliseconds) = event.payload["after_ms"].as_u64() {
+        Timer::after(Duration::from_millis(milliseconds)).await;
+    }
     let number = |name: &str| usize::try_from(event.payload[name].as_u64().unwrap_or_default()).unwrap();
     let buffered = |value| Ok(FunctionResponse::BufferedResponse(Answer::Json(value)));
     match event.payload["do"].as_str() {
@@ -66,6 +71,39 @@ pub async fn handle(event: LambdaEvent<Value>) -> Reply {
             Ok(FunctionResponse::StreamingResponse(response))
         }
         Some(other) => panic!("no such thing to do: {other}"),
+    }
+}
+
+/// Is ready after a time, on any executor.
+struct Timer(Arc<Mutex<Timing>>);
+
+#[derive(Default)]
+struct Timing {
+    over: bool,
+    waker: Option<Waker>,
+}
+
+impl Timer {
+    fn after(duration: Duration) -> Self {
+        let timing = Arc::new(Mutex::new(Timing::default()));
+        let on_thread = Arc::clone(&timing);
+        std::thread::spawn(move || {
+            std::thread::sleep(duration);
+            let mut timing = on_thread.lock().unwrap();
+            timing.over = true;
+            timing.waker.take().map(Waker::wake)
+        });
+        Self(timing)
+    }
+}
+
+impl Future for Timer {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut timing = self.0.lock().unwrap();
+        timing.waker = Some(cx.waker().clone());
+        if timing.over { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lambda_runtime_emulator::{Emulator, Fault};
+use lambda_runtime_emulator::{Emulator, Endpoint, Fault};
 
 const API: &str = "AWS_LAMBDA_RUNTIME_API";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -92,6 +92,19 @@ fn a_concurrency_that_is_no_number_is_reported_as_a_failed_start() {
         let reported = emulator.observed().init_errors;
         assert_eq!(reported.len(), 1, "{reported:?}");
         assert_eq!(reported[0].error_type(), "Runtime.BadConcurrency");
+    }
+}
+
+#[test]
+fn one_worker_ends_as_a_function_of_one_worker_does() {
+    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
+        let broken: Fault =
+            r#"next: answer 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
+        let emulator = Emulator::builder().faults([broken]).start().unwrap();
+        let Ended { code, stderr } = Process::start(program, &[(API, emulator.endpoint())]).end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("500 Broken: beyond repair") && !stderr.contains("worker"), "{stderr}");
+        assert_eq!(emulator.observed().requests(Endpoint::Next), 1);
     }
 }
 

@@ -160,19 +160,25 @@ impl Spawn for Tokio {
     type Task<T: Send + 'static> = Task<T>;
 
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Task<T> {
-        Task(tokio::spawn(task))
+        Task(tokio::spawn(panics_as_words(task)))
     }
 }
 
 /// A tokio task, as a [`Spawn::Task`].
 #[derive(Debug)]
-pub struct Task<T>(tokio::task::JoinHandle<T>);
+pub struct Task<T>(tokio::task::JoinHandle<Result<T, String>>);
 
 impl<T> Future for Task<T> {
     type Output = Result<T, String>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(|error| error.to_string())
+        Pin::new(&mut self.0).poll(cx).map(|joined| joined.unwrap_or_else(|error| Err(error.to_string())))
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

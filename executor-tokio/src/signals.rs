@@ -6,7 +6,7 @@ use std::task::Poll;
 use lambda_runtime_core::shutdown::{prepare, run_hook_and_exit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Error, Signal, Spawn, Tokio};
+use crate::{Error, Signal, Tokio};
 
 /// Registers what makes Lambda announce the end of the process, and returns a future that completes when it does so,
 /// by SIGTERM, or by SIGINT in a terminal. The process does not end by itself: that is up to the caller, who has some
@@ -58,7 +58,7 @@ where
     match graceful_shutdown().await {
         Ok(signal) => {
             let task = async move { run_hook_and_exit(signal.await, shutdown_hook()).await };
-            drop(Tokio.spawn(task));
+            tokio::spawn(task);
         }
         Err(error) => eprintln!("[runtime] there will be no graceful shutdown: {error}"),
     }

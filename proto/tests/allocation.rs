@@ -88,6 +88,33 @@ fn a_large_event_lands_in_one_allocation_that_is_grown_no_more_than_needed() {
 }
 
 #[test]
+fn what_is_held_of_an_unfinished_event_is_at_most_twice_what_came() {
+    const CLAIMED: usize = 6_000_000;
+    let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: {CLAIMED}\r\n\r\n");
+    for largest_read in [1_000, 100_000, usize::MAX] {
+        let mut client = client();
+        let (mut came, mut held) = (0, 0);
+        client.next_invocation().unwrap();
+        write(&mut client);
+        client.receive(head.as_bytes());
+        while came < CLAIMED - largest_read.min(1_000_000) {
+            let info = measure(|| {
+                assert!(matches!(client.poll_output(), Output::Receive));
+                // Reads of one byte in between are the worst case for whoever doubles.
+                for read in [largest_read, 1] {
+                    let n = client.space().len().min(read);
+                    client.filled(n);
+                    came += n;
+                    assert!(matches!(client.poll_output(), Output::Receive));
+                }
+            });
+            held += usize::try_from(info.bytes_current).unwrap_or_default();
+            assert!(held <= 2 * came + 128 * 1024, "{held} bytes are held of {came}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_allocated_for_what_a_header_merely_claims() {
     let mut client = client();
     let claim = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 6000000\r\n\r\n{";

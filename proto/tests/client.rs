@@ -454,3 +454,16 @@ fn the_callers_bytes_are_written_from_where_they_lie() {
     let lies = |bytes: &Bytes| slices.iter().any(|slice| slice.as_ptr() == bytes.as_ptr());
     assert!(lies(&prelude) && lies(&body), "head, prelude, delimiter and chunk go out in one write, uncopied");
 }
+
+#[test]
+fn more_is_never_sent_than_there_was() {
+    let (mut client, invocation) = in_hand(client());
+    let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
+    let stream = client.stream(invocation.into_token(), head).unwrap();
+    client.chunk(&stream, "x").unwrap();
+    client.sent(5);
+    client.sent(usize::MAX);
+    assert_eq!(client.queued(), 0);
+    client.finish(stream).unwrap();
+    assert_eq!(written(&mut client), "0\r\n\r\n");
+}

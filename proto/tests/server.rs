@@ -166,3 +166,23 @@ fn commands_without_a_request_are_refused() {
     assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState(_))));
     assert_eq!(written(&mut server).matches("HTTP/1.1").count(), 1);
 }
+
+#[test]
+fn a_reply_whose_status_has_no_body_has_none() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "GET / HTTP/1.1\r\n\r\n");
+    assert!(matches!(server.stream(Reply::new(204)), Err(Misuse::WrongState(_))));
+    server.reply(Reply::new(204).body("HTTP/1.1 200 OK\r\n\r\n")).unwrap();
+    assert_eq!(written(&mut server), "HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+#[test]
+fn what_comes_while_a_reply_is_due_does_not_pile_up_for_ever() {
+    let limits = Limits { head: 1024, body: 1024, ..Limits::default() };
+    let mut server = Server::new(limits);
+    events(&mut server, "GET / HTTP/1.1\r\n\r\n");
+    server.receive(&[b'x'; 2048]);
+    assert!(matches!(server.poll_output(), Output::Idle));
+    server.receive(b"x");
+    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::Peer(PeerError::Unsolicited))));
+}

@@ -35,7 +35,10 @@ where
     /// A worker that fails is started again, after a pause, while the others serve; when none can go on, the
     /// [`RunError`] says what happened to each. The variable may hold no number: that is reported to Lambda and returned.
     pub async fn run_concurrent(self) -> Result<(), Error> {
-        let workers = self.workers().await?;
+        let mut workers = self.workers().await?;
+        if let [only] = &mut workers[..] {
+            return Err(only.run().await.into());
+        }
         let tasks: Vec<_> = workers
             .into_iter()
             .map(|worker| worker.connection.executor().clone().spawn(worker.keep_running()))
@@ -63,7 +66,11 @@ where
     ///
     /// As for `run_concurrent`.
     pub async fn run_concurrent_local(self) -> Result<(), Error> {
-        let workers: FuturesUnordered<_> = self.workers().await?.into_iter().map(Worker::keep_running).collect();
+        let mut workers = self.workers().await?;
+        if let [only] = &mut workers[..] {
+            return Err(only.run().await.into());
+        }
+        let workers: FuturesUnordered<_> = workers.into_iter().map(Worker::keep_running).collect();
         let ends = workers.map(|error| error.to_string()).collect().await;
         Err(RunError::WorkersFailed(ends).into())
     }
@@ -115,8 +122,9 @@ where
                 return error;
             }
             warn!("a worker failed and starts again: {error}");
-            self.connection.sleep(Duration::from_millis(100 << failures)).await;
+            // The old connection goes first: an event that came on it now would be lost.
             self.connection = self.connection.another();
+            self.connection.sleep(Duration::from_millis(100 << failures)).await;
         }
     }
 }

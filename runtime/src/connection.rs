@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lambda_runtime_proto::client::{Client, Config, Event};
 use lambda_runtime_proto::{CloseReason, Output, PeerError};
@@ -12,8 +12,12 @@ use lambda_runtime_proto::{CloseReason, Output, PeerError};
 use crate::log::warn;
 use crate::{Address, Executor, RunError, Transport};
 
-/// How long the Runtime API may stay unreachable before [`run`](crate::Runtime::run) gives up.
+/// How long [`run`](crate::Runtime::run) waits, all pauses between its tries together, for a Runtime API that cannot be
+/// reached, before it gives up.
 pub(crate) const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
+
+/// A connection that lived for so long was a good one: what went wrong before it counts no more.
+const GOOD_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a report of a failed start-up may take.
 const REPORT_FOR: Duration = Duration::from_secs(2);
@@ -27,10 +31,12 @@ pub(crate) struct Connection<X: Executor> {
     config: Config,
     pub(crate) client: Client,
     transport: Option<X::Transport>,
+    /// When the last connection was made.
+    opened: Option<Instant>,
     trouble: Trouble,
 }
 
-/// What went wrong since the last answer.
+/// What went wrong since the last answer, or since a connection that lived.
 #[derive(Default)]
 struct Trouble {
     tries: u32,
@@ -46,7 +52,7 @@ struct Trouble {
 impl<X: Executor> Connection<X> {
     pub(crate) fn new(executor: X, address: Address, config: Config) -> Self {
         let client = Client::new(config.clone());
-        Self { executor, address, config, client, transport: None, trouble: Trouble::default() }
+        Self { executor, address, config, client, transport: None, opened: None, trouble: Trouble::default() }
     }
 
     /// Another one to the same API.
@@ -107,6 +113,9 @@ impl<X: Executor> Connection<X> {
     fn closed(&mut self, reason: CloseReason, error: Option<io::Error>) {
         self.transport = None;
         self.client.reconnected();
+        if self.opened.is_some_and(|opened| opened.elapsed() >= GOOD_AFTER) {
+            self.trouble = Trouble::default();
+        }
         let what = match (&reason, error) {
             // As the peer announced, or to be expected.
             (CloseReason::CloseRequested | CloseReason::AnsweredEarly, _) => return,
@@ -136,6 +145,7 @@ impl<X: Executor> Connection<X> {
             match self.executor.connect(&self.address.host, self.address.port).await {
                 Ok(transport) => {
                     self.transport = Some(transport);
+                    self.opened = Some(Instant::now());
                     return Ok(());
                 }
                 Err(error) => {
@@ -190,8 +200,9 @@ fn poll<T: Transport>(
         match client.poll_output() {
             Output::Event(event) => return Poll::Ready(Step::Event(event)),
             Output::Closed(reason) => return Poll::Ready(Step::Closed(reason, failure)),
-            Output::Idle => return Poll::Pending,
-            Output::Receive => {}
+            // While the handler runs, the connection may end, and then the answer needs another one.
+            Output::Idle if transport.is_none() => return Poll::Pending,
+            Output::Idle | Output::Receive => {}
             Output::Transmit(slices) => {
                 let Some(transport) = &mut transport else { return Poll::Ready(Step::Connect) };
                 match transport.poll_write_vectored(cx, &slices) {
@@ -217,6 +228,66 @@ fn poll<T: Transport>(
                 failure = Some(error);
                 client.disconnected();
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+    use std::io::IoSlice;
+
+    use super::*;
+
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl Transport for Nothing {
+        fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(0))
+        }
+
+        fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bufs.len()))
+        }
+    }
+
+    impl Executor for Nothing {
+        type Transport = Nothing;
+        type Connect = Ready<io::Result<Nothing>>;
+        type Sleep = Ready<()>;
+
+        fn connect(&self, _: &str, _: u16) -> Self::Connect {
+            ready(Ok(Nothing))
+        }
+
+        fn sleep(&self, _: Duration) -> Self::Sleep {
+            ready(())
+        }
+    }
+
+    #[test]
+    fn what_went_wrong_before_a_connection_that_lived_counts_no_more() {
+        let address: Address = "127.0.0.1:9001".parse().unwrap();
+        let config = Config::new(address.authority.clone());
+        let mut connection = Connection::new(Nothing, address, config);
+        let closed_after = |connection: &mut Connection<Nothing>, lived| {
+            connection.trouble = Trouble { tries: 7, waited: UNREACHABLE_FOR, ..Trouble::default() };
+            connection.opened = Instant::now().checked_sub(lived);
+            connection.closed(CloseReason::ClosedByPeer, None);
+            connection.trouble.waited
+        };
+        assert_eq!(closed_after(&mut connection, Duration::ZERO), UNREACHABLE_FOR);
+        assert_eq!(closed_after(&mut connection, GOOD_AFTER), Duration::ZERO);
+    }
+
+    #[test]
+    fn pauses_grow_up_to_the_longest_and_do_not_overflow() {
+        let longest = Duration::from_secs(1);
+        assert_eq!(backoff(1, longest), Duration::ZERO);
+        for (tries, at_most) in [(2, 1), (3, 2), (7, 32), (12, 1000), (u32::MAX, 1000)] {
+            let at_most = Duration::from_millis(at_most);
+            assert!((at_most / 2..=at_most).contains(&backoff(tries, longest)), "{tries}");
         }
     }
 }

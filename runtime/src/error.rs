@@ -69,8 +69,10 @@ pub(crate) fn words(answer: &Answer) -> String {
     }
     let body = answer.body();
     match serde_json::from_slice(&body) {
-        Ok(Words { error_type, error_message }) => format!("{error_type}: {error_message}"),
-        Err(_) => String::from_utf8_lossy(&body).chars().take(1000).collect::<String>().trim().to_owned(),
+        Ok(Words { error_type, error_message }) if !(error_type.is_empty() && error_message.is_empty()) => {
+            format!("{error_type}: {error_message}")
+        }
+        _ => String::from_utf8_lossy(&body).chars().take(1000).collect::<String>().trim().to_owned(),
     }
 }
 
@@ -88,7 +90,7 @@ impl fmt::Display for RunError {
                 value.escape_debug()
             ),
             RunError::Unreachable { address, tries, last } => {
-                write!(f, "the Lambda Runtime API at {address} cannot be reached: {last} (tried {tries} times)")
+                write!(f, "the Lambda Runtime API at {address} cannot be reached: {last} (tries: {tries})")
             }
             RunError::BadConcurrency(value) => write!(
                 f,

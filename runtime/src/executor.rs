@@ -118,7 +118,8 @@ pub trait Executor: Clone {
 
 /// An executor that runs tasks side by side: what [`run_concurrent`](crate::Runtime::run_concurrent) needs besides.
 pub trait Spawn: Executor<Transport: Send, Connect: Send, Sleep: Send> + Send + Sync + 'static {
-    /// A task that returns a `T`. It ends with that, or with the words of its panic.
+    /// A task that returns a `T`. It ends with that, or with the words of its panic. Dropping it
+    /// cancels it, where the executor can do that.
     type Task<T: Send + 'static>: Future<Output = Result<T, String>> + Send;
 
     /// Starts a task.

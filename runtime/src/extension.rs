@@ -7,6 +7,7 @@ use http::HeaderValue;
 use lambda_runtime_proto::client::{self, Event, Meaning};
 
 use crate::connection::Connection;
+use crate::worker::PAUSE;
 use crate::{Address, Error, Executor, RunError};
 
 /// A registered extension that subscribes to no events.
@@ -44,7 +45,8 @@ impl<X: Executor + Default> Extension<X> {
                 Ok(Event::Answered(answer)) if answer.meaning() != Meaning::Accepted => {
                     return RunError::refused(&answer).into();
                 }
-                Ok(_) => {}
+                // No event is subscribed to, so nothing should come: but if something does, it may come again and again.
+                Ok(_) => self.connection.sleep(PAUSE).await,
                 Err(error) => return error.into(),
             }
         }

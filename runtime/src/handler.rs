@@ -63,7 +63,10 @@ where
     type Future = HandlerFuture<F::Future, B, S>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.handler.poll_ready(cx).map_err(|error| NotReady(error.into()).into())
+        match panics::catch("the handler", || self.handler.poll_ready(cx).map_err(Into::into)) {
+            Ok(ready) => ready.map_err(|diagnostic: Diagnostic| NotReady(diagnostic.into()).into()),
+            Err(failure) => Poll::Ready(Err(NotReady(failure).into())),
+        }
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
@@ -91,11 +94,11 @@ where
 
 /// The handler's `poll_ready` failed.
 #[derive(Debug)]
-pub(crate) struct NotReady(pub(crate) Diagnostic);
+pub(crate) struct NotReady(pub(crate) Failure);
 
 impl std::fmt::Display for NotReady {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.error_message)
+        f.write_str(&self.0.diagnostic.error_message)
     }
 }
 

@@ -36,8 +36,12 @@ pub(crate) fn remember() {
 
 /// Calls `f`; a panic in it becomes a failure of type `Function.Panic`. `what` says who panicked.
 pub(crate) fn catch<T>(what: &str, f: impl FnOnce() -> T) -> Result<T, Failure> {
+    // One that `f` itself has caught, some time ago, would lend its place to one that was carried from elsewhere.
+    LAST.set(None);
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
-        let message = message(&*payload);
+        let message = message(&*payload).to_owned();
+        // It may be anything, and panic when it is dropped.
+        std::mem::forget(payload);
         let Some(Trace { location, backtrace }) = LAST.take() else {
             return Failure::runtime("Function.Panic", format!("{what} panicked: {message}"));
         };
@@ -71,6 +75,8 @@ mod tests {
 
     #[test]
     fn a_panic_that_was_carried_from_elsewhere_tells_its_words() {
+        remember();
+        catch("the test", || drop(catch_unwind(|| panic!("caught before")))).unwrap();
         let payload = std::thread::spawn(|| panic!("elsewhere")).join().unwrap_err();
         let failure = catch("the test", || std::panic::resume_unwind(payload)).unwrap_err();
         assert_eq!(failure.diagnostic.error_message, "the test panicked: elsewhere");

@@ -19,7 +19,6 @@ use crate::log::warn;
 use crate::panics;
 use crate::slot::Slot;
 use crate::snapstart::{self, SnapStartResource};
-use crate::trace_id::TraceId;
 use crate::worker::Worker;
 use crate::{Address, Config, Diagnostic, Error, Executor, IntoFunctionResponse, LambdaEvent, LambdaInvocation};
 
@@ -198,7 +197,6 @@ where
             pipelining: self.pipelining,
             shows_headers: self.shows_headers,
             sets_trace_id: true,
-            trace_id: TraceId::default(),
             served: false,
         })
     }

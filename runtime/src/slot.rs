@@ -77,6 +77,23 @@ struct State {
 }
 
 impl State {
+    fn leave(&mut self, outcome: Outcome, cx: &Context<'_>) {
+        self.taken = true;
+        self.ended = !matches!(outcome, Outcome::Stream(_));
+        self.outcome = Some(outcome);
+        self.wake_worker(cx);
+    }
+
+    fn push(&mut self, item: Item, cx: &Context<'_>) {
+        if self.ended || self.settled {
+            return;
+        }
+        self.queued = self.queued.saturating_add(item.weight());
+        self.ended = !matches!(item, Item::Chunk(_));
+        self.items.push_back(item);
+        self.wake_worker(cx);
+    }
+
     /// Lets the service go on.
     fn wake_service(&mut self, cx: &Context<'_>) {
         let Some(waker) = self.service.take() else { return };
@@ -159,6 +176,8 @@ impl Slot {
     pub(crate) fn settle(&self, cx: &Context<'_>) {
         let mut state = self.state();
         state.settled = true;
+        // What the API did not want is not kept until the next invocation.
+        state.items.clear();
         state.wake_service(cx);
     }
 }
@@ -172,30 +191,26 @@ impl Hand {
     /// Leaves the outcome. Only the first counts; returns whether this is it.
     pub(crate) fn leave(&self, outcome: Outcome, cx: &Context<'_>) -> bool {
         let Some(mut state) = self.state().filter(|state| !state.taken) else { return false };
-        state.taken = true;
-        state.ended = !matches!(outcome, Outcome::Stream(_));
-        state.outcome = Some(outcome);
-        state.wake_worker(cx);
+        state.leave(outcome, cx);
         true
     }
 
     /// The service is done, with this result. If it left nothing, or not all of its stream, that is a failure.
     /// Returns the failure if it comes too late to be reported.
     pub(crate) fn conclude(&self, result: Result<(), Failure>, cx: &Context<'_>) -> Result<(), Failure> {
-        let (taken, ended) = self.state().map_or((true, true), |state| (state.taken, state.ended));
+        let Some(mut state) = self.state() else { return result };
         let failure = match result {
-            Err(failure) if taken && ended => return Err(failure),
-            Ok(()) if ended => return Ok(()),
+            result if state.ended => return result,
             Err(failure) => failure,
             Ok(()) => Failure::runtime(
                 "Runtime.NoResponse",
                 "a layer completed the invocation before the handler's response was there or complete",
             ),
         };
-        if taken {
-            self.push(Item::Abort(failure), cx);
+        if state.taken {
+            state.push(Item::Abort(failure), cx);
         } else {
-            self.leave(Outcome::Failure(failure), cx);
+            state.leave(Outcome::Failure(failure), cx);
         }
         Ok(())
     }
@@ -214,11 +229,9 @@ impl Hand {
 
     /// Continues a streamed response.
     pub(crate) fn push(&self, item: Item, cx: &Context<'_>) {
-        let Some(mut state) = self.state() else { return };
-        state.queued = state.queued.saturating_add(item.weight());
-        state.ended |= !matches!(item, Item::Chunk(_));
-        state.items.push_back(item);
-        state.wake_worker(cx);
+        if let Some(mut state) = self.state() {
+            state.push(item, cx);
+        }
     }
 
     /// Waits until the outcome is settled.

@@ -37,14 +37,16 @@
 //! }
 //! ```
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use lambda_runtime_proto::client::{Event, Meaning};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::worker::check;
-use crate::{BoxFuture, Diagnostic, Error, Executor};
+use crate::{BoxFuture, Diagnostic, Error, Executor, RunError, panics};
 
 /// A resource that must be put away before the snapshot and set up again after the restore. Each hook does nothing by
 /// default.
@@ -72,7 +74,7 @@ pub(crate) async fn pass<X: Executor>(
     resources: &[Arc<dyn SnapStartResource>],
 ) -> Result<(), Error> {
     for resource in resources.iter().rev() {
-        if let Err(error) = resource.before_snapshot().await {
+        if let Err(error) = guarded(async { resource.before_snapshot().await }).await {
             let _ = connection.client.init_error(report("Runtime.BeforeSnapshotError", &error));
             connection.report().await;
             return Err(error);
@@ -82,13 +84,23 @@ pub(crate) async fn pass<X: Executor>(
     // No connection survives the snapshot.
     connection.hang_up();
     for resource in resources {
-        if let Err(error) = resource.after_restore().await {
+        if let Err(error) = guarded(async { resource.after_restore().await }).await {
             let _ = connection.client.restore_error(report("Runtime.AfterRestoreError", &error));
             connection.report().await;
             return Err(error);
         }
     }
     Ok(())
+}
+
+/// A hook that panics has failed.
+async fn guarded(hook: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let mut hook = pin!(hook);
+    let poll = |cx: &mut Context<'_>| match panics::catch("a SnapStart hook", || hook.as_mut().poll(cx)) {
+        Ok(poll) => poll,
+        Err(failure) => Poll::Ready(Err(failure.diagnostic.error_message.into())),
+    };
+    poll_fn(poll).await
 }
 
 /// Waits until Lambda has restored the environment.
@@ -100,8 +112,7 @@ async fn restored<X: Executor>(connection: &mut Connection<X>) -> Result<(), Err
         if answer.meaning() == Meaning::Accepted {
             return Ok(());
         }
-        let error = check(&answer, "").err();
-        let error: Error = error.map_or_else(|| "the restore was refused".into(), Error::from);
+        let error: Error = RunError::refused(&answer).into();
         let _ = connection.client.init_error(report("Runtime.BeforeSnapshotError", &error));
         connection.report().await;
         return Err(error);

@@ -40,7 +40,8 @@ pub fn channel() -> (Sender, Body) {
     (Sender { data, trailers: Some(trailers_in) }, Source::Channel { chunks, trailers }.into())
 }
 
-/// Feeds a [`Body`]. Dropping it ends the body as complete; [`abort`](Self::abort) ends it as torn.
+/// Feeds a [`Body`]. Dropping it ends the body as complete, unless it is dropped by a panic; [`abort`](Self::abort) ends
+/// it as torn.
 #[must_use = "Sender does nothing unless sent on"]
 #[derive(Debug)]
 pub struct Sender {
@@ -92,6 +93,14 @@ impl Sender {
     pub fn send_error(&mut self, error: impl Into<Error>) {
         // A clone has a place of its own, so this succeeds even when the channel is full.
         let _ = self.data.clone().try_send(Err(BodyError::new(error)));
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.send_error(Panicked);
+        }
     }
 }
 
@@ -297,3 +306,33 @@ impl fmt::Display for Aborted {
 }
 
 impl std::error::Error for Aborted {}
+
+/// The task that fed a body panicked.
+#[derive(Debug)]
+struct Panicked;
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what feeds the response body panicked")
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_whose_sender_panicked_is_torn() {
+        let (mut sender, mut body) = channel();
+        let feeding = std::thread::spawn(move || {
+            sender.try_send_data("half of it".into()).unwrap();
+            panic!("the other half is lost");
+        });
+        assert!(feeding.join().is_err());
+        let mut next = || Pin::new(&mut body).poll_next(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(next(), Poll::Ready(Some(Ok(data))) if data == "half of it"));
+        assert!(matches!(next(), Poll::Ready(Some(Err(error))) if error.to_string().contains("panicked")));
+    }
+}

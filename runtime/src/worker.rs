@@ -16,11 +16,13 @@ use crate::failure::Failure;
 use crate::handler::NotReady;
 use crate::log::{error, warn};
 use crate::slot::{Hand, Item, Outcome, Slot};
-use crate::trace_id::TraceId;
-use crate::{Config, Error, Executor, LambdaInvocation, RunError, panics};
+use crate::{Config, Error, Executor, LambdaInvocation, RunError, panics, trace_id};
 
 /// Before /next is asked again after an answer that was no invocation.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the service and the connection are polled in turn before other tasks are.
+const MAX_TURNS: usize = 64;
 
 pub(crate) struct Worker<S, X: Executor> {
     pub(crate) service: S,
@@ -32,7 +34,6 @@ pub(crate) struct Worker<S, X: Executor> {
     pub(crate) shows_headers: bool,
     /// Set `_X_AMZN_TRACE_ID` for each invocation: right only where there is one at a time.
     pub(crate) sets_trace_id: bool,
-    pub(crate) trace_id: TraceId,
     /// An invocation was served.
     pub(crate) served: bool,
 }
@@ -45,7 +46,6 @@ impl<S: Clone, X: Executor> Worker<S, X> {
             connection: self.connection.another(),
             config: Arc::clone(&self.config),
             slot: Slot::default(),
-            trace_id: TraceId::default(),
             ..*self
         }
     }
@@ -95,7 +95,7 @@ where
         if self.sets_trace_id
             && let Ok(invocation) = &unpacked
         {
-            self.trace_id.set(invocation.context.xray_trace_id.as_deref());
+            trace_id::set(invocation.context.xray_trace_id.as_deref());
         }
         let (mut called, mut answered) = (false, false);
         let mut failed_late = None;
@@ -103,7 +103,7 @@ where
             let mut call = pin!(call(&mut self.service, unpacked));
             let mut answer = pin!(answer(&mut self.connection, &self.slot, token, self.pipelining));
             poll_fn(|cx| {
-                loop {
+                for _ in 0..MAX_TURNS {
                     if !called && let Poll::Ready(result) = call.as_mut().poll(cx) {
                         called = true;
                         failed_late = hand.conclude(result, cx).err();
@@ -120,6 +120,9 @@ where
                         return Poll::Pending;
                     }
                 }
+                // Other tasks get their turn beside a stream that always has more for an API that always takes it.
+                cx.waker().wake_by_ref();
+                Poll::Pending
             })
             .await
         };
@@ -176,7 +179,7 @@ where
 fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Failure>> {
     match panics::catch("a layer", poll) {
         Ok(poll) => poll.map_err(|error| match error.downcast::<NotReady>() {
-            Ok(not_ready) => not_ready.0.into(),
+            Ok(not_ready) => not_ready.0,
             Err(error) => error.into(),
         }),
         Err(failure) => Poll::Ready(Err(failure)),

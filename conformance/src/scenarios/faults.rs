@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lambda_runtime_proto::Endpoint::{Next, Response};
+use lambda_runtime_proto::Endpoint::{Error, Next, Response};
 
 use super::{answer, answers, give, nothing, scenario, serve, survives};
 use crate::Scenario;
@@ -13,6 +13,7 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
     broken(all);
     closing(all);
     no_http(all);
+    ended_meanwhile(all);
     scenario(
         all,
         "an API that cannot be reached ends run with its address and the number of tries",
@@ -20,7 +21,7 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
         |played| {
             let end = played.end.as_ref().unwrap_err();
             assert!(
-                end.contains("127.0.0.1:") && end.contains("cannot be reached") && end.contains("(tried "),
+                end.contains("127.0.0.1:") && end.contains("cannot be reached") && end.contains("(tries: "),
                 "{end}"
             );
         },
@@ -116,6 +117,24 @@ fn closing(all: &mut Vec<Scenario>) {
     survives(all, "a thousand connections may each serve once", vec![serve("1"); 1000], true, |played| {
         assert_eq!(answers(played).len(), 1000);
     });
+}
+
+/// Connections that end while the handler runs: the answer takes another one.
+fn ended_meanwhile(all: &mut Vec<Scenario>) {
+    let timeout = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    for (how, last_words) in [("closed", vec![]), ("timed out", vec![Act::Send(timeout.into())])] {
+        for (what, event) in [
+            ("response", r#"{"after_ms":100}"#),
+            ("stream", r#"{"do":"stream","chunks":3,"after_ms":100}"#),
+            ("error", r#"{"do":"error","after_ms":100}"#),
+        ] {
+            let endpoint = if what == "error" { Error } else { Response };
+            let first = [give(event), last_words.clone()].concat();
+            let script = vec![first, vec![Act::Take(endpoint), Act::Send(accepted())]];
+            let name = format!("a connection may be {how} while the handler works on a {what}");
+            survives(all, name, script, false, |played| assert!(answer(played).whole));
+        }
+    }
 }
 
 /// Bytes that are no answer: the connection is given up and the request sent again.

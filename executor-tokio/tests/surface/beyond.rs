@@ -177,6 +177,26 @@ fn the_end_of_the_process_can_be_waited_for() {
     };
 }
 
+#[test]
+fn a_task_that_is_dropped_is_cancelled() {
+    use std::sync::Arc;
+
+    use lambda_runtime::Spawn as _;
+
+    let held = Arc::new(());
+    let in_task = Arc::clone(&held);
+    block_on(async move {
+        let task = crate::Named.spawn(async move {
+            let _held = in_task;
+            std::future::pending::<()>().await;
+        });
+        drop(task);
+        while Arc::strong_count(&held) > 1 {
+            crate::Named.sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
 /// An executor of one's own needs these, and no more.
 #[test]
 fn an_executor_can_be_written_outside() {

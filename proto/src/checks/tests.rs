@@ -132,3 +132,22 @@ fn every_call_of_poll_output_makes_progress() {
         }
     }
 }
+
+#[test]
+fn limits_at_their_ends_hold_for_pieces_of_any_size() {
+    let body = |chunks: &str| {
+        let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nTransfer-Encoding: chunked\r\n\r\n";
+        [Step::Command(Command::Next), Step::Receive(format!("{head}{chunks}").into_bytes())]
+    };
+    for trailers in 0..4 {
+        let limits = Limits { trailers, ..Limits::default() };
+        let trace = check_splits(Side::Client, &limits, &body("1\r\nx\r\n0\r\n\r\n"));
+        let arrived = |entry: &Entry| matches!(entry, Entry::Said(said) if said.starts_with("invocation id"));
+        assert!(trace.iter().any(arrived), "{trace:?}");
+        check_splits(Side::Client, &limits, &body("1\r\nx\r\n0\r\nA: b\r\n\r\n"));
+    }
+    for chunk_extension in [0, 1, 2, usize::MAX] {
+        let limits = Limits { chunk_extension, ..Limits::default() };
+        check_splits(Side::Client, &limits, &body("1;a\r\nx\r\n0\r\n\r\n"));
+    }
+}

@@ -164,8 +164,8 @@ pub enum Event {
     NoInvocation(NoInvocation),
     /// The API answered another request than /next, or refused /next.
     Answered(Answer),
-    /// A streamed response was lost with its connection after parts of it were sent: it cannot be sent again, and the
-    /// API knows that it is torn. The stream's handle is void; ask for the next invocation.
+    /// A streamed response was lost with its connection after parts of it were sent: it cannot be sent again. If it was
+    /// not sent to its end, the API knows that it is torn. The stream's handle is void; ask for the next invocation.
     StreamTorn,
 }
 

@@ -133,6 +133,7 @@ impl Chunked {
             },
             ChunkState::Trailers { scanned } => match input {
                 [b'\r', b'\n', ..] => Ok(Found::End { trailers: 2 }),
+                [] | [b'\r'] => Ok(Found::Nothing),
                 _ => match head::find_empty_line(input.get(..limits.trailers).unwrap_or(input), scanned)? {
                     Some(end) => {
                         head::parse_trailers(input.get(..end).unwrap_or_default(), limits)?;
@@ -182,7 +183,7 @@ fn parse_size_line(input: &[u8], limits: &Limits) -> Result<Option<(u64, usize)>
         [b'\r'] => Ok(None),
         [b'\r', b'\n', ..] => Ok(Some((size, digits + 2))),
         [b';', extension @ ..] => {
-            let within = extension.get(..limits.chunk_extension + 1).unwrap_or(extension);
+            let within = extension.get(..limits.chunk_extension.saturating_add(1)).unwrap_or(extension);
             match within.iter().position(|&byte| byte.is_ascii_control() && byte != b'\t') {
                 Some(at) => match extension.get(at..) {
                     Some([b'\r', b'\n', ..]) => Ok(Some((size, digits + 1 + at + 2))),

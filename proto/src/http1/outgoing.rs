@@ -221,7 +221,7 @@ impl Outgoing {
                 n.saturating_sub(unsent)
             }
             Body::Chunks(chunks) => {
-                self.sent += n;
+                self.sent = self.sent.saturating_add(n);
                 while let Some(chunk) = chunks.queue.front()
                     && self.sent >= self.head.len() + chunk.len()
                 {

@@ -90,7 +90,9 @@ impl Reader {
             if self.input.bytes().is_empty() && contiguous > 0 {
                 // The more has come, the more is taken at once.
                 let wanted = self.filled.clamp(Self::GROWTH, 16 * Self::GROWTH);
-                self.make_room(contiguous.min(wanted), contiguous);
+                if self.message.len() == self.filled {
+                    self.make_room(contiguous.min(wanted), contiguous);
+                }
                 let end = self.message.len().min(self.filled.saturating_add(contiguous));
                 return self.message.get_mut(self.filled..end).unwrap_or_default();
             }
@@ -130,9 +132,15 @@ impl Reader {
         self.end_of_input = true;
     }
 
-    /// No undecoded bytes are left, and no message is incomplete.
+    /// No message has begun, and nothing waits to be decoded.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.input.bytes().is_empty() && matches!(self.state, State::Head { interim: 0, .. })
+    }
+
+    /// More waits to be decoded than one message may have.
+    pub(crate) fn is_overfull(&self) -> bool {
+        let most = u64::try_from(self.limits.head).unwrap_or(u64::MAX).saturating_add(self.limits.body);
+        u64::try_from(self.input.bytes().len()).is_ok_and(|here| here > most)
     }
 
     /// From now on every [`poll`](Self::poll) returns this error.

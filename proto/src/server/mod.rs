@@ -84,9 +84,7 @@ impl Server {
         {
             self.closed.get_or_insert(reason);
         }
-        // Once the connection is to close, nothing that still comes matters.
-        if self.closed.is_none()
-            && self.closing.is_none()
+        if self.is_open()
             && let Some(event) = self.read()
         {
             return Output::Event(event);
@@ -110,6 +108,9 @@ impl Server {
             // A pipelined request waits until the answer before it is written, not only given: a driver that then waits
             // to answer it, as for /next, would hold that answer back.
             if self.reply != Progress::Complete || !self.outbox.iter().all(Outgoing::is_sent) {
+                if self.reader.is_overfull() {
+                    self.closed.get_or_insert(CloseReason::Peer(PeerError::Unsolicited));
+                }
                 return None;
             }
             self.request = Progress::None;
@@ -166,13 +167,22 @@ impl Server {
 
     /// `n` bytes were read into [`space`](Self::space). Ask [`poll_output`](Self::poll_output) before reading again.
     pub fn filled(&mut self, n: usize) {
-        self.reader.filled(n);
+        if self.is_open() {
+            self.reader.filled(n);
+        }
     }
 
     /// These bytes were received: [`space`](Self::space) and [`filled`](Self::filled) in one, for bytes that lie
     /// elsewhere.
     pub fn receive(&mut self, bytes: &[u8]) {
-        self.reader.receive(bytes);
+        if self.is_open() {
+            self.reader.receive(bytes);
+        }
+    }
+
+    /// Once the connection is to close, nothing that still comes matters.
+    fn is_open(&self) -> bool {
+        self.closed.is_none() && self.closing.is_none()
     }
 
     /// The first `n` bytes of the slices handed out last were written.
@@ -204,7 +214,8 @@ impl Server {
         self.begin_reply()?;
         let close = self.complete_reply(reply.closes());
         let head = reply.head(Some(reply.body.len()), !close);
-        self.outbox.push_back(Outgoing::whole(head, if self.head_only { Bytes::new() } else { reply.body }));
+        let body = if self.head_only || !reply.has_body() { Bytes::new() } else { reply.body };
+        self.outbox.push_back(Outgoing::whole(head, body));
         Ok(())
     }
 
@@ -213,10 +224,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// No request is at hand, it is a `HEAD`, or it has been answered.
+    /// No request is at hand, it has been answered, it is a `HEAD`, or the reply's status has no body (204, say).
     pub fn stream(&mut self, reply: Reply) -> Result<(), Misuse> {
-        if self.head_only {
-            return Err(Misuse::WrongState("a HEAD request is at hand: its reply has no body"));
+        if self.head_only || !reply.has_body() {
+            return Err(Misuse::WrongState("a reply to HEAD, or with this status, has no body"));
         }
         self.begin_reply()?;
         self.keep_alive &= !reply.closes() && self.request == Progress::Complete;

@@ -73,6 +73,11 @@ impl Reply {
         self
     }
 
+    /// Replies with some statuses never have one (RFC 9110 section 6.4.1).
+    pub(super) fn has_body(&self) -> bool {
+        !matches!(self.status, 100..=199 | 204 | 304)
+    }
+
     pub(super) fn closes(&self) -> bool {
         self.close
     }
@@ -86,9 +91,8 @@ impl Reply {
         for (name, value) in &self.headers {
             push_field(&mut head, name, value.as_bytes());
         }
-        let has_body = !matches!(self.status, 100..=199 | 204 | 304);
         match length {
-            Some(length) if has_body => push_field(&mut head, "Content-Length", length.to_string().as_bytes()),
+            Some(length) if self.has_body() => push_field(&mut head, "Content-Length", length.to_string().as_bytes()),
             Some(_) => {}
             None => push_field(&mut head, "Transfer-Encoding", b"chunked"),
         }
