@@ -1,19 +1,4 @@
-//! Run AWS Lambda functions on smol.
-//!
-//! ```no_run
-//! use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn};
-//! use serde_json::{Value, json};
-//!
-//! fn main() -> Result<(), Error> {
-//!     smol::block_on(run(service_fn(handler)))
-//! }
-//!
-//! async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
-//!     let name = event.payload["name"].as_str().unwrap_or("stranger");
-//!     Ok(json!({ "message": format!("Hello, {name}!") }))
-//! }
-//! ```
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //!

@@ -1,23 +1,4 @@
-//! Run AWS Lambda functions on tokio.
-//!
-//! ```no_run
-//! use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn};
-//! use serde_json::{Value, json};
-//!
-//! #[tokio::main(flavor = "current_thread")]
-//! async fn main() -> Result<(), Error> {
-//!     run(service_fn(handler)).await
-//! }
-//!
-//! async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
-//!     let name = event.payload["name"].as_str().unwrap_or("stranger");
-//!     Ok(json!({ "message": format!("Hello, {name}!") }))
-//! }
-//! ```
-//!
-//! A function written for `lambda_runtime` switches in its `Cargo.toml`:
-//! `lambda_runtime = { package = "lambda-runtime-tokio", … }`.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //!

@@ -40,8 +40,10 @@ pub(crate) fn catch<T>(what: &str, f: impl FnOnce() -> T) -> Result<T, Failure> 
     LAST.set(None);
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         let message = message(&*payload).to_owned();
-        // It may be anything, and panic when it is dropped.
-        std::mem::forget(payload);
+        // It may be anything, and panic when it is dropped; what it panics with then, too.
+        if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(worse);
+        }
         let Some(Trace { location, backtrace }) = LAST.take() else {
             return Failure::runtime("Function.Panic", format!("{what} panicked: {message}"));
         };
@@ -71,6 +73,20 @@ mod tests {
         assert!(words.starts_with("the test panicked at ") && words.ends_with(": so 1"), "{words}");
         assert!(words.contains("panics.rs:"), "{words}");
         assert_eq!(catch("the test", || 7).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_does_no_harm() {
+        struct Bomb;
+
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                std::panic::panic_any(Bomb)
+            }
+        }
+
+        let failure = catch("the test", || std::panic::panic_any(Bomb)).unwrap_err();
+        assert!(failure.diagnostic.error_message.ends_with("no message"));
     }
 
     #[test]

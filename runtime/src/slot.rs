@@ -76,41 +76,45 @@ struct State {
     service_can_go_on: bool,
 }
 
+/// What changes the state returns who is to be woken when the lock is released: a waker may do anything.
 impl State {
-    fn leave(&mut self, outcome: Outcome, cx: &Context<'_>) {
+    #[must_use]
+    fn leave(&mut self, outcome: Outcome, cx: &Context<'_>) -> Option<Waker> {
         self.taken = true;
         self.ended = !matches!(outcome, Outcome::Stream(_));
         self.outcome = Some(outcome);
-        self.wake_worker(cx);
+        self.worker_to_wake(cx)
     }
 
-    fn push(&mut self, item: Item, cx: &Context<'_>) {
+    #[must_use]
+    fn push(&mut self, item: Item, cx: &Context<'_>) -> Option<Waker> {
         if self.ended || self.settled {
-            return;
+            return None;
         }
         self.queued = self.queued.saturating_add(item.weight());
         self.ended = !matches!(item, Item::Chunk(_));
         self.items.push_back(item);
-        self.wake_worker(cx);
+        self.worker_to_wake(cx)
     }
 
     /// Lets the service go on.
-    fn wake_service(&mut self, cx: &Context<'_>) {
-        let Some(waker) = self.service.take() else { return };
-        if waker.will_wake(cx.waker()) {
-            self.service_can_go_on = true;
-        } else {
-            waker.wake();
-        }
+    #[must_use]
+    fn service_to_wake(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        let waker = self.service.take()?;
+        self.service_can_go_on |= waker.will_wake(cx.waker());
+        Some(waker).filter(|_| !self.service_can_go_on)
     }
 
     /// Lets the worker go on. Where one task polls both, the worker's turn is next anyway.
-    fn wake_worker(&mut self, cx: &Context<'_>) {
-        if let Some(waker) = self.worker.take()
-            && !waker.will_wake(cx.waker())
-        {
-            waker.wake();
-        }
+    #[must_use]
+    fn worker_to_wake(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        self.worker.take().filter(|waker| !waker.will_wake(cx.waker()))
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 
@@ -163,7 +167,9 @@ impl Slot {
         let mut state = self.state();
         state.queued = state.items.iter().map(Item::weight).sum::<usize>().saturating_add(unwritten);
         if state.queued < MAX_QUEUED && std::mem::take(&mut state.wants_room) {
-            state.wake_service(cx);
+            let service = state.service_to_wake(cx);
+            drop(state);
+            wake(service);
         }
     }
 
@@ -177,8 +183,11 @@ impl Slot {
         let mut state = self.state();
         state.settled = true;
         // What the API did not want is not kept until the next invocation.
-        state.items.clear();
-        state.wake_service(cx);
+        let unwanted = std::mem::take(&mut state.items);
+        let service = state.service_to_wake(cx);
+        drop(state);
+        drop(unwanted);
+        wake(service);
     }
 }
 
@@ -191,7 +200,9 @@ impl Hand {
     /// Leaves the outcome. Only the first counts; returns whether this is it.
     pub(crate) fn leave(&self, outcome: Outcome, cx: &Context<'_>) -> bool {
         let Some(mut state) = self.state().filter(|state| !state.taken) else { return false };
-        state.leave(outcome, cx);
+        let worker = state.leave(outcome, cx);
+        drop(state);
+        wake(worker);
         true
     }
 
@@ -207,11 +218,12 @@ impl Hand {
                 "a layer completed the invocation before the handler's response was there or complete",
             ),
         };
-        if state.taken {
-            state.push(Item::Abort(failure), cx);
-        } else {
-            state.leave(Outcome::Failure(failure), cx);
-        }
+        let worker = match state.taken {
+            true => state.push(Item::Abort(failure), cx),
+            false => state.leave(Outcome::Failure(failure), cx),
+        };
+        drop(state);
+        wake(worker);
         Ok(())
     }
 
@@ -229,9 +241,8 @@ impl Hand {
 
     /// Continues a streamed response.
     pub(crate) fn push(&self, item: Item, cx: &Context<'_>) {
-        if let Some(mut state) = self.state() {
-            state.push(item, cx);
-        }
+        let worker = self.state().and_then(|mut state| state.push(item, cx));
+        wake(worker);
     }
 
     /// Waits until the outcome is settled.
