@@ -4,13 +4,32 @@
 //! [`handle`] on some executor, and then looks at what the function sent and how its `run` ended. The executors' tests
 //! call [`run_all`] with nothing of their own but how to start a function.
 //!
+//! ```no_run
+//! use lambda_runtime_smol::{Address, Runtime, service_fn};
+//!
+//! fn main() {
+//!     conformance::run_all("smol", start);
+//! }
+//!
+//! fn start(address: Address) -> Result<(), String> {
+//!     let runtime = Runtime::new(service_fn(conformance::handle)).layer(conformance::Meddling).address(address);
+//!     smol::block_on(runtime.run()).map_err(|error| error.to_string())
+//! }
+//! ```
+//!
 //! Most scripts are played byte by byte by [`Api`]; some are faults of the emulator, whose API knows what an invocation
 //! is and says what came of it.
 
-// The README's code is compiled, and run where it can be.
+// The code in README.md and docs/ is compiled, and run where it can be.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-mod readme {}
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/migrating.md")]
+    mod migrating {}
+    #[doc = include_str!("../../docs/testing.md")]
+    mod testing {}
+}
 
 mod addresses;
 mod api;

@@ -1,6 +1,37 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+//!
+//! [`Runtime`] adds layers, and is pointed at an API of one's own: at `lambda-runtime-emulator`, in a test.
+//!
+//! ```
+//! use lambda_runtime_emulator::Emulator;
+//! use lambda_runtime_smol::layers::TracingLayer;
+//! use lambda_runtime_smol::{Error, LambdaEvent, Runtime, service_fn};
+//!
+//! async fn shout(event: LambdaEvent<String>) -> Result<String, Error> {
+//!     Ok(event.payload.to_uppercase())
+//! }
+//!
+//! fn main() -> Result<(), Error> {
+//!     let emulator = Emulator::start()?;
+//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(emulator.endpoint().parse()?);
+//!     let _function = smol::spawn(runtime.run());
+//!
+//!     assert_eq!(emulator.invoke(r#""hello""#)?.text(), r#""HELLO""#);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
+//! | `opentelemetry` | `layers::OpenTelemetryLayer` |
+//! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
+//! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler`, on Unix |
+//! | `concurrency-tokio` | nothing: `run_concurrent` is always there. What asked `lambda_runtime` for it need not change |
 
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod signals;
@@ -51,8 +82,8 @@ where
     Runtime::new(handler).traced().run().await
 }
 
-/// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, on as many threads as the machine has cores: for Lambda Managed
-/// Instances. Without the variable it does what [`run`] does. See
+/// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, on as many threads as the machine has cores:
+/// for Lambda Managed Instances. Without the variable it does what [`run`] does. See
 /// [`run_concurrent`](lambda_runtime_core::Runtime::run_concurrent).
 ///
 /// # Errors

@@ -1,6 +1,40 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+//!
+//! [`Runtime`] adds layers, and is pointed at an API of one's own: at `lambda-runtime-emulator`, in a test.
+//!
+//! ```
+//! use lambda_runtime_emulator::Emulator;
+//! use lambda_runtime_tokio::layers::TracingLayer;
+//! use lambda_runtime_tokio::{Error, LambdaEvent, Runtime, service_fn};
+//!
+//! async fn shout(event: LambdaEvent<String>) -> Result<String, Error> {
+//!     Ok(event.payload.to_uppercase())
+//! }
+//!
+//! // The test's own thread blocks, so the function needs another one.
+//! #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+//! async fn main() -> Result<(), Error> {
+//!     let emulator = Emulator::start()?;
+//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(emulator.endpoint().parse()?);
+//!     tokio::spawn(runtime.run());
+//!
+//!     assert_eq!(emulator.invoke(r#""hello""#)?.text(), r#""HELLO""#);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
+//! | `tokio-extras` (default) | the features of tokio that `lambda_runtime` turns on: `macros`, `rt-multi-thread`, `sync`, `io-util` |
+//! | `opentelemetry` | `layers::OpenTelemetryLayer` |
+//! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
+//! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler`, on Unix |
+//! | `concurrency-tokio` | nothing: `run_concurrent` is always there. What asked `lambda_runtime` for it need not change |
 
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod signals;

@@ -1,7 +1,79 @@
-//! The AWS Lambda runtime for Rust, without an executor.
+//! The AWS Lambda runtime for Rust, without an executor: the loop that fetches events, calls a handler and sends what it
+//! returns, with layers, context, responses, streams and errors.
 //!
 //! Functions use it through the crate of their executor, `lambda-runtime-tokio` or `lambda-runtime-smol`, which
 //! re-exports all of it. An executor of your own needs a [`Transport`] and an [`Executor`]; everything else is here.
+//!
+//! ```
+//! use std::future::{Future as _, Ready, ready};
+//! use std::io::{self, IoSlice, Read as _, Write as _};
+//! use std::net::TcpStream;
+//! use std::pin::pin;
+//! use std::task::{Context, Poll, Waker};
+//! use std::time::Duration;
+//!
+//! use lambda_runtime_core::{Address, Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
+//! use lambda_runtime_emulator::Emulator;
+//!
+//! /// The least of an executor: it blocks wherever another one would wait. That is enough for a handler that does not
+//! /// wait itself.
+//! #[derive(Clone, Default)]
+//! struct Blocking;
+//!
+//! impl Executor for Blocking {
+//!     type Transport = Tcp;
+//!     type Connect = Ready<io::Result<Tcp>>;
+//!     type Sleep = Ready<()>;
+//!
+//!     fn connect(&self, host: &str, port: u16) -> Self::Connect {
+//!         ready(TcpStream::connect((host, port)).map(Tcp))
+//!     }
+//!
+//!     fn sleep(&self, duration: Duration) -> Self::Sleep {
+//!         std::thread::sleep(duration);
+//!         ready(())
+//!     }
+//! }
+//!
+//! struct Tcp(TcpStream);
+//!
+//! impl Transport for Tcp {
+//!     fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+//!         Poll::Ready(self.0.read(buf))
+//!     }
+//!
+//!     fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+//!         Poll::Ready(self.0.write_vectored(bufs))
+//!     }
+//! }
+//!
+//! async fn shout(event: LambdaEvent<String>) -> Result<String, Error> {
+//!     Ok(event.payload.to_uppercase())
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let emulator = Emulator::start()?;
+//!     let address: Address = emulator.endpoint().parse()?;
+//!     std::thread::spawn(|| {
+//!         let mut run = pin!(Runtime::<_, Blocking>::new(service_fn(shout)).address(address).run());
+//!         while run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
+//!     });
+//!
+//!     assert_eq!(emulator.invoke(r#""hello""#)?.text(), r#""HELLO""#);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Executor`] says how one is written that waits.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
+//! | `opentelemetry` | `layers::OpenTelemetryLayer` |
+//! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
+//! | `graceful-shutdown` | what the executors' `graceful_shutdown` needs |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -222,7 +222,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// After the first `next_invocation`, or twice.
+    /// While another request is unanswered, or after the first `next_invocation`.
     pub fn init_error(&mut self, failure: Failure) -> Result<(), Misuse> {
         self.require_init()?;
         self.report(Endpoint::InitError, failure);
@@ -234,7 +234,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// After the first [`next_invocation`](Self::next_invocation), or twice.
+    /// While another request is unanswered, or after the first [`next_invocation`](Self::next_invocation).
     pub fn restore_next(&mut self) -> Result<(), Misuse> {
         self.require_init()?;
         self.get(Endpoint::RestoreNext, None);
@@ -245,7 +245,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// After the first [`next_invocation`](Self::next_invocation), or twice.
+    /// While another request is unanswered, or after the first [`next_invocation`](Self::next_invocation).
     pub fn restore_error(&mut self, failure: Failure) -> Result<(), Misuse> {
         self.require_init()?;
         self.report(Endpoint::RestoreError, failure);

@@ -1,5 +1,5 @@
-//! An axum application behind API Gateway, a load balancer or a function URL, on smol, without a tokio runtime: `lambda_http` makes requests of
-//! events, and this project's runtime is under it (`[patch.crates-io]` in `Cargo.toml`).
+//! An axum application behind API Gateway, a load balancer or a function URL, on smol, without a tokio runtime:
+//! `lambda_http` makes requests of events, and this project's runtime is under it (`[patch.crates-io]` in `Cargo.toml`).
 //!
 //!     cargo build --manifest-path examples/axum/Cargo.toml
 //!     cargo emulate --event @examples/events/http.json -- examples/axum/target/debug/axum-smol
