@@ -1,6 +1,6 @@
 //! The scenarios, as a table.
 
-mod emulated;
+mod connections;
 mod faults;
 mod function;
 mod headers;
@@ -19,13 +19,13 @@ use crate::{Played, Scenario, Start, judge};
 pub fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     usual::add(&mut all);
-    faults::add(&mut all);
+    connections::add(&mut all);
     statuses::add(&mut all);
     headers::add(&mut all);
     function::add(&mut all);
     layers::add(&mut all);
     streams::add(&mut all);
-    emulated::add(&mut all);
+    faults::add(&mut all);
     all
 }
 

@@ -4,7 +4,7 @@
 
 use lambda_runtime_emulator::Emulator;
 use lambda_runtime_smol::streaming::{Body, Response, channel};
-use lambda_runtime_smol::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime_smol::{Diagnostic, Error, LambdaEvent, PlainStream, Runtime, service_fn};
 use serde_json::json;
 
 /// A buffered function.
@@ -28,6 +28,12 @@ async fn spell(event: LambdaEvent<String>) -> Result<Response<Body>, Error> {
     })
     .detach();
     Ok(Response::from(body))
+}
+
+/// A function that streams something other than the body of an HTTP response.
+async fn table(event: LambdaEvent<u32>) -> Result<PlainStream<Body>, Error> {
+    let rows: String = (1..=event.payload).map(|row| format!("{row},{}\n", row * row)).collect();
+    Ok(PlainStream::new("text/csv".parse()?, Body::from(rows)))
 }
 
 #[test]
@@ -78,5 +84,17 @@ fn a_stream_that_fails_midway_is_a_part_of_a_response_and_an_error() -> Result<(
     assert!(!outcome.is_complete());
     assert_eq!(outcome.payload(), "a.b.");
     assert_eq!(outcome.error().ok_or("the caller is told of no error")?.message(), "there is no letter here");
+    Ok(())
+}
+
+#[test]
+fn a_plain_stream_has_a_content_type_and_no_prelude() -> Result<(), Error> {
+    let emulator = Emulator::start()?;
+    let _function = smol::spawn(Runtime::new(service_fn(table)).address(emulator.endpoint().parse()?).run());
+
+    let outcome = emulator.invoke("3")?;
+    let head = outcome.head().ok_or("there is no response")?;
+    assert_eq!((head.content_type(), head.is_streamed(), head.has_prelude()), (Some("text/csv"), true, false));
+    assert_eq!(outcome.text(), "1,1\n2,4\n3,9\n");
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use lambda_runtime_emulator::Emulator;
 use lambda_runtime_tokio::streaming::{Body, Response, channel};
-use lambda_runtime_tokio::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime_tokio::{Diagnostic, Error, LambdaEvent, PlainStream, Runtime, service_fn};
 use serde_json::json;
 
 /// A buffered function.
@@ -27,6 +27,12 @@ async fn spell(event: LambdaEvent<String>) -> Result<Response<Body>, Error> {
         }
     });
     Ok(Response::from(body))
+}
+
+/// A function that streams something other than the body of an HTTP response.
+async fn table(event: LambdaEvent<u32>) -> Result<PlainStream<Body>, Error> {
+    let rows: String = (1..=event.payload).map(|row| format!("{row},{}\n", row * row)).collect();
+    Ok(PlainStream::new("text/csv".parse()?, Body::from(rows)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,5 +83,17 @@ async fn a_stream_that_fails_midway_is_a_part_of_a_response_and_an_error() -> Re
     assert!(!outcome.is_complete());
     assert_eq!(outcome.payload(), "a.b.");
     assert_eq!(outcome.error().ok_or("the caller is told of no error")?.message(), "there is no letter here");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_stream_has_a_content_type_and_no_prelude() -> Result<(), Error> {
+    let emulator = Emulator::start()?;
+    tokio::spawn(Runtime::new(service_fn(table)).address(emulator.endpoint().parse()?).run());
+
+    let outcome = emulator.invoke("3")?;
+    let head = outcome.head().ok_or("there is no response")?;
+    assert_eq!((head.content_type(), head.is_streamed(), head.has_prelude()), (Some("text/csv"), true, false));
+    assert_eq!(outcome.text(), "1,1\n2,4\n3,9\n");
     Ok(())
 }

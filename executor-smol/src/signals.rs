@@ -4,7 +4,7 @@ use std::future::Future;
 
 use async_signal::{Signal as Unix, Signals};
 use futures_util::StreamExt as _;
-use lambda_runtime_core::shutdown::{prepare, run_hook_and_exit};
+use lambda_runtime_core::shutdown;
 
 use crate::{Error, Signal, Smol, Spawn};
 
@@ -28,7 +28,7 @@ pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, 
             _ => Signal::Terminate,
         }
     };
-    prepare::<Smol>(signal).await
+    shutdown::prepare::<Smol>(signal).await
 }
 
 /// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends it. See
@@ -55,11 +55,7 @@ pub async fn spawn_graceful_shutdown_handler<Fut>(shutdown_hook: impl FnOnce() -
 where
     Fut: Future<Output = ()> + Send + 'static,
 {
-    match graceful_shutdown().await {
-        Ok(signal) => {
-            let task = async move { run_hook_and_exit(signal.await, shutdown_hook()).await };
-            Smol.spawn(task).detach();
-        }
-        Err(error) => eprintln!("[runtime] there will be no graceful shutdown: {error}"),
+    if let Some(task) = shutdown::handler(graceful_shutdown().await, shutdown_hook) {
+        Smol.spawn(task).detach();
     }
 }

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
-use lambda_runtime_core::shutdown::{prepare, run_hook_and_exit};
+use lambda_runtime_core::shutdown;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Error, Signal, Tokio};
@@ -29,7 +29,7 @@ pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, 
         }
         interrupt.poll_recv(cx).map(|_| Signal::Interrupt)
     });
-    prepare::<Tokio>(signal).await
+    shutdown::prepare::<Tokio>(signal).await
 }
 
 /// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends it. See
@@ -55,11 +55,7 @@ pub async fn spawn_graceful_shutdown_handler<Fut>(shutdown_hook: impl FnOnce() -
 where
     Fut: Future<Output = ()> + Send + 'static,
 {
-    match graceful_shutdown().await {
-        Ok(signal) => {
-            let task = async move { run_hook_and_exit(signal.await, shutdown_hook()).await };
-            tokio::spawn(task);
-        }
-        Err(error) => eprintln!("[runtime] there will be no graceful shutdown: {error}"),
+    if let Some(task) = shutdown::handler(graceful_shutdown().await, shutdown_hook) {
+        tokio::spawn(task);
     }
 }

@@ -19,6 +19,9 @@ pub(crate) const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
 /// A connection that lived for so long was a good one: what went wrong before it counts no more.
 const GOOD_AFTER: Duration = Duration::from_secs(1);
 
+/// Before something is asked again that was answered at once with nothing.
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a report of a failed start-up may take.
 const REPORT_FOR: Duration = Duration::from_secs(2);
 

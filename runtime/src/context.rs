@@ -12,16 +12,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Config, Error};
 
-/// The values of the headers of /next that a context is made of.
-struct Values<'a> {
-    deadline: Option<Duration>,
-    function_arn: Option<&'a [u8]>,
-    trace_id: Option<&'a [u8]>,
-    client_context: Option<&'a [u8]>,
-    cognito_identity: Option<&'a [u8]>,
-    tenant_id: Option<&'a [u8]>,
-}
-
 /// The context of an invocation, from [the headers of /next](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next)
 /// and from the environment.
 #[non_exhaustive]
@@ -111,6 +101,16 @@ impl Context {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The values of the headers of /next that a context is made of.
+struct Values<'a> {
+    deadline: Option<Duration>,
+    function_arn: Option<&'a [u8]>,
+    trace_id: Option<&'a [u8]>,
+    client_context: Option<&'a [u8]>,
+    cognito_identity: Option<&'a [u8]>,
+    tenant_id: Option<&'a [u8]>,
+}
 
 fn text(value: &[u8]) -> String {
     std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)

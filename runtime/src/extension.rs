@@ -6,8 +6,7 @@
 use http::HeaderValue;
 use lambda_runtime_proto::client::{self, Event, Meaning};
 
-use crate::connection::Connection;
-use crate::worker::PAUSE;
+use crate::connection::{Connection, PAUSE};
 use crate::{Address, Error, Executor, RunError};
 
 /// A registered extension that subscribes to no events.

@@ -18,7 +18,7 @@ use tower::Service;
 use crate::event;
 use crate::failure::Failure;
 use crate::panics;
-use crate::raw::Outgoing;
+use crate::raw::AnyResponse;
 use crate::slot::{Hand, Item, Outcome};
 use crate::streaming;
 use crate::{
@@ -150,7 +150,7 @@ where
                 StageProj::Handling { future } => {
                     let polled = panics::catch("the handler", || {
                         future.poll(cx).map(|result| match result {
-                            Ok(response) => begin(response.into_outgoing(), cx),
+                            Ok(response) => begin(response.into_any_response(), cx),
                             Err(error) => Begun::Whole(Outcome::Failure(error.into().into())),
                         })
                     });
@@ -192,7 +192,7 @@ enum Begun<S> {
     Stream { head: StreamHead, first: Option<Item>, stream: S },
 }
 
-fn begin<B, S, D, E>(response: Outgoing<B, S>, cx: &mut Context<'_>) -> Begun<S>
+fn begin<B, S, D, E>(response: AnyResponse<B, S>, cx: &mut Context<'_>) -> Begun<S>
 where
     B: Serialize,
     S: Stream<Item = Result<D, E>> + Unpin + 'static,
@@ -200,12 +200,12 @@ where
     E: Into<Error>,
 {
     let (head, mut stream) = match response {
-        Outgoing::Json(body) => return Begun::Whole(json(&body)),
-        Outgoing::Raw(RawResponse { content_type, body }) => {
+        AnyResponse::Json(body) => return Begun::Whole(json(&body)),
+        AnyResponse::Raw(RawResponse { content_type, body }) => {
             return Begun::Whole(Outcome::Response(Response { content_type, body }));
         }
-        Outgoing::Plain(PlainStream { content_type, stream }) => (StreamHead::Plain { content_type }, stream),
-        Outgoing::Http(response) => match prelude(response.metadata_prelude) {
+        AnyResponse::Plain(PlainStream { content_type, stream }) => (StreamHead::Plain { content_type }, stream),
+        AnyResponse::Http(response) => match prelude(response.metadata_prelude) {
             Ok(prelude) => (StreamHead::Http { prelude }, response.stream),
             Err(failure) => return Begun::Whole(Outcome::Failure(failure)),
         },

@@ -78,6 +78,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+mod answer;
 mod concurrent;
 mod config;
 mod connection;

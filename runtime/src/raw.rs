@@ -173,18 +173,18 @@ impl<S> PlainStream<S> {
 
 /// A response as it goes out: what [`FunctionResponse`] can hold, and what it cannot.
 #[doc(hidden)]
-pub enum Outgoing<B, S> {
+pub enum AnyResponse<B, S> {
     Json(B),
     Raw(RawResponse),
     Http(StreamResponse<S>),
     Plain(PlainStream<S>),
 }
 
-impl<B, S> From<FunctionResponse<B, S>> for Outgoing<B, S> {
+impl<B, S> From<FunctionResponse<B, S>> for AnyResponse<B, S> {
     fn from(response: FunctionResponse<B, S>) -> Self {
         match response {
-            FunctionResponse::BufferedResponse(body) => Outgoing::Json(body),
-            FunctionResponse::StreamingResponse(response) => Outgoing::Http(response),
+            FunctionResponse::BufferedResponse(body) => AnyResponse::Json(body),
+            FunctionResponse::StreamingResponse(response) => AnyResponse::Http(response),
         }
     }
 }
@@ -196,8 +196,8 @@ impl IntoFunctionResponse<(), Body> for RawResponse {
         FunctionResponse::StreamingResponse(StreamResponse::from(Body::from(self.body)))
     }
 
-    fn into_outgoing(self) -> Outgoing<(), Body> {
-        Outgoing::Raw(self)
+    fn into_any_response(self) -> AnyResponse<(), Body> {
+        AnyResponse::Raw(self)
     }
 }
 
@@ -212,8 +212,8 @@ where
         FunctionResponse::StreamingResponse(StreamResponse::from(self.stream))
     }
 
-    fn into_outgoing(self) -> Outgoing<(), S> {
-        Outgoing::Plain(self)
+    fn into_any_response(self) -> AnyResponse<(), S> {
+        AnyResponse::Plain(self)
     }
 }
 

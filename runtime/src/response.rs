@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::raw::Outgoing;
+use crate::raw::AnyResponse;
 use crate::streaming::Body;
 
 /// Metadata prelude for a stream response: what an HTTP integration sends ahead of the payload.
@@ -53,7 +53,7 @@ pub trait IntoFunctionResponse<B, S> {
 
     /// What goes out.
     #[doc(hidden)]
-    fn into_outgoing(self) -> Outgoing<B, S>
+    fn into_any_response(self) -> AnyResponse<B, S>
     where
         Self: Sized,
     {

@@ -49,12 +49,25 @@ pub async fn prepare<X: Executor + Default>(
     })
 }
 
-/// Runs the hook, says so on stderr, and ends the process with code 0.
+/// What the task of `spawn_graceful_shutdown_handler` does: at the signal it runs the hook, says so on stderr, and ends
+/// the process with code 0. `None`, and a word about it, where there will be no signal.
 #[doc(hidden)]
-pub async fn run_hook_and_exit(signal: Signal, hook: impl Future<Output = ()>) {
-    eprintln!("[runtime] {} received", signal.name());
-    eprintln!("[runtime] Graceful shutdown in progress ...");
-    hook.await;
-    eprintln!("[runtime] Graceful shutdown completed");
-    std::process::exit(0);
+pub fn handler<Fut: Future<Output = ()>>(
+    signal: Result<impl Future<Output = Signal>, Error>,
+    hook: impl FnOnce() -> Fut,
+) -> Option<impl Future<Output = ()>> {
+    let signal = match signal {
+        Ok(signal) => signal,
+        Err(error) => {
+            eprintln!("[runtime] there will be no graceful shutdown: {error}");
+            return None;
+        }
+    };
+    Some(async move {
+        eprintln!("[runtime] {} received", signal.await.name());
+        eprintln!("[runtime] Graceful shutdown in progress ...");
+        hook().await;
+        eprintln!("[runtime] Graceful shutdown completed");
+        std::process::exit(0);
+    })
 }

@@ -3,23 +3,19 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::Poll;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use lambda_runtime_proto::client::{Answer, Client, Event, Invocation, InvocationToken, Meaning, ResponseStream};
+use lambda_runtime_proto::client::{Event, Invocation};
 use tower::Service;
 
-use crate::connection::Connection;
-use crate::error::words;
+use crate::answer::{answer, check};
+use crate::connection::{Connection, PAUSE};
 use crate::failure::Failure;
 use crate::handler::NotReady;
 use crate::log::{error, warn};
-use crate::slot::{Hand, Item, Outcome, Slot};
+use crate::slot::{Hand, Slot};
 use crate::{Config, Error, Executor, LambdaInvocation, RunError, panics, trace_id};
-
-/// Before /next is asked again after an answer that was no invocation.
-pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often the service and the connection are polled in turn before other tasks are.
 const MAX_TURNS: usize = 64;
@@ -184,114 +180,4 @@ fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Fai
         }),
         Err(failure) => Poll::Ready(Err(failure)),
     }
-}
-
-/// Gives the machine what the slot brings, and sees to it that the API gets it.
-async fn answer<X: Executor>(
-    connection: &mut Connection<X>,
-    slot: &Slot,
-    token: InvocationToken,
-    pipelining: bool,
-) -> Result<(), RunError> {
-    let mut giving = Giving::Outcome(token);
-    loop {
-        let event = connection
-            .event(|client, cx| {
-                giving.give(client, slot, cx);
-                if pipelining && matches!(giving, Giving::Nothing) {
-                    let _ = client.next_invocation();
-                }
-            })
-            .await?;
-        match event {
-            Event::Answered(answer) => return check(&answer, connection.client.request_id()),
-            Event::StreamTorn => {
-                let request_id = connection.client.request_id();
-                warn!("invocation {request_id}: the connection broke while the response was streamed");
-                return Ok(());
-            }
-            _ => {}
-        }
-    }
-}
-
-/// What of an answer the machine still has to be given.
-enum Giving {
-    Outcome(InvocationToken),
-    Stream(ResponseStream),
-    Nothing,
-}
-
-impl Giving {
-    fn give(&mut self, client: &mut Client, slot: &Slot, cx: &Context<'_>) {
-        loop {
-            *self = match std::mem::replace(self, Giving::Nothing) {
-                Giving::Nothing => return,
-                Giving::Outcome(token) => match slot.poll_outcome(cx) {
-                    Poll::Ready(outcome) => give_outcome(client, token, outcome),
-                    Poll::Pending => {
-                        *self = Giving::Outcome(token);
-                        return;
-                    }
-                },
-                Giving::Stream(stream) => match slot.poll_item(cx) {
-                    // When the stream is over on the API's side, its answer is on the way and says so.
-                    Poll::Ready(Item::Chunk(data)) => match client.chunk(&stream, data) {
-                        Ok(()) => Giving::Stream(stream),
-                        Err(_) => Giving::Nothing,
-                    },
-                    Poll::Ready(Item::Finish(trailers)) => {
-                        let _ = client.finish_with_trailers(stream, &trailers);
-                        Giving::Nothing
-                    }
-                    Poll::Ready(Item::Abort(failure)) => {
-                        let request_id = client.request_id();
-                        error!("invocation {request_id} failed while its response was streamed: {failure}");
-                        let _ = client.abort(stream, failure.to_proto());
-                        Giving::Nothing
-                    }
-                    Poll::Pending => {
-                        slot.set_unwritten(client.queued(), cx);
-                        *self = Giving::Stream(stream);
-                        return;
-                    }
-                },
-            };
-        }
-    }
-}
-
-fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome) -> Giving {
-    let refused = match outcome {
-        Outcome::Response(response) => client.respond(token, response).err(),
-        Outcome::Failure(failure) => {
-            error!("invocation {} failed: {failure}", client.request_id());
-            client.fail(token, failure.to_proto()).err()
-        }
-        Outcome::Stream(head) => match client.stream(token, head) {
-            Ok(stream) => return Giving::Stream(stream),
-            Err(refused) => Some(refused),
-        },
-    };
-    if let Some(refused) = refused {
-        let failure = Failure::runtime("Runtime.BadResponse", refused.to_string());
-        error!("invocation {} failed: {failure}", client.request_id());
-        let _ = client.fail(refused.token, failure.to_proto());
-    }
-    Giving::Nothing
-}
-
-/// What the API said to a request, or to an invocation's answer.
-pub(crate) fn check(answer: &Answer, request_id: &str) -> Result<(), RunError> {
-    let status = answer.status();
-    match answer.meaning() {
-        Meaning::Accepted => {}
-        Meaning::Fatal => return Err(RunError::refused(answer)),
-        Meaning::TooLate => warn!(
-            "invocation {request_id}: the answer came too late, the invocation has timed out ({status} {})",
-            words(answer)
-        ),
-        _ => error!("invocation {request_id}: the Lambda Runtime API refused the answer: {status} {}", words(answer)),
-    }
-    Ok(())
 }

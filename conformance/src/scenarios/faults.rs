@@ -1,166 +1,201 @@
-//! Connections that break, and bytes that are no HTTP.
+//! Faults of the emulator: an event is answered once whatever happens, a stream that is torn looks torn, and the next
+//! event is served.
 
 use std::time::Duration;
 
-use lambda_runtime_proto::Endpoint::{Error, Next, Response};
+use lambda_runtime_emulator::{Emulator, End, Fault, Observed, Outcome};
 
-use super::{answer, answers, give, nothing, scenario, serve, survives};
-use crate::Scenario;
-use crate::api::Act;
-use crate::messages::{accepted, answer_with, event};
+use crate::{Scenario, Start, judge};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
-    broken(all);
-    closing(all);
-    no_http(all);
-    ended_meanwhile(all);
-    scenario(
-        all,
-        "an API that cannot be reached ends run with its address and the number of tries",
-        vec![],
-        |played| {
-            let end = played.end.as_ref().unwrap_err();
-            assert!(
-                end.contains("127.0.0.1:") && end.contains("cannot be reached") && end.contains("(tries: "),
-                "{end}"
-            );
-        },
-    );
-    scenario(
-        all,
-        "an API that speaks no HTTP ends run with what it said",
-        vec![vec![Act::Take(Next), Act::Send(b"SSH-2.0-OpenSSH\r\n".to_vec())]; 20],
-        |played| {
-            let end = played.end.as_ref().unwrap_err();
-            assert!(end.contains("does not speak HTTP/1"), "{end}");
-            assert!(played.connections < 20, "it gives up after a few");
-        },
-    );
-}
-
-/// Every way to break a connection, at every point.
-fn broken(all: &mut Vec<Scenario>) {
-    for (fault, acts) in [
-        ("closed", vec![]),
-        ("reset", vec![Act::Reset]),
-        ("half closed", vec![Act::HalfClose, Act::Pause(Duration::from_millis(20))]),
+    events(all);
+    acknowledgements(all);
+    torn(all);
+    slow(all);
+    for (fault, words) in [
+        ("next 1: answer 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", "500 Broken: no"),
+        ("next 1: answer 403 (Content-Type: text/plain) go away", "403 go away"),
+        ("next 1: answer 500 at 0", "500"),
+        ("response 1: answer 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", "500 Broken: no"),
+        ("connection 1: garble of the request", "400"),
     ] {
-        let broken = |before: Vec<Act>| [before, acts.clone()].concat();
-        let again = || vec![Act::Take(Response), Act::Send(accepted())];
-        let name = |when: &str| format!("a connection may be {fault} {when}");
-        survives(all, name("before the first request"), vec![broken(vec![])], true, nothing);
-        survives(all, name("while waiting for an event"), vec![broken(vec![Act::Take(Next)])], true, nothing);
-        survives(all, name("between two invocations"), vec![broken(serve("1"))], true, |played| {
-            assert_eq!(answer(played).text(), "1");
-        });
-        let head = event("a", "[1,2,3]")[..30].to_vec();
-        let half = [vec![Act::Take(Next)], vec![Act::Send(head)]].concat();
-        survives(all, name("in the head of an event"), vec![broken(half)], true, nothing);
-        let most = event("a", "[1,2,3]");
-        let half = [vec![Act::Take(Next)], vec![Act::Send(most[..most.len() - 3].to_vec())]].concat();
-        survives(all, name("in the body of an event"), vec![broken(half)], true, nothing);
-
-        // From here on there is an answer to be sent again on the next connection.
-        let resent = |played: &crate::Played| {
-            let answers = answers(played);
-            assert!(answers.last().is_some_and(|last| last.whole && last.text() == "[1]"), "{answers:?}");
-        };
-        survives(all, name("after the event"), vec![broken(give("[1]")), again()], false, resent);
-        let unacknowledged = [give("[1]"), vec![Act::Take(Response)]].concat();
-        survives(all, name("before the acknowledgement"), vec![broken(unacknowledged.clone()), again()], false, resent);
-        let half = [unacknowledged, vec![Act::Send(accepted()[..20].to_vec())]].concat();
-        survives(all, name("in the acknowledgement"), vec![broken(half), again()], false, resent);
-        let half = [give(r#"{"do":"large","bytes":5000000}"#), vec![Act::TakeSome(Response, 1000)]].concat();
-        survives(all, name("in a large response"), vec![broken(half), again()], false, |played| {
-            let last = *answers(played).last().unwrap();
-            assert!(last.whole && last.body.len() == 5_000_002);
-        });
+        ends(all, fault, words);
     }
 }
 
-/// Connections that close in an orderly way, and often.
-fn closing(all: &mut Vec<Scenario>) {
-    let late = [vec![Act::ListenAfter(Duration::from_millis(300))], serve("1")].concat();
-    survives(all, "an API that comes up late is waited for", vec![late], false, |played| {
-        assert_eq!(answer(played).text(), "1");
-    });
-    let close = "Connection: close\r\n";
-    let event_then_close = |fields: &str| {
-        let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\n";
-        vec![Act::Take(Next), Act::Send(format!("{head}{fields}Content-Length: 1\r\n\r\n1").into_bytes())]
-    };
-    let again = || vec![Act::Take(Response), Act::Send(accepted())];
-    let script = vec![event_then_close(close), again()];
-    survives(all, "an event may end its connection", script, false, |played| assert_eq!(answer(played).text(), "1"));
-    let script = vec![event_then_close("Connection: foo, Close\r\n"), again()];
-    survives(all, "close may be one option of several", script, false, nothing);
-    let http_1_0 = b"HTTP/1.0 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\n\r\n1".to_vec();
-    let script = vec![vec![Act::Take(Next), Act::Send(http_1_0)], again()];
-    survives(all, "an HTTP/1.0 event lasts until its connection ends", script, false, |played| {
-        assert_eq!(answer(played).text(), "1");
-    });
-    let acknowledged = [give("1"), vec![Act::Take(Response), Act::Send(answer_with(202, close, "{}"))]].concat();
-    survives(all, "an acknowledgement may end its connection", vec![acknowledged], true, |played| {
-        assert_eq!(answer(played).text(), "1");
-    });
-    let refused = [give("1"), vec![Act::Take(Response), Act::Send(answer_with(400, close, "{}"))]].concat();
-    survives(all, "a refusal may end its connection", vec![refused], true, nothing);
-    let none = vec![Act::Take(Next), Act::Send(format!("HTTP/1.1 204 No Content\r\n{close}\r\n").into_bytes())];
-    survives(all, "no content may end its connection", vec![none], true, nothing);
-    survives(
-        all,
-        "a thousand connections may close one after the other",
-        vec![vec![Act::Take(Next)]; 1000],
-        true,
-        nothing,
-    );
-    survives(all, "a thousand connections may each serve once", vec![serve("1"); 1000], true, |played| {
-        assert_eq!(answers(played).len(), 1000);
-    });
+/// What happens to an event on its way.
+fn events(all: &mut Vec<Scenario>) {
+    for how in ["close", "reset", "half-close"] {
+        for (when, asks) in [
+            ("connection 1: HOW of the request", 3),
+            ("connection 1: HOW at 20 of the request", 3),
+            ("next 1: HOW of the request", 4),
+            ("next 1: HOW", 4),
+            ("next 1: HOW at 40", 4),
+        ] {
+            answered(all, &when.replace("HOW", how), "[1]", Expected { connections: 2, asks });
+        }
+    }
+    for (fault, connections, asks) in [
+        ("next 1: garble", 2, 4),
+        ("next 1: stall 20ms at 40", 1, 3),
+        ("next 1: delay 20ms", 1, 3),
+        ("next 1: dribble", 1, 3),
+        ("connection 1: dribble of the request", 1, 3),
+        ("connection 1: dribble 20 every 1ms", 1, 3),
+        ("next 1: answer 204", 1, 4),
+        ("next 1: answer 204 (Connection: close)", 2, 4),
+        ("next 1: answer 200 {}", 1, 4),
+        ("next 1: answer 200 at 0 {}", 2, 4),
+    ] {
+        answered(all, fault, "[1]", Expected { connections, asks });
+    }
 }
 
-/// Connections that end while the handler runs: the answer takes another one.
-fn ended_meanwhile(all: &mut Vec<Scenario>) {
-    let timeout = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    for (how, last_words) in [("closed", vec![]), ("timed out", vec![Act::Send(timeout.into())])] {
-        for (what, event) in [
-            ("response", r#"{"after_ms":100}"#),
-            ("stream", r#"{"do":"stream","chunks":3,"after_ms":100}"#),
-            ("error", r#"{"do":"error","after_ms":100}"#),
+/// What happens to an acknowledgement: the answer has arrived and counts, though it may be sent again.
+fn acknowledgements(all: &mut Vec<Scenario>) {
+    for (to, payload) in [("response", "[1]"), ("error", r#"{"do":"error"}"#)] {
+        for (fault, connections) in [
+            ("close of the answer", 2),
+            ("reset of the answer", 2),
+            ("half-close of the answer", 2),
+            ("close at 20 of the answer", 2),
+            ("reset at 20 of the answer", 2),
+            ("half-close at 20 of the answer", 2),
+            ("garble of the answer", 2),
+            ("stall 20ms at 20 of the answer", 1),
+            ("delay 20ms", 1),
+            ("dribble of the answer", 1),
+            ("dribble of the request", 1),
+            ("answer 202", 1),
+            ("answer 400", 1),
+            ("answer 400 (Connection: close)", 2),
+            ("answer 403", 1),
+            ("answer 410", 1),
+            ("answer 413", 1),
         ] {
-            let endpoint = if what == "error" { Error } else { Response };
-            let first = [give(event), last_words.clone()].concat();
-            let script = vec![first, vec![Act::Take(endpoint), Act::Send(accepted())]];
-            let name = format!("a connection may be {how} while the handler works on a {what}");
-            survives(all, name, script, false, |played| assert!(answer(played).whole));
+            answered(all, &format!("{to} 1: {fault}"), payload, Expected { connections, asks: 3 });
         }
     }
 }
 
-/// Bytes that are no answer: the connection is given up and the request sent again.
-fn no_http(all: &mut Vec<Scenario>) {
-    for (what, bytes) in [
-        ("another protocol", "SSH-2.0-OpenSSH\r\n"),
-        ("HTTP/2", "HTTP/2 200\r\n\r\n"),
-        ("lines that end in LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
-        ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n"),
-        ("a length that is no number", "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"),
-        ("a length beside chunked", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        ("an unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"),
-        ("a bad chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
-        ("a body over the limit", "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"),
-        ("a folded header", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n"),
-        ("a switch of protocols", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
-    ] {
-        let bytes = bytes.as_bytes().to_vec();
-        let script = vec![vec![Act::Take(Next), Act::Send(bytes.clone())]];
-        survives(all, format!("{what} instead of an event is survived"), script, true, nothing);
-        let first = [give("[1]"), vec![Act::Take(Response), Act::Send(bytes)]].concat();
-        let script = vec![first, vec![Act::Take(Response), Act::Send(accepted())]];
-        survives(all, format!("{what} instead of an acknowledgement is survived"), script, false, |played| {
-            assert_eq!(answers(played).len(), 2, "it is sent again");
+/// More than the emulator passes over behind a refusal.
+const LARGE: &str = r#"{"do":"large","bytes":600000}"#;
+const STREAM: &str = r#"{"do":"stream","chunks":64,"bytes":65536}"#;
+
+/// What ends a response before it has come whole.
+fn torn(all: &mut Vec<Scenario>) {
+    for how in ["close at", "reset at", "half-close at", "answer 413 at"] {
+        let fault = format!("response 1: {how} 100000");
+        let is_early = how.starts_with("answer");
+        // What was lost is sent again. It is refused before it was read, which ends one more connection.
+        let expected = Expected { connections: if is_early { 2 } else { 3 }, asks: 3 };
+        let name = format!("a large response is torn by: {fault}");
+        survives(all, name, &fault, LARGE, expected, |outcome| {
+            assert!(matches!(outcome.end(), End::Torn(_)));
+            assert!(outcome.body().is_empty());
+        });
+        let expected = Expected { connections: 2, asks: 3 };
+        survives(all, format!("a stream is torn by: {fault}"), &fault, STREAM, expected, move |outcome| {
+            assert!(matches!(outcome.end(), End::Torn(_)));
+            let received = outcome.body().len();
+            assert!(received == 100_000 || is_early && received > 100_000, "{received} bytes");
         });
     }
-    let doubled = [give("[1]"), vec![Act::Take(Response), Act::Send([accepted(), accepted()].concat())]].concat();
-    survives(all, "a second acknowledgement that nobody asked for is survived", vec![doubled], true, nothing);
+}
+
+/// What a response comes through whole, if later.
+fn slow(all: &mut Vec<Scenario>) {
+    for fault in ["dribble 65536 every 1ms", "stall 20ms at 100000", "stall 20ms", "garble 3 at 100000"] {
+        let fault = format!("response 1: {fault}");
+        let expected = Expected { connections: 1, asks: 3 };
+        survives(all, format!("a large response passes: {fault}"), &fault, LARGE, expected, |outcome| {
+            assert_eq!((outcome.is_complete(), outcome.body().len()), (true, 600_002));
+        });
+        let garbled = if fault.contains("garble") { 3 } else { 0 };
+        survives(all, format!("a stream passes: {fault}"), &fault, STREAM, expected, move |outcome| {
+            assert_eq!((outcome.is_complete(), outcome.payload().len()), (true, 64 * 65536));
+            assert_eq!(outcome.payload().iter().filter(|byte| !byte.is_ascii_lowercase()).count(), garbled);
+        });
+    }
+}
+
+/// How often the function asks for something until it is told to end.
+#[derive(Clone, Copy)]
+struct Expected {
+    connections: u64,
+    /// Requests for an event.
+    asks: u64,
+}
+
+#[derive(Debug)]
+struct Played {
+    outcome: Outcome,
+    last: Outcome,
+    observed: Observed,
+    end: Result<(), String>,
+}
+
+/// An event that has its usual answer in spite of a fault.
+fn answered(all: &mut Vec<Scenario>, fault: &str, payload: &'static str, expected: Expected) {
+    let name = format!("an event of {payload} is answered in spite of: {fault}");
+    survives(all, name, fault, payload, expected, move |outcome| match outcome.error() {
+        None => assert_eq!(outcome.text(), payload),
+        Some(error) => assert_eq!(error.error_type(), "Function.OutOfStock"),
+    });
+}
+
+/// One event with a fault, and one more.
+fn survives(
+    all: &mut Vec<Scenario>,
+    name: String,
+    fault: &str,
+    payload: &'static str,
+    expected: Expected,
+    check: impl Fn(&Outcome) + Send + 'static,
+) {
+    let last = format!("next {}: answer 403 {{\"errorMessage\":\"enough\",\"errorType\":\"Last\"}}", expected.asks);
+    let faults: Vec<Fault> = [fault, &last].map(|fault| fault.parse().unwrap()).into();
+    let play = move |start: Start| {
+        let emulator = emulator(&faults);
+        let address = emulator.endpoint().parse().unwrap();
+        let function = std::thread::spawn(move || start(address));
+        let outcome = emulator.invoke(payload).unwrap();
+        let last = emulator.invoke(r#"{"last":true}"#).unwrap();
+        let end = function.join().unwrap();
+        judge(&Played { outcome, last, observed: emulator.observed(), end }, |played| {
+            assert_eq!(played.observed.faults, faults, "each happens once");
+            check(&played.outcome);
+            assert_eq!((played.last.is_complete(), played.last.text().as_str()), (true, r#"{"last":true}"#));
+            assert!(played.end.as_ref().is_err_and(|words| words.contains("403 Last: enough")));
+            assert_eq!(played.observed.connections, expected.connections, "connections");
+        });
+    };
+    all.push(Scenario { name, play: Box::new(play) });
+}
+
+/// A fault that the function cannot get over.
+fn ends(all: &mut Vec<Scenario>, fault: &str, words: &'static str) {
+    let name = format!("run ends, and says why: {fault}");
+    let fault: Fault = fault.parse().unwrap();
+    let play = move |start: Start| {
+        let faults = [fault];
+        let emulator = emulator(&faults);
+        let invocation = emulator.begin("[1]").unwrap();
+        let end = start(emulator.endpoint().parse().unwrap());
+        emulator.runtime_exited("run has ended");
+        judge(&(end, invocation.outcome(), emulator.observed()), |(end, outcome, observed)| {
+            assert!(end.as_ref().is_err_and(|found| found.contains(words)));
+            assert!(outcome.is_ok(), "the caller is told");
+            assert_eq!(observed.faults, faults);
+        });
+    };
+    all.push(Scenario { name, play: Box::new(play) });
+}
+
+/// It gives up well before the scenario counts as hanging.
+fn emulator(faults: &[Fault]) -> Emulator {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let builder = Emulator::builder().timeout(LIMIT).claim_timeout(LIMIT);
+    builder.faults(faults.iter().cloned()).start().unwrap()
 }

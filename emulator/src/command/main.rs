@@ -7,6 +7,7 @@ mod memory;
 mod once;
 mod report;
 mod serve;
+mod session;
 
 use std::io::Write as _;
 use std::process::ExitCode;

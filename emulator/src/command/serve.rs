@@ -8,8 +8,8 @@ use std::sync::mpsc;
 use crate::cli::Options;
 use crate::function::Function;
 use crate::log;
-use crate::once::{builder, name_unhappened, observe, on_interrupt};
 use crate::report::Report;
+use crate::session::{builder, name_unhappened, observe, on_interrupt};
 
 pub(crate) fn run(address: SocketAddr, options: Options) -> Result<ExitCode, String> {
     let (function, keeper) = Function::new();
