@@ -129,8 +129,8 @@ impl<S, X> Runtime<S, X> {
         self
     }
 
-    /// Asks for the next invocation in the same write in which the answer to the last one goes out, which saves two
-    /// system calls an invocation. Off by default.
+    /// Asks for the next invocation in the same write in which the answer to the last one goes out, which saves a
+    /// system call an invocation, and more where the API's two answers come together. Off by default.
     ///
     /// It is safe with any API that takes one request of a connection after the other, as Lambda's does. Mind that
     /// Lambda may freeze the process as soon as it has seen the request for the next invocation: what a layer does
