@@ -82,6 +82,9 @@ impl Taken {
 /// The API, playing its script on a thread.
 pub struct Api {
     address: Address,
+    /// Bound to the port and never listening, so that what comes beyond the script is refused, and not taken by whoever
+    /// has got the port next.
+    _port: Socket,
     stopped: Arc<AtomicBool>,
     connections: Arc<AtomicUsize>,
     thread: JoinHandle<Vec<Taken>>,
@@ -90,10 +93,15 @@ pub struct Api {
 impl Api {
     /// Starts to play.
     pub fn start(script: Script) -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        let listener = TcpListener::from(socket);
-        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let bound = |port| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_reuse_port(true).unwrap();
+            socket.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
+            socket
+        };
+        let port = bound(0);
+        let address = port.local_addr().unwrap().as_socket().unwrap();
+        let listener = TcpListener::from(bound(address.port()));
         let late = match script.first().and_then(|acts| acts.first()) {
             Some(Act::ListenAfter(duration)) => Some(*duration),
             _ => None,
@@ -123,7 +131,7 @@ impl Api {
                 taken
             }
         });
-        Self { address, stopped, connections, thread }
+        Self { address: address.to_string().parse().unwrap(), _port: port, stopped, connections, thread }
     }
 
     /// Where it is.
@@ -242,4 +250,21 @@ fn begun(request: &Request) -> Taken {
 
 fn lower((name, value): (&str, &[u8])) -> (String, String) {
     (name.to_ascii_lowercase(), String::from_utf8_lossy(value).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_a_script_that_has_ended_refuses_and_is_not_given_away() {
+        let api = Api::start(Script::new());
+        while !api.thread.is_finished() {
+            std::thread::yield_now();
+        }
+        let address = api.address().to_string();
+        assert_eq!(TcpListener::bind(&address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(TcpStream::connect(&address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        api.stop();
+    }
 }
