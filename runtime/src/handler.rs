@@ -18,7 +18,7 @@ use tower::Service;
 use crate::event;
 use crate::failure::Failure;
 use crate::panics;
-use crate::raw::AnyResponse;
+use crate::response::AnyResponse;
 use crate::slot::{Hand, Item, Outcome};
 use crate::streaming;
 use crate::{

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 
 use crate::event::decode;
+use crate::response::AnyResponse;
 use crate::streaming::Body;
 use crate::{BadEvent, Error, FunctionResponse, IntoFunctionResponse, StreamResponse};
 
@@ -168,24 +169,6 @@ impl<S> PlainStream<S> {
     /// This stream.
     pub fn new(content_type: HeaderValue, stream: S) -> Self {
         Self { content_type, stream }
-    }
-}
-
-/// A response as it goes out: what [`FunctionResponse`] can hold, and what it cannot.
-#[doc(hidden)]
-pub enum AnyResponse<B, S> {
-    Json(B),
-    Raw(RawResponse),
-    Http(StreamResponse<S>),
-    Plain(PlainStream<S>),
-}
-
-impl<B, S> From<FunctionResponse<B, S>> for AnyResponse<B, S> {
-    fn from(response: FunctionResponse<B, S>) -> Self {
-        match response {
-            FunctionResponse::BufferedResponse(body) => AnyResponse::Json(body),
-            FunctionResponse::StreamingResponse(response) => AnyResponse::Http(response),
-        }
     }
 }
 

@@ -7,9 +7,8 @@ use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
-use crate::raw::AnyResponse;
 use crate::streaming::Body;
+use crate::{Error, PlainStream, RawResponse};
 
 /// Metadata prelude for a stream response: what an HTTP integration sends ahead of the payload.
 #[derive(Debug, Default, Serialize, Deserialize, Clone, PartialEq, Eq)]
@@ -45,8 +44,7 @@ pub enum FunctionResponse<B, S> {
 }
 
 /// What can be returned from a handler: anything that serde can serialize, a [`StreamResponse`], a
-/// [`FunctionResponse`] that is one or the other, and beside JSON a [`RawResponse`](crate::RawResponse) or a
-/// [`PlainStream`](crate::PlainStream).
+/// [`FunctionResponse`] that is one or the other, and beside JSON a [`RawResponse`] or a [`PlainStream`].
 pub trait IntoFunctionResponse<B, S> {
     /// Convert the type into a FunctionResponse.
     fn into_response(self) -> FunctionResponse<B, S>;
@@ -58,6 +56,24 @@ pub trait IntoFunctionResponse<B, S> {
         Self: Sized,
     {
         self.into_response().into()
+    }
+}
+
+/// A response as it goes out: what [`FunctionResponse`] can hold, and what it cannot.
+#[doc(hidden)]
+pub enum AnyResponse<B, S> {
+    Json(B),
+    Raw(RawResponse),
+    Http(StreamResponse<S>),
+    Plain(PlainStream<S>),
+}
+
+impl<B, S> From<FunctionResponse<B, S>> for AnyResponse<B, S> {
+    fn from(response: FunctionResponse<B, S>) -> Self {
+        match response {
+            FunctionResponse::BufferedResponse(body) => AnyResponse::Json(body),
+            FunctionResponse::StreamingResponse(response) => AnyResponse::Http(response),
+        }
     }
 }
 
