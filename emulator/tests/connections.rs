@@ -7,10 +7,12 @@ mod common;
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use common::{Http, LIMIT, Runtime};
 use lambda_runtime_emulator::{Emulator, Error};
 use lambda_runtime_proto::Endpoint;
+use lambda_runtime_proto::client::Event;
 
 #[test]
 fn an_event_is_not_given_to_a_connection_that_was_closed_while_waiting() {
@@ -67,6 +69,27 @@ fn an_answer_may_come_on_another_connection() {
         Http::to_runtime_api(&emulator).post(&format!("/2018-06-01/runtime/invocation/{id}/response"), "", "1");
     assert_eq!(received.status, 202);
     assert!(invocation.outcome().unwrap().is_complete());
+}
+
+#[test]
+fn the_next_event_may_be_asked_for_before_the_end_of_a_cut_connection_is_seen() {
+    let emulator = Emulator::start().unwrap();
+    let [cut, answered] = ["1", "2"].map(|payload| emulator.begin(payload).unwrap());
+    let mut dead = Runtime::connect(&emulator);
+    let event = dead.next();
+    let stream = dead.stream(event);
+    dead.chunk(&stream, "part");
+    assert!(cut.head().is_some());
+    let mut runtime = Runtime::connect(&emulator);
+    runtime.ask();
+    // As long as the end may take to be seen.
+    thread::sleep(Duration::from_millis(20));
+    drop(dead);
+    let Event::Invocation(event) = runtime.event() else { panic!("no event") };
+    assert_eq!(event.request_id(), answered.request_id());
+    runtime.respond(event, "1");
+    assert!(answered.outcome().unwrap().is_complete());
+    assert!(!cut.outcome().unwrap().is_complete());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The wait for an event, and its delivery.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
@@ -32,9 +32,8 @@ impl Api {
     /// Waits for an event. `is_alive` looks whether the runtime's connection still is.
     pub(super) fn next(&self, generation: u64, is_alive: impl Fn() -> bool) -> Next {
         let first = {
-            let mut state = self.state();
-            let answering = self.config.is_classic() && state.in_hand.values().any(|in_hand| in_hand.answering);
-            if answering || matches!(state.phase, Phase::Failed(_) | Phase::Stuck) {
+            let mut state = self.settled();
+            if self.is_answered(&state) || matches!(state.phase, Phase::Failed(_) | Phase::Stuck) {
                 return Next::Refused(Refused::transition(state.name(), "Ready"));
             }
             let first = !matches!(state.phase, Phase::Ready);
@@ -67,6 +66,25 @@ impl Api {
             self.notify(&Notice::Delivered { request_id: &delivery.job.request_id });
         }
         Next::Event(delivery)
+    }
+
+    /// The state once no answer comes on another connection. If that lasts for more than a moment it is out of turn to
+    /// ask for an event; but the runtime may have cut that connection, and be here before the end is seen there.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        const MOMENT: Duration = Duration::from_secs(1);
+        let began = Instant::now();
+        let mut state = self.state();
+        while self.is_answered(&state)
+            && let Some(left) = MOMENT.checked_sub(began.elapsed())
+        {
+            (state, _) = wait_for(&self.changed, state, left);
+        }
+        state
+    }
+
+    /// An answer is coming in, and nothing else may.
+    fn is_answered(&self, state: &State) -> bool {
+        self.config.is_classic() && state.in_hand.values().any(|in_hand| in_hand.answering)
     }
 
     /// Moves the first event of the queue into the runtime's hand.
