@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use lambda_runtime_proto::client::{Answer, Client, Event, InvocationToken, Meaning, ResponseStream};
+use lambda_runtime_proto::client::{Answer, Client, Event, InvocationToken, Meaning, Response, ResponseStream};
 
 use crate::connection::Connection;
 use crate::error::words;
@@ -88,6 +88,7 @@ impl Giving {
 
 fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome) -> Giving {
     let refused = match outcome {
+        Outcome::Json(json) => client.respond(token, Response::json(json)).err(),
         Outcome::Response(response) => client.respond(token, response).err(),
         Outcome::Failure(failure) => {
             error!("invocation {} failed: {failure}", client.request_id());

@@ -220,7 +220,7 @@ where
 
 fn json<B: Serialize>(body: &B) -> Outcome {
     match serde_json::to_vec(body) {
-        Ok(json) => Outcome::Response(Response::json(json)),
+        Ok(json) => Outcome::Json(json.into()),
         Err(error) => Outcome::Failure(Failure::runtime(
             "Runtime.BadResponse",
             format!("the response cannot be written as JSON: {error}"),

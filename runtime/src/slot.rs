@@ -16,9 +16,14 @@ use crate::failure::Failure;
 /// A stream is asked for more only while fewer bytes than this wait to be written.
 pub(crate) const MAX_QUEUED: usize = 64 * 1024;
 
+/// A response is large, and worth what it saves to keep it, from so many bytes on.
+const LARGE: usize = 16 * 1024;
+
 /// What comes of an invocation.
 #[derive(Debug)]
 pub(crate) enum Outcome {
+    /// What the handler returned, as JSON.
+    Json(Bytes),
     Response(Response),
     Failure(Failure),
     /// Chunks follow, then [`Item::Finish`] or [`Item::Abort`].
@@ -62,6 +67,10 @@ struct State {
     serial: u64,
     taken: bool,
     outcome: Option<Outcome>,
+    /// The last response, if it is large: it was allocated while the event was there, so its memory lies behind that of
+    /// the event. As long as it does, an allocator that gives the end of its heap back to the kernel, as glibc's does
+    /// after each large event, keeps what the next event needs.
+    kept: Bytes,
     items: VecDeque<Item>,
     /// Bytes of chunks that are not written yet: in `items`, and behind them.
     queued: usize,
@@ -135,7 +144,8 @@ impl Slot {
     pub(crate) fn open(&self) -> Hand {
         let mut state = self.state();
         let serial = state.serial.wrapping_add(1);
-        *state = State { serial, ..State::default() };
+        let kept = std::mem::take(&mut state.kept);
+        *state = State { serial, kept, ..State::default() };
         drop(state);
         Hand { slot: self.clone(), serial }
     }
@@ -143,7 +153,13 @@ impl Slot {
     pub(crate) fn poll_outcome(&self, cx: &Context<'_>) -> Poll<Outcome> {
         let mut state = self.state();
         match state.outcome.take() {
-            Some(outcome) => Poll::Ready(outcome),
+            Some(outcome) => {
+                state.kept = match &outcome {
+                    Outcome::Json(json) if json.len() >= LARGE => json.clone(),
+                    _ => Bytes::new(),
+                };
+                Poll::Ready(outcome)
+            }
             None => {
                 register(&mut state.worker, cx);
                 Poll::Pending
@@ -292,5 +308,23 @@ mod tests {
         slot.settle(&worker);
         assert_eq!(count(), 2, "it is over");
         assert_eq!(hand.poll_room(&service), Poll::Ready(false));
+    }
+
+    #[test]
+    fn a_large_response_is_kept_until_the_next_one() {
+        let cx = Context::from_waker(Waker::noop());
+        let slot = Slot::default();
+        let answer = |length: usize| {
+            assert!(slot.open().leave(Outcome::Json(vec![b' '; length].into()), &cx));
+            let Poll::Ready(Outcome::Json(json)) = slot.poll_outcome(&cx) else { panic!("no outcome") };
+            slot.settle(&cx);
+            json
+        };
+        let large = answer(LARGE);
+        let next = slot.open();
+        assert!(!large.is_unique());
+        drop(next);
+        assert!(answer(LARGE - 1).is_unique());
+        assert!(large.is_unique());
     }
 }
