@@ -171,10 +171,17 @@ const CONCURRENT_8: Contest = Contest {
     load: load::WORKERS_8,
     cpus: Cpus::All,
     blocking: None,
-    bare: None,
+    bare: Some(programs::BARE_TOKIO_CONCURRENT),
     ours: Some(programs::TOKIO_CONCURRENT),
     official: Some(programs::OFFICIAL_CONCURRENT),
     goals: CONCURRENT,
+};
+
+const SMOL_CONCURRENT_8: Contest = Contest {
+    executor: "smol",
+    bare: Some(programs::BARE_SMOL_CONCURRENT),
+    ours: Some(programs::SMOL_CONCURRENT),
+    ..CONCURRENT_8
 };
 
 /// The whole table. A program that does not exist yet is `None`.
@@ -196,6 +203,6 @@ pub const CONTESTS: &[Contest] = &[
     SMOL_STREAMING,
     CONCURRENT_8,
     Contest { load: load::WORKERS_32, ..CONCURRENT_8 },
-    Contest { executor: "smol", ours: Some(programs::SMOL_CONCURRENT), ..CONCURRENT_8 },
-    Contest { executor: "smol", load: load::WORKERS_32, ours: Some(programs::SMOL_CONCURRENT), ..CONCURRENT_8 },
+    SMOL_CONCURRENT_8,
+    Contest { load: load::WORKERS_32, ..SMOL_CONCURRENT_8 },
 ];

@@ -18,8 +18,10 @@ pub const BLOCKING_STREAMING: Program = program("bare-blocking", "bare-blocking-
 pub const BARE_TOKIO_ECHO: Program = program("bare-tokio", "bare-tokio-echo");
 pub const BARE_TOKIO_STREAMING: Program = program("bare-tokio", "bare-tokio-streaming");
 pub const BARE_TOKIO_MULTI_THREAD_ECHO: Program = program("bare-tokio-multi-thread", "bare-tokio-multi-thread-echo");
+pub const BARE_TOKIO_CONCURRENT: Program = program("bare-tokio-multi-thread", "bare-tokio-concurrent");
 pub const BARE_SMOL_ECHO: Program = program("bare-smol", "bare-smol-echo");
 pub const BARE_SMOL_STREAMING: Program = program("bare-smol", "bare-smol-streaming");
+pub const BARE_SMOL_CONCURRENT: Program = program("bare-smol", "bare-smol-concurrent");
 
 pub const OFFICIAL_ECHO: Program = program("official", "official-echo");
 pub const OFFICIAL_ECHO_MULTI_THREAD: Program = program("official", "official-echo-multi-thread");

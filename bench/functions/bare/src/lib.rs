@@ -20,6 +20,11 @@ pub fn address() -> String {
     std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default()
 }
 
+/// How many invocations are to be served at once.
+pub fn workers() -> usize {
+    std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
 /// Answers every event with itself.
 pub async fn echo(mut socket: impl Socket) -> io::Result<()> {
     let mut inbox = Inbox::new();
