@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
 use lambda_runtime_core::Address;
-use lambda_runtime_proto::server::{Event, Reply, Request, Route, Server};
+use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{Endpoint, Limits, Output};
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::Taken;
 
 /// What the API does, connection by connection. Connections beyond the script are refused.
 pub type Script = Vec<Vec<Act>>;
@@ -43,40 +44,6 @@ pub enum Act {
     HalfClose,
     /// Closes the connection so that the other side sees a reset.
     Reset,
-}
-
-/// A request that the API read.
-#[derive(Debug, Clone)]
-pub struct Taken {
-    /// For this endpoint.
-    pub endpoint: Endpoint,
-    /// The id in its path.
-    pub id: String,
-    /// Its fields, names in lower case.
-    pub fields: Vec<(String, String)>,
-    /// What came of its body.
-    pub body: Bytes,
-    /// The fields behind its body, names in lower case.
-    pub trailers: Vec<(String, String)>,
-    /// It came whole.
-    pub whole: bool,
-}
-
-impl Taken {
-    /// A field's value.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    /// A trailer's value.
-    pub fn trailer(&self, name: &str) -> Option<&str> {
-        self.trailers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The body as text.
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).expect("the body is no text")
-    }
 }
 
 /// The API, playing its script on a thread.
@@ -191,7 +158,7 @@ impl<'a> Connection<'a> {
         loop {
             match self.server.poll_output() {
                 Output::Event(Event::Request(request)) => {
-                    let taken = begun(&request);
+                    let taken = Taken::begun(&request).unwrap();
                     let endpoint = wanted.expect("no request is at hand");
                     assert_eq!(taken.endpoint, endpoint, "a request came out of turn");
                     self.taken.push(taken);
@@ -199,12 +166,11 @@ impl<'a> Connection<'a> {
                 }
                 Output::Event(Event::Data(data)) => {
                     let taken = self.taken.last_mut().expect("data belongs to a request");
-                    taken.body = [&taken.body[..], &data].concat().into();
+                    taken.body.extend_from_slice(&data);
                 }
                 Output::Event(Event::End(trailers)) => {
                     let taken = self.taken.last_mut().expect("an end belongs to a request");
-                    taken.trailers = trailers.fields().map(lower).collect();
-                    taken.whole = true;
+                    taken.end(&trailers);
                     self.open = false;
                     // The script answers; the machine only has to go on.
                     self.server.reply(Reply::new(204)).expect("a request is at hand");
@@ -234,22 +200,6 @@ impl<'a> Connection<'a> {
             }
         }
     }
-}
-
-fn begun(request: &Request) -> Taken {
-    let Route::Api(endpoint, id) = request.route() else { panic!("no request of the API: {}", request.path()) };
-    Taken {
-        endpoint,
-        id: id.to_owned(),
-        fields: request.headers().map(lower).collect(),
-        body: Bytes::new(),
-        trailers: Vec::new(),
-        whole: false,
-    }
-}
-
-fn lower((name, value): (&str, &[u8])) -> (String, String) {
-    (name.to_ascii_lowercase(), String::from_utf8_lossy(value).into_owned())
 }
 
 #[cfg(test)]

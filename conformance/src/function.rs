@@ -107,8 +107,9 @@ impl Future for Timer {
     }
 }
 
-/// Is ready after so many polls.
-struct Turns(usize);
+/// A future that is ready after so many polls.
+#[derive(Debug)]
+pub struct Turns(pub usize);
 
 impl Future for Turns {
     type Output = ();

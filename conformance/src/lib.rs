@@ -38,6 +38,7 @@ mod layer;
 mod memory;
 mod messages;
 pub mod scenarios;
+mod taken;
 
 use std::fmt::Debug;
 use std::sync::Mutex;
@@ -47,10 +48,11 @@ use std::time::Duration;
 use lambda_runtime_core::Address;
 
 pub use addresses::every_form_of_address_is_reached;
-pub use api::{Act, Api, Script, Taken};
-pub use function::{Reply, handle};
+pub use api::{Act, Api, Script};
+pub use function::{Reply, Turns, handle};
 pub use layer::{Meddler, Meddling};
 pub use memory::a_gibibyte_is_streamed_in_bounded_memory;
+pub use taken::Taken;
 
 /// A scenario may take so long before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);

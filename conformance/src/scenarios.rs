@@ -11,9 +11,9 @@ mod usual;
 
 use lambda_runtime_proto::Endpoint::{Error, Next, Response};
 
-use crate::api::{Act, Api, Script, Taken};
+use crate::api::{Act, Api, Script};
 use crate::messages::{accepted, event, refusal};
-use crate::{Played, Scenario, Start, judge};
+use crate::{Played, Scenario, Start, Taken, judge};
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {

@@ -11,11 +11,12 @@
 
 use std::sync::Arc;
 
+use conformance::Taken;
 use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
 
 use crate::book::Book;
-use crate::connection::{Break, Taken};
+use crate::connection::Break;
 use crate::gauge::{Gauge, open_fds, resident_kib};
 use crate::invocation::Invocation;
 use crate::line::Line;

@@ -4,9 +4,10 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use conformance::Taken;
 use fastrand::Rng;
-use lambda_runtime_proto::server::{Event, Reply, Request, Route, Server};
-use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Output, PeerError};
+use lambda_runtime_proto::server::{Event, Reply, Server};
+use lambda_runtime_proto::{CloseReason, Limits, Output, PeerError};
 
 /// The function may take so long for what it owes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,32 +18,6 @@ pub struct Connection {
     server: Server,
     /// The function may not have seen yet what was written last.
     pub wrote: bool,
-}
-
-/// A request, as far as it was read.
-pub struct Taken {
-    pub endpoint: Endpoint,
-    /// The id in its path.
-    pub id: String,
-    /// Names in lower case.
-    fields: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    /// Names in lower case.
-    pub trailers: Vec<(String, String)>,
-    /// It came whole.
-    pub whole: bool,
-}
-
-impl Taken {
-    /// A field's value.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    /// A trailer's value.
-    pub fn trailer(&self, name: &str) -> Option<&str> {
-        self.trailers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
 }
 
 /// How the API breaks a connection.
@@ -79,7 +54,7 @@ impl Connection {
     /// Reads a request's head.
     pub fn begin(&mut self) -> Result<Taken, String> {
         match self.event(usize::MAX)? {
-            Some(Event::Request(request)) => begun(&request),
+            Some(Event::Request(request)) => Taken::begun(&request),
             Some(_) => Err("a request begins with its head".to_owned()),
             None => Err("the function closed a connection that was in order".to_owned()),
         }
@@ -92,8 +67,7 @@ impl Connection {
             match self.event(at_once)? {
                 Some(Event::Data(data)) => taken.body.extend_from_slice(&data),
                 Some(Event::End(trailers)) => {
-                    taken.trailers = trailers.fields().map(lower).collect();
-                    taken.whole = true;
+                    taken.end(&trailers);
                     self.go_on();
                 }
                 Some(Event::Request(_)) => return Err("a request began within another".to_owned()),
@@ -194,22 +168,4 @@ impl Connection {
 
 fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-fn begun(request: &Request) -> Result<Taken, String> {
-    let Route::Api(endpoint, id) = request.route() else {
-        return Err(format!("{} {} is no request of the API", request.method(), request.path()));
-    };
-    Ok(Taken {
-        endpoint,
-        id: id.to_owned(),
-        fields: request.headers().map(lower).collect(),
-        body: Vec::new(),
-        trailers: Vec::new(),
-        whole: false,
-    })
-}
-
-fn lower((name, value): (&str, &[u8])) -> (String, String) {
-    (name.to_ascii_lowercase(), String::from_utf8_lossy(value).into_owned())
 }

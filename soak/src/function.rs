@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use conformance::Turns;
 use futures_core::Stream;
 use lambda_runtime_tokio::{Address, Diagnostic, FunctionResponse, LambdaEvent, StreamResponse, service_fn};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::options::{Executor, Options};
 pub struct Job {
     pub number: u64,
     /// The handler is not ready so many times.
-    pub turns: u32,
+    pub turns: usize,
     pub task: Task,
     pub fill: String,
 }
@@ -38,7 +39,7 @@ pub struct Chunks {
     pub count: u64,
     pub size: usize,
     /// The stream is not ready so many times before each.
-    pub turns: u32,
+    pub turns: usize,
     pub end: End,
 }
 
@@ -131,27 +132,11 @@ async fn handle(event: LambdaEvent<Job>) -> Result<FunctionResponse<Job, Source>
     }
 }
 
-/// Is ready after so many polls.
-struct Turns(u32);
-
-impl Future for Turns {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0 == 0 {
-            return Poll::Ready(());
-        }
-        self.0 -= 1;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
 /// A stream of chunks.
 struct Source {
     chunks: Chunks,
     sent: u64,
-    turn: u32,
+    turn: usize,
 }
 
 impl Stream for Source {

@@ -1,11 +1,11 @@
 //! One invocation: its event, and whether an answer is the right one.
 
 use base64::Engine as _;
+use conformance::Taken;
 use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
 use serde_json::Value;
 
-use crate::connection::Taken;
 use crate::function::{Chunks, End, Job, Task, failure_words, panic_words};
 
 const PRELUDE: &[u8] =
@@ -175,8 +175,8 @@ fn chunks(number: u64, rng: &mut Rng) -> Chunks {
 }
 
 /// Mostly none.
-fn few(rng: &mut Rng) -> u32 {
-    rng.u32(0..8).saturating_sub(5)
+fn few(rng: &mut Rng) -> usize {
+    rng.u32(0..8).saturating_sub(5) as usize
 }
 
 /// Now and then as much as Lambda delivers.

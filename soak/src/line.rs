@@ -4,11 +4,12 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use conformance::Taken;
 use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
 
 use crate::book::Book;
-use crate::connection::{Break, Connection, Taken};
+use crate::connection::{Break, Connection};
 use crate::invocation::Invocation;
 use crate::messages::{self, CLOSE, Framing, Message, Style};
 

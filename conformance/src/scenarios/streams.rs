@@ -5,9 +5,9 @@ use std::time::Duration;
 use lambda_runtime_proto::Endpoint::Response;
 
 use super::{answer, give, nothing, serve, survives};
-use crate::api::{Act, Taken};
+use crate::api::Act;
 use crate::messages::{accepted, answer as reply, answer_with, refusal};
-use crate::{Played, Scenario};
+use crate::{Played, Scenario, Taken};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
     for (name, payload, expected) in [
