@@ -62,8 +62,7 @@ pub struct Tree {
     pub root: &'static str,
 }
 
-/// How many crates are compiled into a function for the root of a tree, itself included: its normal dependencies, with
-/// default features.
+/// How many crates are compiled into a function for the root of a tree, itself included: its normal dependencies.
 pub fn crates(tree: Tree) -> Result<usize> {
     let manifest = folder().join(tree.manifest);
     let manifest = manifest.to_str().ok_or("a path that is no text")?;

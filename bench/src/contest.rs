@@ -70,6 +70,7 @@ pub fn tree(package: &str) -> Option<Tree> {
     match package {
         "official" => tree("functions/official/Cargo.toml", "lambda_runtime"),
         "on-tokio" | "on-tokio-multi-thread" => tree("../executor-tokio/Cargo.toml", "lambda-runtime-tokio"),
+        "on-tokio-lean" => tree("functions/on-tokio-lean/Cargo.toml", "lambda-runtime-tokio"),
         "on-smol" => tree("../executor-smol/Cargo.toml", "lambda-runtime-smol"),
         _ => None,
     }
@@ -111,6 +112,10 @@ const TOKIO: Contest = Contest {
     official: Some(programs::OFFICIAL_ECHO),
     goals: SMALL,
 };
+
+/// Without default features, so without what a function may have of tokio by way of `lambda_runtime`.
+const TOKIO_LEAN: Contest =
+    Contest { executor: "tokio, current_thread, without default features", ours: Some(programs::TOKIO_LEAN), ..TOKIO };
 
 const SMOL: Contest =
     Contest { executor: "smol", bare: Some(programs::BARE_SMOL_ECHO), ours: Some(programs::SMOL_ECHO), ..TOKIO };
@@ -187,6 +192,7 @@ const SMOL_CONCURRENT_8: Contest = Contest {
 /// The whole table. A program that does not exist yet is `None`.
 pub const CONTESTS: &[Contest] = &[
     TOKIO,
+    TOKIO_LEAN,
     SMOL,
     TOKIO_MULTI_THREAD,
     Contest { load: load::TEXT, goals: LARGE, ..TOKIO },

@@ -30,6 +30,7 @@ pub const OFFICIAL_STREAMING: Program = program("official", "official-streaming"
 pub const OFFICIAL_CONCURRENT: Program = program("official-concurrent", "official-concurrent");
 
 pub const TOKIO_ECHO: Program = program("on-tokio", "tokio-echo");
+pub const TOKIO_LEAN: Program = program("on-tokio-lean", "tokio-lean");
 pub const TOKIO_PIPELINED: Program = program("on-tokio", "tokio-pipelined");
 pub const TOKIO_RAW: Program = program("on-tokio", "tokio-raw");
 pub const TOKIO_STREAMING: Program = program("on-tokio", "tokio-streaming");
