@@ -124,7 +124,6 @@ pub use raw::{PlainStream, RawEvent, RawResponse};
 pub use response::{FunctionResponse, IntoFunctionResponse, MetadataPrelude, StreamResponse};
 pub use runtime::Runtime;
 #[cfg(feature = "graceful-shutdown")]
-#[cfg_attr(docsrs, doc(cfg(feature = "graceful-shutdown")))]
 pub use shutdown::Signal;
 pub use snapstart::SnapStartResource;
 pub use tower::{self, Service, service_fn};
