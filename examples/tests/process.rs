@@ -110,6 +110,21 @@ fn one_worker_ends_as_a_function_of_one_worker_does() {
 }
 
 #[test]
+fn a_restore_that_is_refused_ends_it_as_a_failed_start() {
+    let refused: Fault = r#"restore-next: answer 500 {"errorType":"Broken","errorMessage":"no copy"}"#.parse().unwrap();
+    for program in [env!("CARGO_BIN_EXE_snapstart-tokio"), env!("CARGO_BIN_EXE_snapstart-smol")] {
+        let emulator = Emulator::builder().snapstart(true).faults([refused.clone()]).start().unwrap();
+        let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")];
+        let Ended { code, stderr } = Process::start(program, &variables).end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("500 Broken: no copy") && !stderr.contains("after the restore"), "{stderr}");
+        let reported = emulator.observed().init_errors;
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert_eq!(reported[0].error_type(), "Runtime.BeforeSnapshotError");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_worker_that_fails_starts_again_while_the_others_serve() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
