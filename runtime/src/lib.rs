@@ -128,7 +128,7 @@ pub use shutdown::Signal;
 pub use snapstart::SnapStartResource;
 pub use tower::{self, Service, service_fn};
 
-/// Return a new service of a closure that takes an event and its context as separate arguments.
+/// A service of a function that takes the event and its context apart.
 #[deprecated(since = "0.1.0", note = "Use `service_fn` and `LambdaEvent` instead")]
 pub fn handler_fn<A, F, Fut>(f: F) -> tower::util::ServiceFn<impl Fn(LambdaEvent<A>) -> Fut>
 where

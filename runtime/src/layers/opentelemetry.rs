@@ -123,16 +123,16 @@ impl<Fut: Future, F: Fn()> Future for OpenTelemetryFuture<Fut, F> {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenTelemetryFaasTrigger {
-    /// A response to some data source operation such as a database or filesystem read/write
+    /// Something was read or written: in a database, a bucket, a file system.
     #[default]
     Datasource,
-    /// To provide an answer to an inbound HTTP request
+    /// An HTTP request.
     Http,
-    /// A function is set to be executed when messages are sent to a messaging system
+    /// A message in a queue or on a topic.
     PubSub,
-    /// A function is scheduled to be executed regularly
+    /// A schedule.
     Timer,
-    /// If none of the others apply
+    /// Something else.
     Other,
 }
 
