@@ -11,6 +11,7 @@ use http::HeaderMap;
 use http_body::Frame;
 use lambda_runtime_core::streaming::Body;
 use lambda_runtime_core::{Diagnostic, FunctionResponse, LambdaEvent, StreamResponse};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// What [`handle`] returns.
@@ -25,8 +26,8 @@ pub enum Answer {
     Impossible,
 }
 
-impl lambda_runtime_core::serde::Serialize for Answer {
-    fn serialize<S: lambda_runtime_core::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Answer::Json(value) => value.serialize(serializer),
             Answer::Impossible => BTreeMap::from([((1, 2), 3)]).serialize(serializer),

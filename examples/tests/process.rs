@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use lambda_runtime_emulator::{Emulator, Endpoint, Fault};
 
 const API: &str = "AWS_LAMBDA_RUNTIME_API";
+const WORKERS: (&str, &str) = ("AWS_LAMBDA_MAX_CONCURRENCY", "2");
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a process ended.
@@ -105,6 +106,55 @@ fn one_worker_ends_as_a_function_of_one_worker_does() {
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.contains("500 Broken: beyond repair") && !stderr.contains("worker"), "{stderr}");
         assert_eq!(emulator.observed().requests(Endpoint::Next), 1);
+    }
+}
+
+#[test]
+fn a_restore_that_is_refused_ends_it_as_a_failed_start() {
+    let refused: Fault = r#"restore-next: answer 500 {"errorType":"Broken","errorMessage":"no copy"}"#.parse().unwrap();
+    for program in [env!("CARGO_BIN_EXE_snapstart-tokio"), env!("CARGO_BIN_EXE_snapstart-smol")] {
+        let emulator = Emulator::builder().snapstart(true).faults([refused.clone()]).start().unwrap();
+        let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")];
+        let Ended { code, stderr } = Process::start(program, &variables).end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("500 Broken: no copy") && !stderr.contains("after the restore"), "{stderr}");
+        let reported = emulator.observed().init_errors;
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert_eq!(reported[0].error_type(), "Runtime.BeforeSnapshotError");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_worker_that_fails_starts_again_while_the_others_serve() {
+    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
+        let broken: Fault = r#"next 1: answer 500 {"errorType":"Broken","errorMessage":"for once"}"#.parse().unwrap();
+        let emulator = Emulator::builder().concurrency(2).faults([broken]).start().unwrap();
+        let function = Process::start(program, &[(API, emulator.endpoint()), WORKERS]);
+        assert!(emulator.invoke("{}").unwrap().is_complete());
+        assert!(emulator.wait_until(PATIENCE, |observed| observed.waiting == 2), "{:?}", emulator.observed());
+        function.signal("-KILL");
+        let stderr = function.end().stderr;
+        assert_eq!(stderr.matches("a worker failed and starts again").count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn when_no_worker_can_go_on_the_error_says_what_happened_to_each() {
+    let broken: Fault = r#"next: answer 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
+    let functions = [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")].map(|program| {
+        let emulator = Emulator::builder().concurrency(2).faults([broken.clone()]).start().unwrap();
+        let function = Process::start(program, &[(API, emulator.endpoint()), WORKERS]);
+        (emulator, function)
+    });
+    for (emulator, function) in functions {
+        let Ended { code, stderr } = function.end();
+        assert_eq!(code, Some(1), "{stderr}");
+        let error = stderr.lines().last().unwrap_or_default();
+        assert!(error.contains("none of the 2 workers can go on; worker 0: "), "{stderr}");
+        assert_eq!(error.matches("500 Broken: beyond repair").count(), 2, "{stderr}");
+        // Five times each, and not as often as there is time for.
+        assert_eq!(emulator.observed().requests(Endpoint::Next), 10);
     }
 }
 

@@ -46,9 +46,7 @@ use std::time::Duration;
 
 use async_io::{Async, Timer};
 use futures_channel::oneshot;
-use lambda_runtime_core::bytes::Bytes;
-use lambda_runtime_core::futures_core::Stream;
-use lambda_runtime_core::serde::{Deserialize, Serialize};
+use lambda_runtime_core::signature::{Bytes, Deserialize, Serialize, Stream};
 
 pub use lambda_runtime_core::*;
 #[cfg(all(unix, feature = "graceful-shutdown"))]

@@ -46,9 +46,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use lambda_runtime_core::bytes::Bytes;
-use lambda_runtime_core::futures_core::Stream;
-use lambda_runtime_core::serde::{Deserialize, Serialize};
+use lambda_runtime_core::signature::{Bytes, Deserialize, Serialize, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 

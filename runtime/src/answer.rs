@@ -71,7 +71,7 @@ impl Giving {
                     }
                     Poll::Ready(Item::Abort(failure)) => {
                         let request_id = client.request_id();
-                        error!("invocation {request_id} failed while its response was streamed: {failure}");
+                        failure.log(format_args!("invocation {request_id} failed while its response was streamed"));
                         let _ = client.abort(stream, failure.to_proto());
                         Giving::Nothing
                     }
@@ -91,7 +91,7 @@ fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome) -
         Outcome::Json(json) => client.respond(token, Response::json(json)).err(),
         Outcome::Response(response) => client.respond(token, response).err(),
         Outcome::Failure(failure) => {
-            error!("invocation {} failed: {failure}", client.request_id());
+            failure.log(format_args!("invocation {} failed", client.request_id()));
             client.fail(token, failure.to_proto()).err()
         }
         Outcome::Stream(head) => match client.stream(token, head) {
@@ -101,7 +101,7 @@ fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome) -
     };
     if let Some(refused) = refused {
         let failure = Failure::runtime("Runtime.BadResponse", refused.to_string());
-        error!("invocation {} failed: {failure}", client.request_id());
+        failure.log(format_args!("invocation {} failed", client.request_id()));
         let _ = client.fail(refused.token, failure.to_proto());
     }
     Giving::Nothing

@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Configuration derived from environment variables. See
+/// What the environment says of the function. See
 /// [Defined runtime environment variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
 #[derive(Debug, Default, Clone, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// The name of the function.
+    /// Its name: `AWS_LAMBDA_FUNCTION_NAME`.
     pub function_name: String,
-    /// The amount of memory available to the function in MB.
+    /// The memory that it may use, in MB: `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
     pub memory: i32,
-    /// The version of the function being executed.
+    /// The version that runs, `$LATEST` or a number: `AWS_LAMBDA_FUNCTION_VERSION`.
     pub version: String,
-    /// The name of the Amazon CloudWatch Logs stream for the function.
+    /// The log stream of this environment: `AWS_LAMBDA_LOG_STREAM_NAME`.
     pub log_stream: String,
-    /// The name of the Amazon CloudWatch Logs group for the function.
+    /// The log group of the function: `AWS_LAMBDA_LOG_GROUP_NAME`.
     pub log_group: String,
 }
 

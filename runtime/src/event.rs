@@ -24,9 +24,9 @@ pub struct LambdaInvocation {
 /// An event and its context: what a handler gets.
 #[derive(Clone, Debug)]
 pub struct LambdaEvent<T> {
-    /// Event payload.
+    /// The event, decoded.
     pub payload: T,
-    /// Invocation context.
+    /// What came with it.
     pub context: Context,
 }
 

@@ -6,14 +6,18 @@ use bytes::Bytes;
 use http::HeaderValue;
 use lambda_runtime_proto::client;
 use serde::Serialize;
+use tracing::Span;
 
 use crate::Diagnostic;
+use crate::log::error;
 
 /// A diagnostic and what the runtime knows besides.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) diagnostic: Diagnostic,
     pub(crate) stack_trace: Vec<String>,
+    /// Where it was found. It is logged there, with the request id and what else layers have put into their spans.
+    span: Span,
 }
 
 /// The body of /error, /init/error and of an error trailer. See
@@ -30,6 +34,11 @@ impl Failure {
     /// A failure that the runtime itself found: `error_type` has the form `Runtime.Name`.
     pub(crate) fn runtime(error_type: &str, error_message: impl Into<String>) -> Self {
         Diagnostic { error_type: error_type.to_owned(), error_message: error_message.into() }.into()
+    }
+
+    /// Logs it, behind words that say of what.
+    pub(crate) fn log(&self, of_what: fmt::Arguments<'_>) {
+        self.span.in_scope(|| error!("{of_what}: {self}"));
     }
 
     pub(crate) fn to_proto(&self) -> client::Failure {
@@ -50,7 +59,7 @@ impl fmt::Display for Failure {
 
 impl<D: Into<Diagnostic>> From<D> for Failure {
     fn from(diagnostic: D) -> Self {
-        Self { diagnostic: diagnostic.into(), stack_trace: Vec::new() }
+        Self { diagnostic: diagnostic.into(), stack_trace: Vec::new(), span: Span::current() }
     }
 }
 

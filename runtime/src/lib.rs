@@ -124,12 +124,11 @@ pub use raw::{PlainStream, RawEvent, RawResponse};
 pub use response::{FunctionResponse, IntoFunctionResponse, MetadataPrelude, StreamResponse};
 pub use runtime::Runtime;
 #[cfg(feature = "graceful-shutdown")]
-#[cfg_attr(docsrs, doc(cfg(feature = "graceful-shutdown")))]
 pub use shutdown::Signal;
 pub use snapstart::SnapStartResource;
 pub use tower::{self, Service, service_fn};
 
-/// Return a new service of a closure that takes an event and its context as separate arguments.
+/// A service of a function that takes the event and its context apart.
 #[deprecated(since = "0.1.0", note = "Use `service_fn` and `LambdaEvent` instead")]
 pub fn handler_fn<A, F, Fut>(f: F) -> tower::util::ServiceFn<impl Fn(LambdaEvent<A>) -> Fut>
 where
@@ -138,6 +137,11 @@ where
     service_fn(move |event: LambdaEvent<A>| f(event.payload, event.context))
 }
 
-/// What the executors' crates need for their signatures.
+/// What the executors' crates need for their signatures: a module of its own, which stays hidden where all that is here
+/// is re-exported.
 #[doc(hidden)]
-pub use {bytes, futures_core, serde};
+pub mod signature {
+    pub use bytes::Bytes;
+    pub use futures_core::Stream;
+    pub use serde::{Deserialize, Serialize};
+}

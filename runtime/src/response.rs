@@ -10,32 +10,31 @@ use serde::{Deserialize, Serialize};
 use crate::streaming::Body;
 use crate::{Error, PlainStream, RawResponse};
 
-/// Metadata prelude for a stream response: what an HTTP integration sends ahead of the payload.
+/// What goes ahead of a streamed payload, for the HTTP response that an integration makes of both.
 #[derive(Debug, Default, Serialize, Deserialize, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct MetadataPrelude {
-    /// The HTTP status code.
+    /// The status.
     #[serde(with = "http_serde::status_code")]
     pub status_code: StatusCode,
-    /// The HTTP headers.
+    /// The headers. Where there is no `Content-Type`, `application/octet-stream` is sent.
     #[serde(with = "http_serde::header_map")]
     pub headers: HeaderMap,
-    /// The HTTP cookies.
+    /// The values of `Set-Cookie`.
     pub cookies: Vec<String>,
 }
 
-/// A streaming response that contains the metadata prelude and the stream of bytes that will be
-/// sent to the client.
+/// A streamed HTTP response, for functions that are invoked by way of a function URL or API Gateway. [`PlainStream`] has no
+/// prelude.
 #[derive(Debug)]
 pub struct StreamResponse<S> {
-    /// The metadata prelude.
+    /// What goes ahead.
     pub metadata_prelude: MetadataPrelude,
-    /// The stream of bytes that will be sent to the client.
+    /// The payload, chunk by chunk.
     pub stream: S,
 }
 
-/// An enum representing the response of a function that can return either a buffered
-/// response of type `B` or a streaming response of type `S`.
+/// A response that is one or the other, from event to event.
 pub enum FunctionResponse<B, S> {
     /// A whole response, sent as JSON: at most 6 MiB.
     BufferedResponse(B),
@@ -46,7 +45,7 @@ pub enum FunctionResponse<B, S> {
 /// What can be returned from a handler: anything that serde can serialize, a [`StreamResponse`], a
 /// [`FunctionResponse`] that is one or the other, and beside JSON a [`RawResponse`] or a [`PlainStream`].
 pub trait IntoFunctionResponse<B, S> {
-    /// Convert the type into a FunctionResponse.
+    /// As one of the two kinds of response.
     fn into_response(self) -> FunctionResponse<B, S>;
 
     /// What goes out.

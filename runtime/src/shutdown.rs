@@ -9,6 +9,8 @@ use crate::log::warn;
 use crate::{Error, Executor};
 
 /// The signal by which the process was told to end.
+// As the module: only so is it marked in the documentation of the executors' crates.
+#[cfg(feature = "graceful-shutdown")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// Lambda, or another supervisor, is about to end the process.

@@ -122,3 +122,138 @@ async fn restored<X: Executor>(connection: &mut Connection<X>) -> Result<(), Err
 fn report(error_type: &str, error: &Error) -> lambda_runtime_proto::client::Failure {
     Failure::runtime(error_type, Diagnostic::of(error.as_ref()).error_message).to_proto()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Pending, Ready, pending, ready};
+    use std::io::{self, IoSlice, Read as _};
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+    use lambda_runtime_proto::client::Config;
+
+    use super::*;
+    use crate::{Address, Transport};
+
+    /// What happens, in order. As an executor it connects to an API in memory that accepts everything.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    impl Log {
+        fn note(&self, words: impl Into<String>) {
+            self.0.lock().unwrap().push(words.into());
+        }
+    }
+
+    struct Api {
+        log: Log,
+        answer: &'static [u8],
+    }
+
+    impl Executor for Log {
+        type Transport = Api;
+        type Connect = Ready<io::Result<Api>>;
+        type Sleep = Pending<()>;
+
+        fn connect(&self, _: &str, _: u16) -> Self::Connect {
+            self.note("connection");
+            ready(Ok(Api { log: self.clone(), answer: b"" }))
+        }
+
+        fn sleep(&self, _: Duration) -> Self::Sleep {
+            pending()
+        }
+    }
+
+    impl Transport for Api {
+        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            if self.answer.is_empty() { Poll::Pending } else { Poll::Ready(self.answer.read(buf)) }
+        }
+
+        fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            let request = bufs.iter().map(|buf| String::from_utf8_lossy(buf)).collect::<String>();
+            let error_type = request.lines().find_map(|line| line.strip_prefix("Lambda-Runtime-Function-Error-Type"));
+            let path = request.split(' ').nth(1).unwrap();
+            self.log.note(format!(
+                "{}{}",
+                path.trim_start_matches("/2018-06-01/runtime"),
+                error_type.unwrap_or_default()
+            ));
+            self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            Poll::Ready(Ok(request.len()))
+        }
+    }
+
+    /// A resource that fails in the hook of this name.
+    struct Resource(&'static str, Option<&'static str>, Log);
+
+    impl Resource {
+        fn hook(&self, hook: &'static str) -> BoxFuture<'_, Result<(), Error>> {
+            let Resource(name, fails, log) = self;
+            log.note(format!("{hook} {name}"));
+            Box::pin(async move {
+                match fails.is_some_and(|fails| fails == hook) {
+                    true if *name == "bomb" => panic!("words"),
+                    true => Err("words".into()),
+                    false => Ok(()),
+                }
+            })
+        }
+    }
+
+    impl SnapStartResource for Resource {
+        fn before_snapshot(&self) -> BoxFuture<'_, Result<(), Error>> {
+            self.hook("before")
+        }
+
+        fn after_restore(&self) -> BoxFuture<'_, Result<(), Error>> {
+            self.hook("after")
+        }
+    }
+
+    /// Passes by a foundation, one that may fail, and what stands on both; then asks for an invocation.
+    fn pass_by(name: &'static str, fails: Option<&'static str>) -> (Result<(), Error>, Vec<String>) {
+        let log = Log::default();
+        let resources = [("base", None), (name, fails), ("top", None)]
+            .map(|(name, fails)| Arc::new(Resource(name, fails, log.clone())) as Arc<dyn SnapStartResource>);
+        let address: Address = "127.0.0.1:9001".parse().unwrap();
+        let config = Config::new(address.authority.clone());
+        let mut connection = Connection::new(log.clone(), address, config);
+        let passed = pass(&mut connection, &resources).now_or_never().unwrap();
+        if passed.is_ok() {
+            connection.client.next_invocation().unwrap();
+            connection.event(|_, _| {}).now_or_never().unwrap().unwrap();
+        }
+        (passed, std::mem::take(&mut *log.0.lock().unwrap()))
+    }
+
+    #[test]
+    fn hooks_run_from_the_top_and_back_and_no_connection_survives_the_snapshot() {
+        let (passed, log) = pass_by("pool", None);
+        passed.unwrap();
+        let before = ["before top", "before pool", "before base", "connection", "/restore/next"];
+        let after = ["after base", "after pool", "after top", "connection", "/invocation/next"];
+        assert_eq!(log, [before, after].concat());
+    }
+
+    #[test]
+    fn what_fails_before_the_snapshot_is_a_failed_start() {
+        for name in ["pool", "bomb"] {
+            let (passed, log) = pass_by(name, Some("before"));
+            assert!(passed.unwrap_err().to_string().contains("words"));
+            let report = "/init/error: Runtime.BeforeSnapshotError";
+            assert_eq!(log, ["before top", &format!("before {name}"), "connection", report]);
+        }
+    }
+
+    #[test]
+    fn what_fails_after_the_restore_is_a_failed_restore() {
+        for name in ["pool", "bomb"] {
+            let (passed, log) = pass_by(name, Some("after"));
+            assert!(passed.unwrap_err().to_string().contains("words"));
+            let report = "/restore/error: Runtime.AfterRestoreError";
+            assert_eq!(log[5..], ["after base", &format!("after {name}"), "connection", report]);
+        }
+    }
+}

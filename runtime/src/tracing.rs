@@ -31,8 +31,9 @@ pub fn init_default_subscriber_with_writer<Writer>(writer: Writer)
 where
     Writer: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let level = env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| env::var("RUST_LOG")).unwrap_or_default();
-    let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
+    let level = env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| env::var("RUST_LOG"));
+    // Not by way of an empty text, which would be a level: ERROR.
+    let level = level.ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
     let subscriber =
         tracing_subscriber::fmt().with_target(false).without_time().with_env_filter(filter).with_writer(writer);

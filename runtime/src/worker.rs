@@ -13,7 +13,7 @@ use crate::answer::{answer, check};
 use crate::connection::{Connection, PAUSE};
 use crate::failure::Failure;
 use crate::handler::NotReady;
-use crate::log::{error, warn};
+use crate::log::warn;
 use crate::slot::{Hand, Slot};
 use crate::{Config, Error, Executor, LambdaInvocation, RunError, panics, trace_id};
 
@@ -124,7 +124,7 @@ where
         };
         if let Some(failure) = failed_late {
             let request_id = self.connection.client.request_id();
-            error!("a layer failed after invocation {request_id} was answered: {failure}");
+            failure.log(format_args!("a layer failed after invocation {request_id} was answered"));
         }
         served
     }

@@ -1,4 +1,4 @@
-//! Functions that behave differently on the two runtimes.
+//! Functions whose behaviour on the two runtimes is compared.
 
 use std::future::{Ready, ready};
 use std::task::{Context as TaskContext, Poll};
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use runtime::tower::layer::layer_fn;
 use runtime::{
-    Error, LambdaEvent, LambdaInvocation, Runtime, Service, StreamResponse, run, run_concurrent, service_fn,
+    Error, LambdaEvent, LambdaInvocation, Runtime, Service, StreamResponse, run, run_concurrent, service_fn, tracing,
 };
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -18,6 +18,13 @@ use serde_json::{Value, json};
 pub(crate) async fn serve() -> Result<(), Error> {
     match std::env::args().nth(1).unwrap_or_default().as_str() {
         "describe" => run(service_fn(describe)).await,
+        "logs" => {
+            tracing::init_default_subscriber();
+            tracing::info_span!("span", n = 1).in_scope(|| tracing::info!(n = 2, "words"));
+            tracing::debug!("details");
+            tracing::error!("trouble");
+            Ok(())
+        }
         "describe-concurrently" => run_concurrent(service_fn(describe)).await,
         "takes-a-number" => run(service_fn(async |event: LambdaEvent<u8>| Ok::<_, Error>(event.payload))).await,
         "panics-at-the-event" => run(service_fn(async |_: LambdaEvent<Undecodable>| Ok::<_, Error>(()))).await,
@@ -35,7 +42,8 @@ pub(crate) async fn serve() -> Result<(), Error> {
 }
 
 async fn describe(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    Ok(json!({ "payload": event.payload, "context": event.context }))
+    let trace_id = std::env::var("_X_AMZN_TRACE_ID").ok();
+    Ok(json!({ "payload": event.payload, "context": event.context, "trace_id": trace_id }))
 }
 
 async fn fails(event: LambdaEvent<Value>) -> Result<u8, Error> {

@@ -44,7 +44,10 @@ fn differs(function: &str, event: impl Into<Event>, part: fn(&str) -> String, or
 }
 
 fn see(command: &mut Command, event: Event) -> Seen {
-    let emulator = Emulator::start().unwrap();
+    see_at(&Emulator::start().unwrap(), command, event)
+}
+
+fn see_at(emulator: &Emulator, command: &mut Command, event: Event) -> Seen {
     let chosen: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
     command.envs(emulator.environment().into_iter().filter(|(name, _)| !chosen.contains(&name.into())));
     let mut process = Process(command.stderr(Stdio::null()).spawn().unwrap());
@@ -218,6 +221,47 @@ fn a_stream_that_fails_midway() {
 fn a_panic_in_a_stream() {
     let payload = |text: &str| text.rsplit('\0').next().unwrap().to_owned();
     differs("panics-in-a-stream", "{}", payload, response("chunk"), error("Function.Panic"));
+}
+
+// The environment
+
+#[test]
+fn the_trace_id_is_a_variable_too() {
+    let trace_id = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["trace_id"].to_string();
+    let event = || Event::new("{}").trace_id("Root=1-2-3");
+    let expected = r#""Root=1-2-3""#;
+    differs("describe", event(), trace_id, response(expected), response(expected));
+    for program in [ORIGINAL, HERE] {
+        let emulator = Emulator::builder().concurrency(2).start().unwrap();
+        let Seen::Response(text) = see_at(&emulator, Command::new(program).arg("describe-concurrently"), event())
+        else {
+            panic!("{program} gives no response");
+        };
+        assert_eq!((trace_id(&text), context(&text, "xray_trace_id")), ("null".into(), expected.into()), "{program}");
+    }
+}
+
+#[test]
+fn what_lambda_wants_of_the_log_is_done_alike() {
+    const FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
+    const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+    for (variables, lines) in [
+        (&[][..], 2),
+        (&[(FORMAT, "Text"), (LEVEL, "DEBUG")], 3),
+        (&[(FORMAT, "JSON"), (LEVEL, "ERROR")], 1),
+        (&[(FORMAT, "json"), (LEVEL, "nonsense")], 2),
+        (&[("RUST_LOG", "debug")], 3),
+        (&[("RUST_LOG", "debug"), (LEVEL, "error")], 3),
+        (&[("RUST_LOG", "here=error,original=error"), (LEVEL, "DEBUG")], 1),
+    ] {
+        let [original, here] = [ORIGINAL, HERE].map(|program| {
+            let output =
+                Command::new(program).arg("logs").env_clear().envs(variables.iter().copied()).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        });
+        assert_eq!(original, here, "{variables:?}");
+        assert_eq!(here.lines().count(), lines, "{variables:?}: {here}");
+    }
 }
 
 // The start, and the connection

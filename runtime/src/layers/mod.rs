@@ -7,6 +7,5 @@ pub mod trace;
 
 pub use deadline::{DeadlineFuture, DeadlineLayer, DeadlineService};
 #[cfg(feature = "opentelemetry")]
-#[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
 pub use opentelemetry::{OpenTelemetryFaasTrigger, OpenTelemetryFuture, OpenTelemetryLayer, OpenTelemetryService};
 pub use trace::TracingLayer;

@@ -1,4 +1,6 @@
 //! A span around each invocation with OpenTelemetry's attributes for functions.
+//!
+//! Each item names the feature, not just the module: only so is it marked in the documentation of the executors' crates.
 
 use std::fmt;
 use std::future::Future;
@@ -15,6 +17,7 @@ use crate::LambdaInvocation;
 /// [OpenTelemetry's conventions for functions](https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/), and calls
 /// a function at its end, when the response has gone out and the span is closed: to flush the spans before Lambda
 /// freezes the process.
+#[cfg(feature = "opentelemetry")]
 #[derive(Debug, Clone)]
 pub struct OpenTelemetryLayer<F> {
     flush_fn: F,
@@ -42,6 +45,7 @@ impl<S, F: Fn() + Clone> Layer<S> for OpenTelemetryLayer<F> {
 }
 
 /// The service of [`OpenTelemetryLayer`].
+#[cfg(feature = "opentelemetry")]
 #[derive(Debug, Clone)]
 pub struct OpenTelemetryService<S, F> {
     inner: S,
@@ -86,6 +90,7 @@ where
 
 pin_project! {
     /// The future of [`OpenTelemetryService`].
+    #[cfg(feature = "opentelemetry")]
     pub struct OpenTelemetryFuture<Fut, F> {
         #[pin]
         inner: Option<Fut>,
@@ -114,19 +119,20 @@ impl<Fut: Future, F: Fn()> Future for OpenTelemetryFuture<Fut, F> {
 
 /// The values of the attribute
 /// [`faas.trigger`](https://opentelemetry.io/docs/specs/semconv/registry/attributes/faas/).
+#[cfg(feature = "opentelemetry")]
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenTelemetryFaasTrigger {
-    /// A response to some data source operation such as a database or filesystem read/write
+    /// Something was read or written: in a database, a bucket, a file system.
     #[default]
     Datasource,
-    /// To provide an answer to an inbound HTTP request
+    /// An HTTP request.
     Http,
-    /// A function is set to be executed when messages are sent to a messaging system
+    /// A message in a queue or on a topic.
     PubSub,
-    /// A function is scheduled to be executed regularly
+    /// A schedule.
     Timer,
-    /// If none of the others apply
+    /// Something else.
     Other,
 }
 

@@ -8,12 +8,12 @@ use tracing::{Instrument as _, Span};
 
 use crate::{Error, LambdaInvocation};
 
-/// Tower middleware to create a tracing span for invocations of the Lambda function.
+/// Has each invocation handled in the span that [`request_span`] opens.
 #[derive(Debug, Default, Clone)]
 pub struct TracingLayer {}
 
 impl TracingLayer {
-    /// Create a new tracing layer.
+    /// The layer; there is nothing to choose.
     pub fn new() -> Self {
         Self::default()
     }
@@ -27,7 +27,7 @@ impl<S> Layer<S> for TracingLayer {
     }
 }
 
-/// Tower service returned by [TracingLayer].
+/// The service of [`TracingLayer`].
 #[derive(Debug, Clone)]
 pub struct TracingService<S> {
     inner: S,
