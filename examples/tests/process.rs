@@ -128,14 +128,17 @@ fn the_hook_runs_at_sigterm_and_at_ctrl_c() {
 
 #[test]
 #[cfg(unix)]
-fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves() {
+fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves_until_a_signal() {
     for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
-        let full: Fault = r#"register: answer 403 {"errorType":"Full","errorMessage":"no place"}"#.parse().unwrap();
-        let emulator = Emulator::builder().faults([full]).start().unwrap();
-        let function = Process::start(program, &[(API, emulator.endpoint())]);
-        assert_eq!(emulator.invoke("1").unwrap().text(), "1");
-        function.signal("-KILL");
-        let stderr = function.end().stderr;
-        assert!(stderr.contains("there will be no graceful shutdown") && stderr.contains("no place"), "{stderr}");
+        for signal in ["-TERM", "-INT"] {
+            let full: Fault = r#"register: answer 403 {"errorType":"Full","errorMessage":"no place"}"#.parse().unwrap();
+            let emulator = Emulator::builder().faults([full]).start().unwrap();
+            let function = Process::start(program, &[(API, emulator.endpoint())]);
+            assert_eq!(emulator.invoke("1").unwrap().text(), "1");
+            function.signal(signal);
+            let Ended { code, stderr } = function.end();
+            assert_eq!(code, None, "{stderr}");
+            assert!(stderr.contains("there will be no graceful shutdown") && stderr.contains("no place"), "{stderr}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What executors share of a graceful shutdown.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -27,13 +28,16 @@ impl Signal {
     }
 }
 
-/// Registers the extension without which Lambda sends no signal, and returns a future that waits for `signal` while it
-/// keeps the extension going.
+/// Registers the extension without which Lambda sends no signal, and returns a future that waits for what `listen` gives
+/// while it keeps the extension going.
+///
+/// `listen` comes last: it takes the signals away from the process for good, which would then not end by them.
 #[doc(hidden)]
-pub async fn prepare<X: Executor + Default>(
-    signal: impl Future<Output = Signal>,
+pub async fn prepare<X: Executor + Default, S: Future<Output = Signal>>(
+    listen: impl FnOnce() -> io::Result<S>,
 ) -> Result<impl Future<Output = Signal>, Error> {
     let extension = Extension::<X>::register().await?;
+    let signal = listen()?;
     Ok(async move {
         let mut signal = pin!(signal);
         let mut extension = pin!(extension.run());
