@@ -52,6 +52,21 @@ impl Drop for Process {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_it_cannot_say_does_not_end_it() {
+    for program in [env!("CARGO_BIN_EXE_failures-tokio"), env!("CARGO_BIN_EXE_failures-smol")] {
+        let emulator = Emulator::start().unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(program);
+        command.env_clear().env(API, emulator.endpoint()).stderr(full);
+        let _function = Process(command.spawn().unwrap());
+        let failed = emulator.invoke(r#"{"do":"error"}"#).unwrap();
+        assert_eq!(failed.error().unwrap().message(), "asked to fail");
+        assert_eq!(emulator.invoke("1").unwrap().text(), "1");
+    }
+}
+
+#[test]
 fn without_the_address_of_the_api_it_says_once_which_variable_is_missing() {
     for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
         let Ended { code, stderr } = Process::start(program, &[]).end();
