@@ -72,7 +72,7 @@ impl Giving {
                     Poll::Ready(Item::Abort(failure)) => {
                         let request_id = client.request_id();
                         error!("invocation {request_id} failed while its response was streamed: {failure}");
-                        let _ = client.abort(stream, failure.to_proto());
+                        let _ = client.abort(stream, failure.to_trailers());
                         Giving::Nothing
                     }
                     Poll::Pending => {
