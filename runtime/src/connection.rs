@@ -117,7 +117,8 @@ impl<X: Executor> Connection<X> {
         self.transport = None;
         self.client.reconnected();
         if self.opened.is_some_and(|opened| opened.elapsed() >= GOOD_AFTER) {
-            self.trouble = Trouble::default();
+            // Except for what is no matter of time: a peer that takes long to say what is no HTTP.
+            self.trouble = Trouble { broken: self.trouble.broken, ..Trouble::default() };
         }
         let what = match (&reason, error) {
             // As the peer announced, or to be expected.
@@ -239,6 +240,7 @@ fn poll<T: Transport>(
 mod tests {
     use std::future::{Ready, ready};
     use std::io::IoSlice;
+    use std::task::Waker;
 
     use super::*;
 
@@ -269,11 +271,15 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_went_wrong_before_a_connection_that_lived_counts_no_more() {
+    fn connection() -> Connection<Nothing> {
         let address: Address = "127.0.0.1:9001".parse().unwrap();
         let config = Config::new(address.authority.clone());
-        let mut connection = Connection::new(Nothing, address, config);
+        Connection::new(Nothing, address, config)
+    }
+
+    #[test]
+    fn what_went_wrong_before_a_connection_that_lived_counts_no_more() {
+        let mut connection = connection();
         let closed_after = |connection: &mut Connection<Nothing>, lived| {
             connection.trouble = Trouble { tries: 7, waited: UNREACHABLE_FOR, ..Trouble::default() };
             connection.opened = Instant::now().checked_sub(lived);
@@ -282,6 +288,19 @@ mod tests {
         };
         assert_eq!(closed_after(&mut connection, Duration::ZERO), UNREACHABLE_FOR);
         assert_eq!(closed_after(&mut connection, GOOD_AFTER), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_peer_that_takes_its_time_to_break_the_protocol_is_given_up_all_the_same() {
+        let mut connection = connection();
+        for broken in 1..=MAX_BROKEN {
+            connection.opened = Instant::now().checked_sub(GOOD_AFTER);
+            connection.closed(CloseReason::Peer(PeerError::NotHttp(b"S".to_vec())), None);
+            assert_eq!(connection.trouble.broken, broken);
+        }
+        let last = io::ErrorKind::InvalidData.into();
+        let given_up = pin!(connection.pause(last)).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(given_up, Poll::Ready(Err(RunError::Unreachable { .. }))));
     }
 
     #[test]
