@@ -124,6 +124,40 @@ fn one_worker_ends_as_a_function_of_one_worker_does() {
 }
 
 #[test]
+fn what_the_api_refuses_is_in_the_log_in_its_words_and_with_the_request_id() {
+    let large = r#"{"errorType":"TooLarge","errorMessage":"over the limit"}"#;
+    for (program, event) in [
+        (env!("CARGO_BIN_EXE_failures-tokio"), "1"),
+        (env!("CARGO_BIN_EXE_failures-smol"), "1"),
+        (env!("CARGO_BIN_EXE_failures-tokio"), r#"{"do":"error"}"#),
+        (env!("CARGO_BIN_EXE_failures-smol"), r#"{"do":"error"}"#),
+        (env!("CARGO_BIN_EXE_streaming-tokio"), "{}"),
+        (env!("CARGO_BIN_EXE_streaming-smol"), "{}"),
+    ] {
+        let refuse = |what| format!("{what}: answer 413 {large}");
+        // A stream is refused amid its words.
+        let response = if program.contains("streaming") {
+            format!("response: answer 413 at 110 {large}")
+        } else {
+            refuse("response")
+        };
+        let no_id = "next 1: answer 200 {}".to_owned();
+        let faults = [no_id, response, refuse("error"), "next 3: answer 403 {}".to_owned()];
+        let emulator = Emulator::builder().faults(faults.map(|fault| fault.parse::<Fault>().unwrap())).start().unwrap();
+        let function = Process::start(program, &[(API, emulator.endpoint())]);
+        let invocation = emulator.begin(event).unwrap();
+        let request_id = invocation.request_id().to_owned();
+        invocation.outcome().unwrap();
+        let Ended { code, stderr } = function.end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("no header Lambda-Runtime-Aws-Request-Id; asking again"), "{stderr}");
+        let refusal =
+            format!("invocation {request_id}: the Lambda Runtime API refused the answer: 413 TooLarge: over the limit");
+        assert_eq!(stderr.matches(&refusal).count(), 1, "{stderr}");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn the_hook_runs_at_sigterm_and_at_ctrl_c() {
     for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
@@ -146,14 +180,20 @@ fn the_hook_runs_at_sigterm_and_at_ctrl_c() {
 fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves_until_a_signal() {
     for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
         for signal in ["-TERM", "-INT"] {
-            let full: Fault = r#"register: answer 403 {"errorType":"Full","errorMessage":"no place"}"#.parse().unwrap();
-            let emulator = Emulator::builder().faults([full]).start().unwrap();
-            let function = Process::start(program, &[(API, emulator.endpoint())]);
-            assert_eq!(emulator.invoke("1").unwrap().text(), "1");
-            function.signal(signal);
-            let Ended { code, stderr } = function.end();
-            assert_eq!(code, None, "{stderr}");
-            assert!(stderr.contains("there will be no graceful shutdown") && stderr.contains("no place"), "{stderr}");
+            for (answer, words) in [
+                (r#"403 {"errorType":"Full","errorMessage":"no place"}"#, "403 Full: no place"),
+                ("200 {}", "without a header Lambda-Extension-Identifier"),
+            ] {
+                let instead: Fault = format!("register: answer {answer}").parse().unwrap();
+                let emulator = Emulator::builder().faults([instead]).start().unwrap();
+                let function = Process::start(program, &[(API, emulator.endpoint())]);
+                assert_eq!(emulator.invoke("1").unwrap().text(), "1");
+                function.signal(signal);
+                let Ended { code, stderr } = function.end();
+                assert_eq!(code, None, "{stderr}");
+                assert!(stderr.contains("there will be no graceful shutdown: ") && stderr.contains(words), "{stderr}");
+                assert!(!stderr.contains("refused") || answer.starts_with("403"), "{stderr}");
+            }
         }
     }
 }
