@@ -111,6 +111,23 @@ fn a_concurrency_that_is_no_number_is_reported_as_a_failed_start() {
 }
 
 #[test]
+fn a_worker_that_fails_starts_again_while_the_others_serve() {
+    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
+        let broken: Fault = "next 2: answer 500 {}".parse().unwrap();
+        let emulator = Emulator::builder().concurrency(3).faults([broken]).start().unwrap();
+        let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "3")];
+        let _function = Process::start(program, &variables);
+        assert_eq!(emulator.invoke(r#"{"n":0}"#).unwrap().json().unwrap()["event"]["n"], 0);
+        assert!(emulator.wait_until(PATIENCE, |observed| observed.waiting == 3), "{:?}", emulator.observed());
+        // One that holds its worker up for longer than the test lasts keeps no other from being answered.
+        let _slow = emulator.begin(r#"{"wait_ms":600000}"#).unwrap();
+        for n in 1..10 {
+            assert_eq!(emulator.invoke(format!(r#"{{"n":{n}}}"#)).unwrap().json().unwrap()["event"]["n"], n);
+        }
+    }
+}
+
+#[test]
 fn one_worker_ends_as_a_function_of_one_worker_does() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
         let broken: Fault =
