@@ -59,7 +59,8 @@ pub async fn handle(event: LambdaEvent<Value>) -> Reply {
             let chunks = match event.payload["then"].as_str() {
                 Some("error") => Chunks { end: End::Error, ..chunks },
                 Some("panic") => Chunks { end: End::Panic, ..chunks },
-                Some("trailers") => Chunks { end: End::Trailers, ..chunks },
+                Some("trailers") => Chunks { end: End::Trailers(4), ..chunks },
+                Some("long trailers") => Chunks { end: End::Trailers(5000), ..chunks },
                 Some("nothing") => Chunks { end: End::Never, ..chunks },
                 _ => chunks,
             };
@@ -143,7 +144,8 @@ struct Chunks {
 enum End {
     #[default]
     Finish,
-    Trailers,
+    /// With a value of this length.
+    Trailers(usize),
     Error,
     Panic,
     Never,
@@ -173,7 +175,7 @@ impl http_body::Body for Chunks {
         }
         match std::mem::replace(&mut self.end, End::Over) {
             End::Finish => Poll::Ready(None),
-            End::Trailers => Poll::Ready(Some(Ok(Frame::trailers(trailers())))),
+            End::Trailers(length) => Poll::Ready(Some(Ok(Frame::trailers(trailers(length))))),
             End::Error => Poll::Ready(Some(Err(Diagnosed))),
             End::Panic => panic!("asked to panic midway"),
             End::Never => {
@@ -186,8 +188,8 @@ impl http_body::Body for Chunks {
 }
 
 /// One of one's own, and one that would contradict the message's framing.
-fn trailers() -> HeaderMap {
-    [("x-checksum", "1234"), ("content-length", "7")]
+fn trailers(length: usize) -> HeaderMap {
+    [("x-checksum", &*"1".repeat(length)), ("content-length", "7")]
         .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
         .into_iter()
         .collect()

@@ -48,6 +48,7 @@ where
         match event["layer"].as_str() {
             None => Box::pin(self.inner.call(invocation)),
             Some("refuse") => Box::pin(ready(Err("the layer refuses".into()))),
+            Some("refuse without words") => Box::pin(ready(Err(Wordless.into()))),
             Some("panic") => panic!("the layer was asked to panic"),
             Some("panic later") => Box::pin(async { panic!("the layer was asked to panic") }),
             Some("drop") => Box::pin(ready(Ok(()))),
@@ -77,3 +78,15 @@ where
         }
     }
 }
+
+/// An error that panics when it is to say what happened.
+#[derive(Debug)]
+struct Wordless;
+
+impl std::fmt::Display for Wordless {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("there are no words for it")
+    }
+}
+
+impl std::error::Error for Wordless {}

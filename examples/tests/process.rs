@@ -53,6 +53,21 @@ impl Drop for Process {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_it_cannot_say_does_not_end_it() {
+    for program in [env!("CARGO_BIN_EXE_failures-tokio"), env!("CARGO_BIN_EXE_failures-smol")] {
+        let emulator = Emulator::start().unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(program);
+        command.env_clear().env(API, emulator.endpoint()).stderr(full);
+        let _function = Process(command.spawn().unwrap());
+        let failed = emulator.invoke(r#"{"do":"error"}"#).unwrap();
+        assert_eq!(failed.error().unwrap().message(), "asked to fail");
+        assert_eq!(emulator.invoke("1").unwrap().text(), "1");
+    }
+}
+
+#[test]
 fn without_the_address_of_the_api_it_says_once_which_variable_is_missing() {
     for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
         let Ended { code, stderr } = Process::start(program, &[]).end();
@@ -97,6 +112,27 @@ fn a_concurrency_that_is_no_number_is_reported_as_a_failed_start() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_worker_that_fails_starts_again_while_the_others_serve() {
+    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
+        let broken: Fault = "next 2: answer 500 {}".parse().unwrap();
+        let emulator = Emulator::builder().concurrency(3).faults([broken]).start().unwrap();
+        let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "3")];
+        let function = Process::start(program, &variables);
+        assert_eq!(emulator.invoke(r#"{"n":0}"#).unwrap().json().unwrap()["event"]["n"], 0);
+        assert!(emulator.wait_until(PATIENCE, |observed| observed.waiting == 3), "{:?}", emulator.observed());
+        // One that holds its worker up for longer than the test lasts keeps no other from being answered.
+        let _slow = emulator.begin(r#"{"wait_ms":600000}"#).unwrap();
+        for n in 1..10 {
+            assert_eq!(emulator.invoke(format!(r#"{{"n":{n}}}"#)).unwrap().json().unwrap()["event"]["n"], n);
+        }
+        function.signal("-KILL");
+        let stderr = function.end().stderr;
+        assert_eq!(stderr.matches("a worker failed and starts again").count(), 1, "{stderr}");
+    }
+}
+
+#[test]
 fn one_worker_ends_as_a_function_of_one_worker_does() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
         let broken: Fault =
@@ -125,21 +161,6 @@ fn a_restore_that_is_refused_ends_it_as_a_failed_start() {
 }
 
 #[test]
-#[cfg(unix)]
-fn a_worker_that_fails_starts_again_while_the_others_serve() {
-    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
-        let broken: Fault = r#"next 1: answer 500 {"errorType":"Broken","errorMessage":"for once"}"#.parse().unwrap();
-        let emulator = Emulator::builder().concurrency(2).faults([broken]).start().unwrap();
-        let function = Process::start(program, &[(API, emulator.endpoint()), WORKERS]);
-        assert!(emulator.invoke("{}").unwrap().is_complete());
-        assert!(emulator.wait_until(PATIENCE, |observed| observed.waiting == 2), "{:?}", emulator.observed());
-        function.signal("-KILL");
-        let stderr = function.end().stderr;
-        assert_eq!(stderr.matches("a worker failed and starts again").count(), 1, "{stderr}");
-    }
-}
-
-#[test]
 fn when_no_worker_can_go_on_the_error_says_what_happened_to_each() {
     let broken: Fault = r#"next: answer 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
     let functions = [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")].map(|program| {
@@ -155,6 +176,40 @@ fn when_no_worker_can_go_on_the_error_says_what_happened_to_each() {
         assert_eq!(error.matches("500 Broken: beyond repair").count(), 2, "{stderr}");
         // Five times each, and not as often as there is time for.
         assert_eq!(emulator.observed().requests(Endpoint::Next), 10);
+    }
+}
+
+#[test]
+fn what_the_api_refuses_is_in_the_log_in_its_words_and_with_the_request_id() {
+    let large = r#"{"errorType":"TooLarge","errorMessage":"over the limit"}"#;
+    for (program, event) in [
+        (env!("CARGO_BIN_EXE_failures-tokio"), "1"),
+        (env!("CARGO_BIN_EXE_failures-smol"), "1"),
+        (env!("CARGO_BIN_EXE_failures-tokio"), r#"{"do":"error"}"#),
+        (env!("CARGO_BIN_EXE_failures-smol"), r#"{"do":"error"}"#),
+        (env!("CARGO_BIN_EXE_streaming-tokio"), "{}"),
+        (env!("CARGO_BIN_EXE_streaming-smol"), "{}"),
+    ] {
+        let refuse = |what| format!("{what}: answer 413 {large}");
+        // A stream is refused amid its words.
+        let response = if program.contains("streaming") {
+            format!("response: answer 413 at 110 {large}")
+        } else {
+            refuse("response")
+        };
+        let no_id = "next 1: answer 200 {}".to_owned();
+        let faults = [no_id, response, refuse("error"), "next 3: answer 403 {}".to_owned()];
+        let emulator = Emulator::builder().faults(faults.map(|fault| fault.parse::<Fault>().unwrap())).start().unwrap();
+        let function = Process::start(program, &[(API, emulator.endpoint())]);
+        let invocation = emulator.begin(event).unwrap();
+        let request_id = invocation.request_id().to_owned();
+        invocation.outcome().unwrap();
+        let Ended { code, stderr } = function.end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("no header Lambda-Runtime-Aws-Request-Id; asking again"), "{stderr}");
+        let refusal =
+            format!("invocation {request_id}: the Lambda Runtime API refused the answer: 413 TooLarge: over the limit");
+        assert_eq!(stderr.matches(&refusal).count(), 1, "{stderr}");
     }
 }
 
@@ -178,14 +233,23 @@ fn the_hook_runs_at_sigterm_and_at_ctrl_c() {
 
 #[test]
 #[cfg(unix)]
-fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves() {
+fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves_until_a_signal() {
     for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
-        let full: Fault = r#"register: answer 403 {"errorType":"Full","errorMessage":"no place"}"#.parse().unwrap();
-        let emulator = Emulator::builder().faults([full]).start().unwrap();
-        let function = Process::start(program, &[(API, emulator.endpoint())]);
-        assert_eq!(emulator.invoke("1").unwrap().text(), "1");
-        function.signal("-KILL");
-        let stderr = function.end().stderr;
-        assert!(stderr.contains("there will be no graceful shutdown") && stderr.contains("no place"), "{stderr}");
+        for signal in ["-TERM", "-INT"] {
+            for (answer, words) in [
+                (r#"403 {"errorType":"Full","errorMessage":"no place"}"#, "403 Full: no place"),
+                ("200 {}", "without a header Lambda-Extension-Identifier"),
+            ] {
+                let instead: Fault = format!("register: answer {answer}").parse().unwrap();
+                let emulator = Emulator::builder().faults([instead]).start().unwrap();
+                let function = Process::start(program, &[(API, emulator.endpoint())]);
+                assert_eq!(emulator.invoke("1").unwrap().text(), "1");
+                function.signal(signal);
+                let Ended { code, stderr } = function.end();
+                assert_eq!(code, None, "{stderr}");
+                assert!(stderr.contains("there will be no graceful shutdown: ") && stderr.contains(words), "{stderr}");
+                assert!(!stderr.contains("refused") || answer.starts_with("403"), "{stderr}");
+            }
+        }
     }
 }

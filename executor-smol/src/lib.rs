@@ -212,3 +212,18 @@ impl Transport for Tcp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_sends_what_is_written_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let Tcp { stream, .. } = async_io::block_on(Smol.connect("127.0.0.1", port)).unwrap();
+        assert!(stream.get_ref().nodelay().unwrap());
+    }
+}

@@ -21,14 +21,16 @@ use crate::{Error, Signal, Smol, Spawn};
 /// The extension cannot be registered (Lambda allows ten, and none after the first invocation), or the signals cannot
 /// be listened to.
 pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, Error> {
-    let mut signals = Signals::new([Unix::Term, Unix::Int])?;
-    let signal = async move {
-        match signals.next().await {
-            Some(Ok(Unix::Int)) => Signal::Interrupt,
-            _ => Signal::Terminate,
-        }
+    let listen = || {
+        let mut signals = Signals::new([Unix::Term, Unix::Int])?;
+        Ok(async move {
+            match signals.next().await {
+                Some(Ok(Unix::Int)) => Signal::Interrupt,
+                _ => Signal::Terminate,
+            }
+        })
     };
-    shutdown::prepare::<Smol>(signal).await
+    shutdown::prepare::<Smol, _>(listen).await
 }
 
 /// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends it. See

@@ -176,3 +176,19 @@ impl Transport for Tcp {
         Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_sends_what_is_written_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let Tcp(stream) = tokio.block_on(Tokio.connect("127.0.0.1", port)).unwrap();
+        assert!(stream.nodelay().unwrap());
+    }
+}

@@ -21,15 +21,17 @@ use crate::{Error, Signal, Tokio};
 /// The extension cannot be registered (Lambda allows ten, and none after the first invocation), or the signals cannot
 /// be listened to.
 pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, Error> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let signal = poll_fn(move |cx| {
-        if terminate.poll_recv(cx).is_ready() {
-            return Poll::Ready(Signal::Terminate);
-        }
-        interrupt.poll_recv(cx).map(|_| Signal::Interrupt)
-    });
-    shutdown::prepare::<Tokio>(signal).await
+    let listen = || {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        Ok(poll_fn(move |cx| {
+            if terminate.poll_recv(cx).is_ready() {
+                return Poll::Ready(Signal::Terminate);
+            }
+            interrupt.poll_recv(cx).map(|_| Signal::Interrupt)
+        }))
+    };
+    shutdown::prepare::<Tokio, _>(listen).await
 }
 
 /// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends it. See

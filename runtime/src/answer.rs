@@ -2,11 +2,12 @@
 
 use std::task::{Context, Poll};
 
+use http::HeaderMap;
 use lambda_runtime_proto::client::{Answer, Client, Event, InvocationToken, Meaning, Response, ResponseStream};
 
 use crate::connection::Connection;
 use crate::error::words;
-use crate::failure::Failure;
+use crate::failure::{Failure, MAX_TRAILERS};
 use crate::log::{error, warn};
 use crate::slot::{Item, Outcome, Slot};
 use crate::{Executor, RunError};
@@ -66,13 +67,11 @@ impl Giving {
                         Err(_) => Giving::Nothing,
                     },
                     Poll::Ready(Item::Finish(trailers)) => {
-                        let _ = client.finish_with_trailers(stream, &trailers);
+                        finish(client, stream, &trailers);
                         Giving::Nothing
                     }
                     Poll::Ready(Item::Abort(failure)) => {
-                        let request_id = client.request_id();
-                        failure.log(format_args!("invocation {request_id} failed while its response was streamed"));
-                        let _ = client.abort(stream, failure.to_proto());
+                        abort(client, stream, &failure);
                         Giving::Nothing
                     }
                     Poll::Pending => {
@@ -105,6 +104,21 @@ fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome) -
         let _ = client.fail(refused.token, failure.to_proto());
     }
     Giving::Nothing
+}
+
+fn finish(client: &mut Client, stream: ResponseStream, trailers: &HeaderMap) {
+    // `name: value` and CRLF each, and an empty line.
+    let len = 2 + trailers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+    if len > MAX_TRAILERS {
+        let words = format!("the response's trailers are {len} bytes long, and Lambda takes {MAX_TRAILERS}");
+        return abort(client, stream, &Failure::runtime("Runtime.BadResponse", words));
+    }
+    let _ = client.finish_with_trailers(stream, trailers);
+}
+
+fn abort(client: &mut Client, stream: ResponseStream, failure: &Failure) {
+    failure.log(format_args!("invocation {} failed while its response was streamed", client.request_id()));
+    let _ = client.abort(stream, failure.to_trailers());
 }
 
 /// What the API said to a request, or to an invocation's answer.

@@ -33,7 +33,8 @@ where
     /// # Errors
     ///
     /// A worker that fails is started again, after a pause, while the others serve; when none can go on, the
-    /// [`RunError`] says what happened to each. The variable may hold no number: that is reported to Lambda and returned.
+    /// [`RunError`] says what happened to each. So an API that cannot be reached is given up later than by
+    /// [`run`](Self::run): after a minute. The variable may hold no number: that is reported to Lambda and returned.
     pub async fn run_concurrent(self) -> Result<(), Error> {
         let mut workers = self.workers().await?;
         if let [only] = &mut workers[..] {

@@ -12,8 +12,8 @@ use lambda_runtime_proto::{CloseReason, Output, PeerError};
 use crate::log::warn;
 use crate::{Address, Executor, RunError, Transport};
 
-/// How long [`run`](crate::Runtime::run) waits, all pauses between its tries together, for a Runtime API that cannot be
-/// reached, before it gives up.
+/// How long [`run`](crate::Runtime::run) waits, all its tries and the pauses between them together, for a Runtime API that
+/// cannot be reached, before it gives up.
 pub(crate) const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
 
 /// A connection that lived for so long was a good one: what went wrong before it counts no more.
@@ -76,13 +76,8 @@ impl<X: Executor> Connection<X> {
     /// Sends what the machine was commanded to, and waits for the API's answer. A report to the API is not worth
     /// waiting for ever.
     pub(crate) async fn report(&mut self) {
-        let mut enough = pin!(self.executor.sleep(REPORT_FOR));
-        let mut answered = pin!(self.event(|_, _| {}));
-        poll_fn(|cx| match answered.as_mut().poll(cx) {
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => enough.as_mut().poll(cx),
-        })
-        .await;
+        let enough = self.executor.sleep(REPORT_FOR);
+        let _ = before(enough, self.event(|_, _| {})).await;
     }
 
     /// Waits for the next event, and between events does what the machine wants: write, read, connect.
@@ -117,7 +112,8 @@ impl<X: Executor> Connection<X> {
         self.transport = None;
         self.client.reconnected();
         if self.opened.is_some_and(|opened| opened.elapsed() >= GOOD_AFTER) {
-            self.trouble = Trouble::default();
+            // Except for what is no matter of time: a peer that takes long to say what is no HTTP.
+            self.trouble = Trouble { broken: self.trouble.broken, ..Trouble::default() };
         }
         let what = match (&reason, error) {
             // As the peer announced, or to be expected.
@@ -145,17 +141,22 @@ impl<X: Executor> Connection<X> {
                 self.pause(last).await?;
             }
             self.trouble.tries += 1;
-            match self.executor.connect(&self.address.host, self.address.port).await {
-                Ok(transport) => {
+            // A host that is not there, or takes no more connections, lets the system try for minutes.
+            let enough = UNREACHABLE_FOR.saturating_sub(self.trouble.waited).max(Duration::from_secs(1));
+            let begun = Instant::now();
+            let connect = self.executor.connect(&self.address.host, self.address.port);
+            let (error, took) = match before(self.executor.sleep(enough), connect).await {
+                Some(Ok(transport)) => {
                     self.transport = Some(transport);
                     self.opened = Some(Instant::now());
                     return Ok(());
                 }
-                Err(error) => {
-                    self.trouble.last = Some(error);
-                    self.trouble.connected = false;
-                }
-            }
+                Some(Err(error)) => (error, begun.elapsed()),
+                None => (io::Error::new(io::ErrorKind::TimedOut, "nobody answers there"), enough),
+            };
+            self.trouble.waited += took;
+            self.trouble.last = Some(error);
+            self.trouble.connected = false;
         }
     }
 
@@ -172,6 +173,17 @@ impl<X: Executor> Connection<X> {
         }
         Ok(())
     }
+}
+
+/// What `future` comes to, or `None` if `enough` ends before it.
+async fn before<T>(enough: impl Future<Output = ()>, future: impl Future<Output = T>) -> Option<T> {
+    let mut enough = pin!(enough);
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => enough.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }
 
 /// None before the first new try, then from a millisecond doubling up to `longest`, less up to half of it by chance, so
@@ -237,8 +249,9 @@ fn poll<T: Transport>(
 
 #[cfg(test)]
 mod tests {
-    use std::future::{Ready, ready};
+    use std::future::{Pending, Ready, pending, ready};
     use std::io::IoSlice;
+    use std::task::Waker;
 
     use super::*;
 
@@ -269,11 +282,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_went_wrong_before_a_connection_that_lived_counts_no_more() {
+    /// An executor for an address where nobody answers, and whose time passes at once.
+    #[derive(Clone)]
+    struct Nobody;
+
+    impl Executor for Nobody {
+        type Transport = Nothing;
+        type Connect = Pending<io::Result<Nothing>>;
+        type Sleep = Ready<()>;
+
+        fn connect(&self, _: &str, _: u16) -> Self::Connect {
+            pending()
+        }
+
+        fn sleep(&self, _: Duration) -> Self::Sleep {
+            ready(())
+        }
+    }
+
+    fn connection<X: Executor>(executor: X) -> Connection<X> {
         let address: Address = "127.0.0.1:9001".parse().unwrap();
         let config = Config::new(address.authority.clone());
-        let mut connection = Connection::new(Nothing, address, config);
+        Connection::new(executor, address, config)
+    }
+
+    #[test]
+    fn the_time_that_a_try_takes_counts() {
+        let mut connection = connection(Nobody);
+        let end = pin!(connection.connect()).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Err(error)) = end else { panic!("it waits for ever") };
+        let words = "the Lambda Runtime API at 127.0.0.1:9001 cannot be reached: nobody answers there (tries: 1)";
+        assert_eq!(error.to_string(), words);
+    }
+
+    #[test]
+    fn what_went_wrong_before_a_connection_that_lived_counts_no_more() {
+        let mut connection = connection(Nothing);
         let closed_after = |connection: &mut Connection<Nothing>, lived| {
             connection.trouble = Trouble { tries: 7, waited: UNREACHABLE_FOR, ..Trouble::default() };
             connection.opened = Instant::now().checked_sub(lived);
@@ -282,6 +326,19 @@ mod tests {
         };
         assert_eq!(closed_after(&mut connection, Duration::ZERO), UNREACHABLE_FOR);
         assert_eq!(closed_after(&mut connection, GOOD_AFTER), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_peer_that_takes_its_time_to_break_the_protocol_is_given_up_all_the_same() {
+        let mut connection = connection(Nothing);
+        for broken in 1..=MAX_BROKEN {
+            connection.opened = Instant::now().checked_sub(GOOD_AFTER);
+            connection.closed(CloseReason::Peer(PeerError::NotHttp(b"S".to_vec())), None);
+            assert_eq!(connection.trouble.broken, broken);
+        }
+        let last = io::ErrorKind::InvalidData.into();
+        let given_up = pin!(connection.pause(last)).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(given_up, Poll::Ready(Err(RunError::Unreachable { .. }))));
     }
 
     #[test]

@@ -117,7 +117,8 @@ fn text(value: &[u8]) -> String {
 }
 
 fn json<T: DeserializeOwned>(header: &'static str, value: Option<&[u8]>) -> Result<Option<T>, BadHeader> {
-    value.map(serde_json::from_slice).transpose().map_err(|error| BadHeader { header, error })
+    // `null` is as good as absent.
+    value.map(serde_json::from_slice).transpose().map(Option::flatten).map_err(|error| BadHeader { header, error })
 }
 
 /// A header of /next that cannot be understood.
@@ -143,7 +144,7 @@ impl std::error::Error for BadHeader {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, Eq, PartialEq)]
 pub struct ClientContext {
     /// The application.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub client: ClientApplication,
     /// What the application added. A value that is no string is kept as its JSON.
     #[serde(default, deserialize_with = "texts")]
@@ -153,24 +154,24 @@ pub struct ClientContext {
     pub environment: HashMap<String, String>,
 }
 
-/// A mobile application. Where a caller leaves a field out, it is empty.
+/// A mobile application. Where a caller leaves a field out, it is empty; a value that is no string is kept as its JSON.
 #[derive(Serialize, Deserialize, Default, Clone, Debug, Eq, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClientApplication {
     /// Which installation of it.
-    #[serde(alias = "installation_id")]
+    #[serde(alias = "installation_id", deserialize_with = "text_of")]
     pub installation_id: String,
     /// Its title.
-    #[serde(alias = "app_title")]
+    #[serde(alias = "app_title", deserialize_with = "text_of")]
     pub app_title: String,
     /// Its version, as people read it.
-    #[serde(alias = "app_version_name")]
+    #[serde(alias = "app_version_name", deserialize_with = "text_of")]
     pub app_version_name: String,
     /// Its version, as programs compare it.
-    #[serde(alias = "app_version_code")]
+    #[serde(alias = "app_version_code", deserialize_with = "text_of")]
     pub app_version_code: String,
     /// The name of its package.
-    #[serde(alias = "app_package_name")]
+    #[serde(alias = "app_package_name", deserialize_with = "text_of")]
     pub app_package_name: String,
 }
 
@@ -188,12 +189,25 @@ pub struct CognitoIdentity {
 
 /// A map of any JSON values, each as text; `null` for an empty one.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
-    let values: Option<HashMap<String, serde_json::Value>> = Option::deserialize(deserializer)?;
-    let text = |value| match value {
+    let values: HashMap<String, serde_json::Value> = or_default(deserializer)?;
+    Ok(values.into_iter().map(|(name, value)| (name, json_text(value))).collect())
+}
+
+/// Any JSON value as text; `null` for an empty one.
+fn text_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map(json_text).unwrap_or_default())
+}
+
+fn json_text(value: serde_json::Value) -> String {
+    match value {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
-    };
-    Ok(values.unwrap_or_default().into_iter().map(|(name, value)| (name, text(value))).collect())
+    }
+}
+
+/// `null` for what is usual.
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -266,6 +280,19 @@ mod tests {
         assert_eq!(remaining(now - DAY), None);
         assert_eq!(remaining(Duration::from_secs(600)), None);
         assert!(remaining(now + DAY) > Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn any_json_value_in_a_client_context_is_kept_as_text() {
+        let client = |json: &[u8]| context(&[("lambda-runtime-client-context", json)]).unwrap().client_context;
+        let found =
+            client(br#"{"client":{"app_version_code":7,"app_title":null,"new":[]},"custom":{"a":[1]},"env":null}"#);
+        let found = found.unwrap();
+        assert_eq!((&*found.client.app_version_code, &*found.client.app_title), ("7", ""));
+        assert_eq!((&*found.custom["a"], found.environment.len()), ("[1]", 0));
+        assert_eq!(client(br#"{"client":null,"custom":null}"#), Some(ClientContext::default()));
+        assert_eq!(client(b"null"), None);
+        assert_eq!(context(&[("lambda-runtime-cognito-identity", b"null")]).unwrap().identity, None);
     }
 
     #[test]

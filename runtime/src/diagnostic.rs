@@ -56,7 +56,9 @@ impl Diagnostic {
 
 /// The error and its causes, outermost first.
 fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
+    // An error that gives itself for its cause has a chain without end.
+    const LONGEST: usize = 100;
+    std::iter::successors(Some(error), |&error| error.source()).take(LONGEST)
 }
 
 /// The name of an error's type, as far as it can be known behind a `dyn Error`: the identifier that derived `Debug`
@@ -176,6 +178,27 @@ mod tests {
         let diagnostic = Diagnostic::from(Error::from(Outer::Wrapped(Inner)));
         assert_eq!(diagnostic.error_type, "Inner");
         assert_eq!(diagnostic.error_message, "outer words: inner words");
+    }
+
+    #[test]
+    fn an_error_that_gives_itself_for_its_cause_is_told_once() {
+        #[derive(Debug)]
+        struct Circular;
+
+        impl fmt::Display for Circular {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("round and round")
+            }
+        }
+
+        impl StdError for Circular {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                Some(self)
+            }
+        }
+
+        let diagnostic = Diagnostic::from(Error::from(Circular));
+        assert_eq!((&*diagnostic.error_type, &*diagnostic.error_message), ("Circular", "round and round"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl RunError {
     }
 }
 
-/// The API's own words, from the body of its answer.
+/// The API's own words, from the body of its answer, on one line and not too many.
 pub(crate) fn words(answer: &Answer) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -68,12 +68,14 @@ pub(crate) fn words(answer: &Answer) -> String {
         error_message: String,
     }
     let body = answer.body();
-    match serde_json::from_slice(&body) {
+    let words = match serde_json::from_slice(&body) {
         Ok(Words { error_type, error_message }) if !(error_type.is_empty() && error_message.is_empty()) => {
-            format!("{error_type}: {error_message}")
+            format!("{error_type}: {error_message}").into()
         }
-        _ => String::from_utf8_lossy(&body).chars().take(1000).collect::<String>().trim().to_owned(),
-    }
+        _ => String::from_utf8_lossy(&body),
+    };
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    words.trim().chars().take(1000).map(printable).collect()
 }
 
 impl fmt::Display for RunError {
@@ -90,7 +92,11 @@ impl fmt::Display for RunError {
                 value.escape_debug()
             ),
             RunError::Unreachable { address, tries, last } => {
-                write!(f, "the Lambda Runtime API at {address} cannot be reached: {last} (tries: {tries})")
+                let how = match last.kind() {
+                    io::ErrorKind::InvalidData => "does not speak as it should",
+                    _ => "cannot be reached",
+                };
+                write!(f, "the Lambda Runtime API at {address} {how}: {last} (tries: {tries})")
             }
             RunError::BadConcurrency(value) => write!(
                 f,

@@ -26,11 +26,14 @@ impl<X: Executor + Default> Extension<X> {
         connection.client.register_extension(&NAME, r#"{"events":[]}"#)?;
         loop {
             let Event::Answered(answer) = connection.event(|_, _| {}).await? else { continue };
+            if answer.meaning() != Meaning::Accepted {
+                return Err(RunError::refused(&answer).into());
+            }
             let identifier = answer.headers().get("lambda-extension-identifier");
-            return match (answer.meaning(), identifier.and_then(|value| HeaderValue::from_bytes(value).ok())) {
-                (Meaning::Accepted, Some(identifier)) => Ok(Self { connection, identifier }),
-                _ => Err(RunError::refused(&answer).into()),
+            let Some(identifier) = identifier.and_then(|value| HeaderValue::from_bytes(value).ok()) else {
+                return Err("the API registers extensions without a header Lambda-Extension-Identifier".into());
             };
+            return Ok(Self { connection, identifier });
         }
     }
 

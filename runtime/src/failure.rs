@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use http::HeaderValue;
 use lambda_runtime_proto::client;
 use serde::Serialize;
@@ -10,6 +9,18 @@ use tracing::Span;
 
 use crate::Diagnostic;
 use crate::log::error;
+
+/// Lambda Managed Instances refuse a longer report on /error, and above 6 MiB the API breaks down in either mode.
+const MAX_REPORT: usize = 1024 * 1024;
+
+/// The API finds the end of a stream's trailers only within so many bytes, and breaks down where it does not.
+pub(crate) const MAX_TRAILERS: usize = 4096;
+
+/// Leaves room for base64, which makes four bytes of three, for the other trailer and for both names.
+const MAX_REPORT_IN_TRAILERS: usize = 2760;
+
+/// What is longer is no name that somebody chose.
+const MAX_TYPE: usize = 256;
 
 /// A diagnostic and what the runtime knows besides.
 #[derive(Debug)]
@@ -41,13 +52,43 @@ impl Failure {
         self.span.in_scope(|| error!("{of_what}: {self}"));
     }
 
+    /// For a request of its own.
     pub(crate) fn to_proto(&self) -> client::Failure {
+        self.within(MAX_REPORT)
+    }
+
+    /// For the trailers of a stream.
+    pub(crate) fn to_trailers(&self) -> client::Failure {
+        self.within(MAX_REPORT_IN_TRAILERS)
+    }
+
+    /// What does not fit is left out: of the stack trace first, from its outer end, then of the message.
+    fn within(&self, most: usize) -> client::Failure {
+        const CUT: &str = " [cut]";
         let Diagnostic { error_type, error_message } = &self.diagnostic;
-        let report = Report { error_message, error_type, stack_trace: &self.stack_trace };
-        // Three strings always serialize.
-        let body = serde_json::to_vec(&report).map_or_else(|_| Bytes::from_static(b"{}"), Bytes::from);
+        let report = |error_message: &str, stack_trace: &[String]| {
+            let error_type = up_to(MAX_TYPE, error_type);
+            // Three strings always serialize.
+            serde_json::to_vec(&Report { error_message, error_type, stack_trace }).unwrap_or_else(|_| b"{}".to_vec())
+        };
+        let mut body = report(error_message, &self.stack_trace);
+        let mut lines = self.stack_trace.as_slice();
+        while body.len() > most && !lines.is_empty() {
+            lines = lines.get(..lines.len() / 2).unwrap_or_default();
+            body = report(error_message, lines);
+        }
+        let mut kept = error_message.len().min(most);
+        while body.len() > most && kept > 0 {
+            kept = kept / 4 * 3;
+            body = report(&format!("{}{CUT}", up_to(kept, error_message)), lines);
+        }
         client::Failure::new(header(error_type), body)
     }
+}
+
+/// The beginning of `text`: so many bytes, or a few less where a character would be split.
+fn up_to(most: usize, text: &str) -> &str {
+    (0..=most.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// The error's type and its words.
@@ -71,7 +112,7 @@ fn header(error_type: &str) -> HeaderValue {
         _ => ("Function", error_type),
     };
     let name = name.split('<').next().unwrap_or_default().rsplit("::").next().unwrap_or_default();
-    let mut letters: String = name.chars().filter(char::is_ascii_alphabetic).collect();
+    let mut letters: String = name.chars().filter(char::is_ascii_alphabetic).take(MAX_TYPE).collect();
     if let Some(first) = letters.get_mut(..1) {
         first.make_ascii_uppercase();
     }
@@ -102,6 +143,31 @@ mod tests {
             ("Other.Thing", "Function.OtherThing"),
         ] {
             assert_eq!(header(error_type), expected, "{error_type:?}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_never_longer_than_the_api_takes() {
+        for (character, line) in [("y", "z"), ("\u{1}", "\""), ("\u{1f980}", "\u{e9}")] {
+            for lengths in [(0, 0), (10_000, 0), (0, 2_000), (10_000, 2_000), (400_000, 2_000)] {
+                let (message, lines) = lengths;
+                let diagnostic = Diagnostic {
+                    error_type: character.repeat(message),
+                    error_message: format!("asked for {}", character.repeat(message)),
+                };
+                let failure = Failure { stack_trace: vec![line.repeat(70); lines], ..diagnostic.into() };
+                let (request, trailers) = (failure.to_proto(), failure.to_trailers());
+                assert!(request.body.len() <= MAX_REPORT);
+                let fields = "Lambda-Runtime-Function-Error-Type: \r\nLambda-Runtime-Function-Error-Body: \r\n\r\n";
+                let base64 = trailers.body.len().div_ceil(3) * 4;
+                assert!(fields.len() + trailers.error_type.len() + base64 <= MAX_TRAILERS, "{lengths:?}");
+                for body in [&request.body, &trailers.body] {
+                    let report: serde_json::Value = serde_json::from_slice(body).unwrap();
+                    assert!(report["errorMessage"].as_str().unwrap().starts_with("asked for"), "{report}");
+                    let cut = report["errorMessage"].as_str().unwrap().len() < failure.diagnostic.error_message.len();
+                    assert!(!cut || report["stackTrace"].as_array().unwrap().is_empty(), "the stack trace goes first");
+                }
+            }
         }
     }
 

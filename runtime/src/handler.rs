@@ -229,10 +229,18 @@ fn json<B: Serialize>(body: &B) -> Outcome {
 }
 
 fn prelude(mut prelude: MetadataPrelude) -> Result<Bytes, Failure> {
+    let bad = |why: String| Failure::runtime("Runtime.BadResponse", why);
+    // JSON has no way to write them, and leaving them out would tell nobody.
+    if let Some((name, _)) = prelude.headers.iter().find(|(_, value)| value.to_str().is_err()) {
+        return Err(bad(format!("the response's header {name} has a value that is not visible ASCII")));
+    }
+    if let Some(cookie) = prelude.cookies.iter().find(|cookie| HeaderValue::from_str(cookie).is_err()) {
+        return Err(bad(format!("the response's cookie {cookie:?} cannot stand in a header")));
+    }
     prelude.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
-    serde_json::to_vec(&prelude).map(Bytes::from).map_err(|error| {
-        Failure::runtime("Runtime.BadResponse", format!("the response's prelude cannot be written as JSON: {error}"))
-    })
+    serde_json::to_vec(&prelude)
+        .map(Bytes::from)
+        .map_err(|error| bad(format!("the response's prelude cannot be written as JSON: {error}")))
 }
 
 fn poll_item<S, D, E>(stream: &mut S, cx: &mut Context<'_>) -> Poll<Item>
@@ -286,6 +294,20 @@ impl std::error::Error for ExtensionsLost {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_or_cookie_that_cannot_be_sent_is_refused_by_its_name() {
+        let header = |value: &[u8]| MetadataPrelude {
+            headers: [("x-name".parse().unwrap(), HeaderValue::from_bytes(value).unwrap())].into_iter().collect(),
+            ..MetadataPrelude::default()
+        };
+        let cookie = |cookie: &str| MetadataPrelude { cookies: vec![cookie.into()], ..MetadataPrelude::default() };
+        for (metadata, words) in [(header(b"caf\xe9"), "x-name"), (cookie("a=1\r\nx-b: 2"), "a=1\\r\\n")] {
+            let failure = prelude(metadata).unwrap_err();
+            assert!(failure.diagnostic.error_message.contains(words), "{failure}");
+        }
+        assert!(prelude(header(b"a\tb")).is_ok() && prelude(cookie("a=\u{e9}")).is_ok());
+    }
 
     #[test]
     fn a_prelude_keeps_any_status_repeated_headers_and_cookies() {

@@ -1,12 +1,21 @@
 //! Where the runtime's own words go.
 
+/// Says something on stderr. Where that cannot be written, because what read it has ended or the disk is full, it is lost:
+/// `eprintln` would panic.
+macro_rules! say {
+    ($($message:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($message)*);
+    }};
+}
+
 /// Logs through `tracing` where a subscriber is set, and to stderr where none is: in either case the user sees it.
 macro_rules! report {
     ($level:ident, $($message:tt)*) => {
         if tracing::dispatcher::has_been_set() {
             tracing::$level!($($message)*);
         } else {
-            eprintln!("[lambda-runtime] {}", format_args!($($message)*));
+            $crate::log::say!("[lambda-runtime] {}", format_args!($($message)*));
         }
     };
 }
@@ -19,4 +28,4 @@ macro_rules! error_ {
     ($($message:tt)*) => { $crate::log::report!(error, $($message)*) };
 }
 
-pub(crate) use {error_ as error, report, warn_ as warn};
+pub(crate) use {error_ as error, report, say, warn_ as warn};

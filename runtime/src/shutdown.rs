@@ -1,12 +1,13 @@
 //! What executors share of a graceful shutdown.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
 use crate::extension::Extension;
-use crate::log::warn;
-use crate::{Error, Executor};
+use crate::log::{say, warn};
+use crate::{Error, Executor, panics_as_words};
 
 /// The signal by which the process was told to end.
 // As the module: only so is it marked in the documentation of the executors' crates.
@@ -29,13 +30,16 @@ impl Signal {
     }
 }
 
-/// Registers the extension without which Lambda sends no signal, and returns a future that waits for `signal` while it
-/// keeps the extension going.
+/// Registers the extension without which Lambda sends no signal, and returns a future that waits for what `listen` gives
+/// while it keeps the extension going.
+///
+/// `listen` comes last: it takes the signals away from the process for good, which would then not end by them.
 #[doc(hidden)]
-pub async fn prepare<X: Executor + Default>(
-    signal: impl Future<Output = Signal>,
+pub async fn prepare<X: Executor + Default, S: Future<Output = Signal>>(
+    listen: impl FnOnce() -> io::Result<S>,
 ) -> Result<impl Future<Output = Signal>, Error> {
     let extension = Extension::<X>::register().await?;
+    let signal = listen()?;
     Ok(async move {
         let mut signal = pin!(signal);
         let mut extension = pin!(extension.run());
@@ -52,7 +56,7 @@ pub async fn prepare<X: Executor + Default>(
 }
 
 /// What the task of `spawn_graceful_shutdown_handler` does: at the signal it runs the hook, says so on stderr, and ends
-/// the process with code 0. `None`, and a word about it, where there will be no signal.
+/// the process with code 0, or 1 if the hook panicked. `None`, and a word about it, where there will be no signal.
 #[doc(hidden)]
 pub fn handler<Fut: Future<Output = ()>>(
     signal: Result<impl Future<Output = Signal>, Error>,
@@ -61,15 +65,43 @@ pub fn handler<Fut: Future<Output = ()>>(
     let signal = match signal {
         Ok(signal) => signal,
         Err(error) => {
-            eprintln!("[runtime] there will be no graceful shutdown: {error}");
+            say!("[runtime] there will be no graceful shutdown: {error}");
             return None;
         }
     };
-    Some(async move {
-        eprintln!("[runtime] {} received", signal.await.name());
-        eprintln!("[runtime] Graceful shutdown in progress ...");
-        hook().await;
-        eprintln!("[runtime] Graceful shutdown completed");
-        std::process::exit(0);
-    })
+    Some(async move { std::process::exit(shut_down(signal, hook).await) })
+}
+
+/// Returns the code that the process is to end with.
+async fn shut_down<Fut: Future<Output = ()>>(signal: impl Future<Output = Signal>, hook: impl FnOnce() -> Fut) -> i32 {
+    say!("[runtime] {} received", signal.await.name());
+    say!("[runtime] Graceful shutdown in progress ...");
+    match panics_as_words(async { hook().await }).await {
+        Ok(()) => {
+            say!("[runtime] Graceful shutdown completed");
+            0
+        }
+        Err(panic) => {
+            say!("[runtime] Graceful shutdown failed: the hook panicked: {panic}");
+            1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn the_process_ends_whatever_the_hook_does() {
+        fn code<Fut: Future<Output = ()>>(hook: impl FnOnce() -> Fut) -> Poll<i32> {
+            pin!(shut_down(ready(Signal::Terminate), hook)).poll(&mut Context::from_waker(Waker::noop()))
+        }
+        assert_eq!(code(|| ready(())), Poll::Ready(0));
+        assert_eq!(code(|| async { panic!("nothing to flush to") }), Poll::Ready(1));
+        assert_eq!(code(|| -> std::future::Ready<()> { panic!("nothing to flush") }), Poll::Ready(1));
+    }
 }

@@ -173,11 +173,12 @@ where
 }
 
 fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Failure>> {
-    match panics::catch("a layer", poll) {
-        Ok(poll) => poll.map_err(|error| match error.downcast::<NotReady>() {
+    // What an error says of itself may panic, too.
+    let polled = panics::catch("a layer", || {
+        poll().map_err(|error| match error.downcast::<NotReady>() {
             Ok(not_ready) => not_ready.0,
             Err(error) => error.into(),
-        }),
-        Err(failure) => Poll::Ready(Err(failure)),
-    }
+        })
+    });
+    polled.unwrap_or_else(|failure| Poll::Ready(Err(failure)))
 }

@@ -10,6 +10,7 @@ use crate::messages::{accepted, event};
 pub(super) fn add(all: &mut Vec<Scenario>) {
     for (name, layer, error_type, words) in [
         ("a layer that fails", "refuse", "Function.Error", "the layer refuses"),
+        ("a layer whose error has no words", "refuse without words", "Function.Panic", "there are no words for it"),
         ("a layer that panics when it is called", "panic", "Function.Panic", "a layer panicked at"),
         ("a layer that panics later", "panic later", "Function.Panic", "a layer panicked at"),
         ("a layer that never answers", "drop", "Runtime.NoResponse", "before the handler's response was there"),

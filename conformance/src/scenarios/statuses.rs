@@ -38,6 +38,18 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
     }
     let acts = vec![Act::Take(Next), Act::Send(reply(500, "<html>oops</html>"))];
     ends(all, "words that are no JSON are told as they are", acts, "500 <html>oops</html>");
+    let acts = vec![Act::Take(Next), Act::Send(reply(500, "<html>\n\u{1b}[31moops\r\n</html>\n"))];
+    ends(all, "words of many lines are told on one", acts, "500 <html>  [31moops  </html>");
+    let long = format!(r#"{{"errorMessage":"{}","errorType":"Long"}}"#, "x".repeat(1_000_000));
+    scenario(
+        all,
+        "words that are too many are cut",
+        vec![vec![Act::Take(Next), Act::Send(reply(500, &long))]],
+        |played| {
+            let end = played.end.as_ref().unwrap_err();
+            assert!(end.contains("500 Long: xxx") && end.len() < 2000, "{} bytes", end.len());
+        },
+    );
 
     let none = |bytes: &[u8]| vec![vec![Act::Take(Next), Act::Send(bytes.to_vec())]];
     survives(all, "after 204 it asks again", none(b"HTTP/1.1 204 No Content\r\n\r\n"), false, nothing);

@@ -27,7 +27,7 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
     survives(all, "the trailers of a body follow its last chunk", vec![trailers], false, |played| {
         let taken = streamed(played);
         assert_eq!(payload_of(taken), b"abc");
-        assert_eq!(taken.trailers, [("x-checksum".to_owned(), "1234".to_owned())]);
+        assert_eq!(taken.trailers, [("x-checksum".to_owned(), "1111".to_owned())]);
     });
     survives(
         all,
@@ -59,6 +59,13 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
             "ab",
             "Function.Panic",
             "asked to panic midway",
+        ),
+        (
+            "trailers that are too long for Lambda are an error midway",
+            r#"{"do":"stream","chunks":2,"then":"long trailers"}"#,
+            "ab",
+            "Runtime.BadResponse",
+            "4096",
         ),
         (
             "an error after the prelude is told in trailers",
