@@ -8,7 +8,7 @@ use lambda_runtime::layers::trace::TracingService;
 use lambda_runtime::streaming::{Body, Sender};
 use lambda_runtime::{
     BoxFuture, Config, Context, Diagnostic, Error, FunctionResponse, LambdaEvent, LambdaInvocation, MetadataPrelude,
-    Runtime, Service, SnapStartResource, StreamResponse, service_fn,
+    Runtime, SnapStartResource, StreamResponse, service_fn,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,6 +64,7 @@ fn a_runtime_goes_where_its_service_goes() {
 #[test]
 #[cfg(feature = "tracing")]
 fn the_tracing_layer_instruments_the_inner_future() {
+    use lambda_runtime::Service;
     use lambda_runtime::tower::Layer as _;
     use lambda_runtime::tracing::instrument::Instrumented;
 
