@@ -5,9 +5,12 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use runtime::tower::layer::layer_fn;
+use runtime::layers::{OpenTelemetryFaasTrigger as Trigger, OpenTelemetryLayer, TracingLayer};
+use runtime::tower::layer::{Layer, layer_fn};
+use runtime::tower::util::ServiceFn;
 use runtime::{
-    Error, LambdaEvent, LambdaInvocation, Runtime, Service, StreamResponse, run, run_concurrent, service_fn, tracing,
+    Config, Context, Error, LambdaEvent, LambdaInvocation, Runtime, Service, StreamResponse, run, run_concurrent,
+    service_fn, tracing,
 };
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -20,10 +23,18 @@ pub(crate) async fn serve() -> Result<(), Error> {
         "describe" => run(service_fn(describe)).await,
         "logs" => {
             tracing::init_default_subscriber();
-            tracing::info_span!("span", n = 1).in_scope(|| tracing::info!(n = 2, "words"));
+            tracing::info!(n = 1, "words");
             tracing::debug!("details");
             tracing::error!("trouble");
             Ok(())
+        }
+        "spans" => {
+            tracing::init_default_subscriber();
+            in_spans(TracingLayer::new(), "").await?;
+            in_spans(TracingLayer::new(), "blue").await?;
+            in_spans(OpenTelemetryLayer::new(|| ()), "").await?;
+            let layer = OpenTelemetryLayer::new(|| tracing::info!("flushed")).with_trigger(Trigger::PubSub);
+            in_spans(layer, "blue").await
         }
         "describe-concurrently" => run_concurrent(service_fn(describe)).await,
         "takes-a-number" => run(service_fn(async |event: LambdaEvent<u8>| Ok::<_, Error>(event.payload))).await,
@@ -35,10 +46,34 @@ pub(crate) async fn serve() -> Result<(), Error> {
         "streams-nothing-but-an-error" => run(streaming(|n| [Err("torn")].get(n).copied())).await,
         "tears-a-stream" => run(streaming(|n| [Ok("chunk"), Err("torn")].get(n).copied())).await,
         "panics-in-a-stream" => run(streaming(|n| Some(Ok(["chunk"][n])))).await,
-        "layer-fails" => Runtime::new(service_fn(describe)).layer(layer_fn(|_| Layer(Err("layer")))).run().await,
-        "layer-returns" => Runtime::new(service_fn(describe)).layer(layer_fn(|_| Layer(Ok(())))).run().await,
+        "layer-fails" => Runtime::new(service_fn(describe)).layer(layer_fn(|_| Returns(Err("layer")))).run().await,
+        "layer-returns" => Runtime::new(service_fn(describe)).layer(layer_fn(|_| Returns(Ok(())))).run().await,
         name => Err(format!("there is no function {name:?}").into()),
     }
+}
+
+/// Two invocations, one of them with a trace id, for a tenant if there is one.
+async fn in_spans<L>(layer: L, tenant_id: &str) -> Result<(), Error>
+where
+    L: Layer<ServiceFn<fn(LambdaInvocation) -> Ready<Result<(), Error>>>>,
+    L::Service: Service<LambdaInvocation, Error = Error>,
+{
+    let mut service = layer.layer(service_fn(|_| {
+        tracing::info!("inside");
+        tracing::Span::current().record("otel.kind", "SERVER");
+        tracing::info!("of a server");
+        ready(Ok(()))
+    }));
+    for trace_id in [None, Some("Root=1-2-3")] {
+        let (parts, ()) = http::Response::new(()).into_parts();
+        let mut context = Context::default();
+        context.request_id = "id".to_owned();
+        context.env_config = Config { function_name: "f".to_owned(), ..Config::default() }.into();
+        context.xray_trace_id = trace_id.map(str::to_owned);
+        context.tenant_id = Some(tenant_id.to_owned()).filter(|id| !id.is_empty());
+        service.call(LambdaInvocation { parts, body: Bytes::new(), context }).await?;
+    }
+    Ok(())
 }
 
 async fn describe(event: LambdaEvent<Value>) -> Result<Value, Error> {
@@ -100,9 +135,9 @@ impl Service<LambdaEvent<Value>> for NeverReady {
 }
 
 /// A layer's service that does not call the inner one.
-struct Layer(Result<(), &'static str>);
+struct Returns(Result<(), &'static str>);
 
-impl Service<LambdaInvocation> for Layer {
+impl Service<LambdaInvocation> for Returns {
     type Response = ();
     type Error = Error;
     type Future = Ready<Result<(), Error>>;

@@ -254,14 +254,28 @@ fn what_lambda_wants_of_the_log_is_done_alike() {
         (&[("RUST_LOG", "debug"), (LEVEL, "error")], 3),
         (&[("RUST_LOG", "here=error,original=error"), (LEVEL, "DEBUG")], 1),
     ] {
-        let [original, here] = [ORIGINAL, HERE].map(|program| {
-            let output =
-                Command::new(program).arg("logs").env_clear().envs(variables.iter().copied()).output().unwrap();
-            String::from_utf8(output.stdout).unwrap()
-        });
-        assert_eq!(original, here, "{variables:?}");
-        assert_eq!(here.lines().count(), lines, "{variables:?}: {here}");
+        assert_eq!(logged_alike("logs", variables).lines().count(), lines, "{variables:?}");
     }
+}
+
+#[test]
+fn spans_have_the_same_names_and_fields() {
+    let log = logged_alike("spans", &[("AWS_LAMBDA_LOG_FORMAT", "JSON")]);
+    assert_eq!(
+        (log.matches("Lambda runtime invoke").count(), log.matches("faas.coldstart").count()),
+        (16, 16),
+        "{log}"
+    );
+}
+
+/// What both print.
+fn logged_alike(function: &str, variables: &[(&str, &str)]) -> String {
+    let [original, here] = [ORIGINAL, HERE].map(|program| {
+        let output = Command::new(program).arg(function).env_clear().envs(variables.iter().copied()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    });
+    assert_eq!(original, here, "{function} {variables:?}");
+    here
 }
 
 // The start, and the connection
