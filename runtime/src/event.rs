@@ -21,7 +21,21 @@ pub struct LambdaInvocation {
     pub context: Context,
 }
 
-/// An event and its context: what a handler gets.
+/// An event and its context: what a handler gets, and a test gives it.
+///
+/// ```
+/// use lambda_runtime_core::{Context, Error, LambdaEvent};
+///
+/// async fn shout(event: LambdaEvent<String>) -> Result<String, Error> {
+///     Ok(event.payload.to_uppercase())
+/// }
+///
+/// async fn test() {
+///     let event = LambdaEvent::new("hello".to_owned(), Context::default());
+///     assert_eq!(shout(event).await.unwrap(), "HELLO");
+/// }
+/// # futures_util::FutureExt::now_or_never(test()).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct LambdaEvent<T> {
     /// The event, decoded.

@@ -26,6 +26,25 @@ pub struct MetadataPrelude {
 
 /// A streamed HTTP response, for functions that are invoked by way of a function URL or API Gateway. [`PlainStream`] has no
 /// prelude.
+///
+/// ```
+/// use http::header::CONTENT_TYPE;
+/// use http::{HeaderMap, HeaderValue, StatusCode};
+/// use lambda_runtime_core::streaming::Body;
+/// use lambda_runtime_core::{Error, LambdaEvent, MetadataPrelude, StreamResponse};
+///
+/// async fn page(_event: LambdaEvent<serde_json::Value>) -> Result<StreamResponse<Body>, Error> {
+///     Ok(StreamResponse {
+///         metadata_prelude: MetadataPrelude {
+///             status_code: StatusCode::CREATED,
+///             headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/html"))]),
+///             cookies: vec!["theme=dark".to_owned()],
+///         },
+///         // Or a stream of anything that is bytes, or the body of `streaming::channel`.
+///         stream: Body::from("<h1>Hello</h1>"),
+///     })
+/// }
+/// ```
 #[derive(Debug)]
 pub struct StreamResponse<S> {
     /// What goes ahead.

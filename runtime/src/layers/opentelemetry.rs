@@ -17,6 +17,18 @@ use crate::LambdaInvocation;
 /// [OpenTelemetry's conventions for functions](https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/), and calls
 /// a function at its end, when the response has gone out and the span is closed: to flush the spans before Lambda
 /// freezes the process.
+///
+/// ```
+/// # use lambda_runtime_core::layers::{OpenTelemetryFaasTrigger, OpenTelemetryLayer};
+/// # use lambda_runtime_core::{Error, Executor, LambdaEvent, Runtime, service_fn};
+/// # async fn handler(event: LambdaEvent<String>) -> Result<String, Error> { Ok(event.payload) }
+/// # struct SdkTracerProvider;
+/// # impl SdkTracerProvider { fn force_flush(&self) {} }
+/// # async fn serve<X: Executor + Default>(provider: SdkTracerProvider) -> Result<(), Error> {
+/// let layer = OpenTelemetryLayer::new(|| provider.force_flush()).with_trigger(OpenTelemetryFaasTrigger::Http);
+/// Runtime::<_, X>::new(service_fn(handler)).layer(layer).run().await
+/// # }
+/// ```
 #[cfg(feature = "opentelemetry")]
 #[derive(Debug, Clone)]
 pub struct OpenTelemetryLayer<F> {
