@@ -10,7 +10,9 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use lambda_runtime_emulator::{Emulator, Event};
 use lambda_runtime_tokio::layers::TracingLayer;
-use lambda_runtime_tokio::tracing::subscriber::{self, util::SubscriberInitExt as _};
+use lambda_runtime_tokio::tracing::subscriber;
+use lambda_runtime_tokio::tracing::subscriber::fmt::format::FmtSpan;
+use lambda_runtime_tokio::tracing::subscriber::util::SubscriberInitExt as _;
 use lambda_runtime_tokio::{Error, LambdaEvent, Runtime, StreamResponse, service_fn};
 use serde_json::Value;
 
@@ -24,21 +26,47 @@ async fn fails(
     }
 }
 
+/// Events on which it fails, each in its own way.
+const EVENTS: [&str; 4] = [r#""error""#, r#""panic""#, r#""torn""#, "7"];
+
+/// Runs a function, and gives the lines that it logs; the end of a span is one.
+fn logged<R: Future>(run: impl FnOnce() -> R + Send + 'static) -> impl Iterator<Item = Value> {
+    let (log, writer) = std::io::pipe().unwrap();
+    std::thread::spawn(move || {
+        let subscriber = subscriber::fmt().json().with_span_events(FmtSpan::CLOSE).with_writer(Arc::new(writer));
+        let _subscriber = subscriber.set_default();
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run());
+    });
+    BufReader::new(log).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+}
+
 #[test]
 fn a_failure_stands_in_the_span_of_its_invocation() {
-    let (log, writer) = std::io::pipe().unwrap();
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
-    std::thread::spawn(move || {
-        let _subscriber = subscriber::fmt().json().with_writer(Arc::new(writer)).set_default();
-        let run = Runtime::new(service_fn(fails)).layer(TracingLayer::new()).address(address).run();
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run)
-    });
-
-    let mut log = BufReader::new(log).lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-    for (request_id, event) in [("1", r#""error""#), ("2", r#""panic""#), ("3", r#""torn""#), ("4", "7")] {
+    let mut log = logged(|| Runtime::new(service_fn(fails)).layer(TracingLayer::new()).address(address).run());
+    for (request_id, event) in ["1", "2", "3", "4"].into_iter().zip(EVENTS) {
         emulator.invoke(Event::new(event).request_id(request_id)).unwrap();
         let line = log.find(|line| line["level"] == "ERROR").unwrap();
         assert_eq!(line["span"]["requestId"], request_id, "{line}");
+    }
+}
+
+#[test]
+#[cfg(feature = "opentelemetry")]
+fn the_span_of_a_failure_is_closed_when_spans_are_flushed() {
+    use lambda_runtime_tokio::layers::OpenTelemetryLayer;
+    use lambda_runtime_tokio::tracing::info;
+
+    let emulator = Emulator::start().unwrap();
+    let address = emulator.endpoint().parse().unwrap();
+    let layer = OpenTelemetryLayer::new(|| info!("flush"));
+    let mut log = logged(|| Runtime::new(service_fn(fails)).layer(layer).address(address).run());
+    for event in EVENTS {
+        emulator.invoke(event).unwrap();
+        let error = log.find(|line| line["level"] == "ERROR").unwrap();
+        assert_eq!(error["span"]["name"], "Lambda function invocation", "{error}");
+        let messages = [log.next(), log.next()].map(|line| line.unwrap()["fields"]["message"].clone());
+        assert_eq!(messages, ["close", "flush"]);
     }
 }
