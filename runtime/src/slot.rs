@@ -227,7 +227,7 @@ impl Hand {
     pub(crate) fn conclude(&self, result: Result<(), Failure>, cx: &Context<'_>) -> Result<(), Failure> {
         let Some(mut state) = self.state() else { return result };
         let failure = match result {
-            result if state.ended => return result,
+            result if state.ended || state.settled => return result,
             Err(failure) => failure,
             Ok(()) => Failure::runtime(
                 "Runtime.NoResponse",
@@ -283,6 +283,18 @@ mod tests {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn a_failure_behind_a_stream_that_the_api_has_ended_comes_too_late() {
+        let cx = Context::from_waker(Waker::noop());
+        let slot = Slot::default();
+        let hand = slot.open();
+        let head = StreamHead::Plain { content_type: http::HeaderValue::from_static("text/plain") };
+        assert!(hand.leave(Outcome::Stream(head), &cx));
+        slot.settle(&cx);
+        let late = Failure::runtime("Runtime.Late", "nobody listens");
+        assert_eq!(hand.conclude(Err(late), &cx).unwrap_err().to_string(), "Runtime.Late: nobody listens");
     }
 
     #[test]

@@ -133,7 +133,12 @@ impl fmt::Display for NoInvocation {
             NoInvocation::NoContent => f.write_str("204 No Content"),
             NoInvocation::NoRequestId => f.write_str("no header Lambda-Runtime-Aws-Request-Id"),
             NoInvocation::UnsafeRequestId(id) => {
-                write!(f, "the value of Lambda-Runtime-Aws-Request-Id is not safe in a path: \"{}\"", id.escape_ascii())
+                let start = id.get(..MAX_REQUEST_ID).unwrap_or(id);
+                write!(
+                    f,
+                    "the value of Lambda-Runtime-Aws-Request-Id is not safe in a path: \"{}\"",
+                    start.escape_ascii()
+                )
             }
         }
     }
@@ -231,9 +236,11 @@ impl Message {
     }
 }
 
+const MAX_REQUEST_ID: usize = 256;
+
 /// RFC 3986's unreserved characters, and no dot segment.
 fn is_safe_in_a_path(id: &[u8]) -> bool {
-    id.len() <= 256
+    id.len() <= MAX_REQUEST_ID
         && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~'))
         && id != b"."
         && id != b".."
@@ -242,6 +249,12 @@ fn is_safe_in_a_path(id: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_an_unsafe_id_the_start_is_told() {
+        let words = NoInvocation::UnsafeRequestId(vec![b'/'; 1_000_000]).to_string();
+        assert!(words.contains("not safe in a path: \"////") && words.len() < 400, "{} bytes", words.len());
+    }
 
     #[test]
     fn only_unreserved_characters_are_safe_in_a_path() {
