@@ -9,15 +9,24 @@ macro_rules! say {
     }};
 }
 
-/// Logs through `tracing` where a subscriber is set, and to stderr where none is: in either case the user sees it.
+/// Logs through `tracing` where a subscriber is set, or a logger of `log`, which then gets its events; and to stderr where
+/// neither is: in any case the user sees it.
 macro_rules! report {
     ($level:ident, $($message:tt)*) => {
-        if tracing::dispatcher::has_been_set() {
+        if $crate::log::is_heard() {
             tracing::$level!($($message)*);
         } else {
             $crate::log::say!("[lambda-runtime] {}", format_args!($($message)*));
         }
     };
+}
+
+pub(crate) fn is_heard() -> bool {
+    #[cfg(feature = "tracing")]
+    let logger = ::log::max_level() > ::log::LevelFilter::Off;
+    #[cfg(not(feature = "tracing"))]
+    let logger = false;
+    logger || tracing::dispatcher::has_been_set()
 }
 
 macro_rules! warn_ {
