@@ -15,7 +15,7 @@ pub struct Slices<'a> {
 
 impl<'a> Slices<'a> {
     /// The most slices handed out for one write; the rest follows in the next.
-    pub const MAX: usize = 16;
+    pub const MAX: usize = 18;
 
     pub(crate) fn new() -> Self {
         Self { slices: [IoSlice::new(&[]); Self::MAX], len: 0 }
@@ -39,7 +39,7 @@ impl<'a> Deref for Slices<'a> {
 }
 
 /// One message on its way out: a head, then a body, whole or in chunks. It keeps the user's bytes until they are no
-/// longer needed and never copies them.
+/// longer needed, and copies none but those of small chunks.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     head: Vec<u8>,
@@ -51,60 +51,53 @@ pub(crate) struct Outgoing {
 #[derive(Debug)]
 enum Body {
     Whole(Bytes),
-    Chunks(Chunks),
+    /// In a box, so that the usual response is small.
+    Chunks(Box<Chunks>),
 }
 
-/// A chunked body (RFC 9112 section 7.1). Chunks that were written are dropped.
+/// A chunked body (RFC 9112 section 7.1). What was written is dropped.
 #[derive(Debug, Default)]
 struct Chunks {
-    queue: VecDeque<Chunk>,
-    /// Bytes of `queue`, framing included.
+    /// Large chunks, each behind its size and whatever else comes before it.
+    large: VecDeque<(Vec<u8>, Bytes)>,
+    /// What comes behind them: framing, small chunks, and once the body has ended the last chunk and the trailer section.
+    rest: Vec<u8>,
+    /// Bytes of `large`.
     queued: usize,
-    /// The last chunk and the trailer section, once the body has ended.
-    tail: Option<Vec<u8>>,
+    ended: bool,
+    /// For the next `rest`: what was before a chunk that is written.
+    spare: Vec<u8>,
 }
 
 impl Chunks {
-    fn tail_len(&self) -> usize {
-        self.tail.as_ref().map_or(0, Vec::len)
-    }
-}
+    /// A shorter chunk is copied, so that all that is ready goes out in one write: a slice of its own costs as much, and
+    /// there are only so many. Chunks of this size fill a write of 64 KiB with as many slices as there are.
+    const LARGE: usize = 8 * 1024;
 
-#[derive(Debug)]
-struct Chunk {
-    /// Sixteen digits at most, and CRLF.
-    size_line: [u8; 18],
-    size_line_len: usize,
-    data: Bytes,
-}
-
-impl Chunk {
-    fn new(data: Bytes) -> Self {
-        let mut size_line = [0; 18];
-        let mut digits = 1;
-        while digits < 16 && data.len() >> (4 * digits) > 0 {
-            digits += 1;
+    fn push(&mut self, data: Bytes) {
+        push_hex(&mut self.rest, data.len());
+        self.rest.extend_from_slice(b"\r\n");
+        if data.len() < Self::LARGE {
+            self.rest.extend_from_slice(&data);
+        } else {
+            self.queued += self.rest.len() + data.len();
+            let before = std::mem::replace(&mut self.rest, std::mem::take(&mut self.spare));
+            self.large.push_back((before, data));
         }
-        for (place, byte) in size_line.iter_mut().zip(hex_digits(data.len(), digits).chain(*b"\r\n")) {
-            *place = byte;
-        }
-        Self { size_line, size_line_len: digits + 2, data }
-    }
-
-    fn segments(&self) -> [&[u8]; 3] {
-        [self.size_line.get(..self.size_line_len).unwrap_or_default(), &self.data, b"\r\n"]
+        self.rest.extend_from_slice(b"\r\n");
     }
 
     fn len(&self) -> usize {
-        self.size_line_len + self.data.len() + 2
+        self.queued + self.rest.len()
     }
 }
 
-fn hex_digits(value: usize, digits: usize) -> impl Iterator<Item = u8> {
-    (0..digits).rev().map(move |i| match (value >> (4 * i)) & 0xf {
+fn push_hex(out: &mut Vec<u8>, number: usize) {
+    let digits = (usize::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    out.extend((0..digits).rev().map(|place| match (number >> (4 * place)) & 0xf {
         digit @ 0..=9 => b'0' + u8::try_from(digit).unwrap_or_default(),
         digit => b'a' + u8::try_from(digit - 10).unwrap_or_default(),
-    })
+    }));
 }
 
 impl Outgoing {
@@ -113,45 +106,43 @@ impl Outgoing {
     }
 
     pub(crate) fn chunked(head: Vec<u8>) -> Self {
-        Self { head, body: Body::Chunks(Chunks::default()), sent: 0 }
+        Self { head, body: Body::Chunks(Box::default()), sent: 0 }
     }
 
     /// Appends a chunk. An empty one would be the terminator, so it is left out. Does nothing once the body has ended.
     pub(crate) fn chunk(&mut self, data: Bytes) {
         if let Body::Chunks(chunks) = &mut self.body
-            && chunks.tail.is_none()
+            && !chunks.ended
             && !data.is_empty()
         {
-            let chunk = Chunk::new(data);
-            chunks.queued += chunk.len();
-            chunks.queue.push_back(chunk);
+            chunks.push(data);
         }
     }
 
     /// Ends a chunked body with these trailer fields.
     pub(crate) fn end<'t>(&mut self, trailers: impl IntoIterator<Item = (&'t str, &'t [u8])>) {
         if let Body::Chunks(chunks) = &mut self.body
-            && chunks.tail.is_none()
+            && !chunks.ended
         {
-            let mut tail = b"0\r\n".to_vec();
+            chunks.ended = true;
+            chunks.rest.extend_from_slice(b"0\r\n");
             for (name, value) in trailers {
-                push_field(&mut tail, name, value);
+                push_field(&mut chunks.rest, name, value);
             }
-            tail.extend_from_slice(b"\r\n");
-            chunks.tail = Some(tail);
+            chunks.rest.extend_from_slice(b"\r\n");
         }
     }
 
     /// A chunked body that waits for more chunks or its end.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(&self.body, Body::Chunks(Chunks { tail: None, .. }))
+        matches!(&self.body, Body::Chunks(chunks) if !chunks.ended)
     }
 
-    /// Bytes of chunks not yet written, framing included.
+    /// Bytes of a chunked body not yet written, framing included.
     pub(crate) fn queued(&self) -> usize {
         match &self.body {
             Body::Whole(_) => 0,
-            Body::Chunks(chunks) => chunks.queued,
+            Body::Chunks(chunks) => chunks.len(),
         }
     }
 
@@ -160,7 +151,7 @@ impl Outgoing {
         self.head.len()
             + match &self.body {
                 Body::Whole(body) => body.len(),
-                Body::Chunks(chunks) => chunks.queued + chunks.tail_len(),
+                Body::Chunks(chunks) => chunks.len(),
             }
             == self.sent
     }
@@ -205,8 +196,7 @@ impl Outgoing {
             && match &self.body {
                 Body::Whole(body) => push(body),
                 Body::Chunks(chunks) => {
-                    chunks.queue.iter().flat_map(Chunk::segments).all(&mut push)
-                        && chunks.tail.as_deref().is_none_or(push)
+                    chunks.large.iter().all(|(before, data)| push(before) && push(data)) && push(&chunks.rest)
                 }
             }
     }
@@ -222,15 +212,22 @@ impl Outgoing {
             }
             Body::Chunks(chunks) => {
                 self.sent = self.sent.saturating_add(n);
-                while let Some(chunk) = chunks.queue.front()
-                    && self.sent >= self.head.len() + chunk.len()
-                {
-                    self.sent -= chunk.len();
-                    chunks.queued -= chunk.len();
-                    chunks.queue.pop_front();
-                }
-                let left_over = self.sent.saturating_sub(self.head.len() + chunks.queued + chunks.tail_len());
+                let left_over = self.sent.saturating_sub(self.head.len() + chunks.len());
                 self.sent -= left_over;
+                while let Some((before, data)) = chunks.large.front()
+                    && let len = before.len() + data.len()
+                    && self.sent >= self.head.len() + len
+                {
+                    self.sent -= len;
+                    chunks.queued -= len;
+                    chunks.spare = chunks.large.pop_front().map(|(before, _)| before).unwrap_or_default();
+                    chunks.spare.clear();
+                }
+                if chunks.large.is_empty() {
+                    let written = self.sent.saturating_sub(self.head.len());
+                    chunks.rest.drain(..written);
+                    self.sent -= written;
+                }
                 left_over
             }
         }
@@ -314,10 +311,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ready_together_goes_out_in_one_write() {
+        for size in [1, 100, Chunks::LARGE - 1, Chunks::LARGE] {
+            let mut message = Outgoing::chunked(b"HEAD\r\n\r\n".to_vec());
+            for _ in 0..(64 * 1024_usize).div_ceil(size) {
+                message.chunk(Bytes::from(vec![b'x'; size]));
+            }
+            message.end([]);
+            assert!(message.slices(&mut Slices::new()), "chunks of {size} bytes");
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_kept_only_until_it_is_written() {
+        let mut message = Outgoing::chunked(b"HEAD\r\n\r\n".to_vec());
+        let large = Bytes::from(vec![b'x'; Chunks::LARGE]);
+        for round in 0..100 {
+            message.chunk(large.clone());
+            message.chunk(Bytes::from(vec![b'y'; 1000]));
+            // All but the last byte.
+            let unwritten = usize::from(round > 0);
+            let head = if round == 0 { 8 } else { 0 };
+            assert_eq!(message.queued(), unwritten + 6 + Chunks::LARGE + 2 + 5 + 1000 + 2);
+            message.advance(head + message.queued() - 1);
+            assert_eq!(message.queued(), 1);
+        }
+        assert!(large.is_unique());
+    }
+
+    #[test]
     fn sizes_are_written_in_hex() {
-        for (size, expected) in [(1, "1\r\n"), (15, "f\r\n"), (16, "10\r\n"), (255, "ff\r\n"), (65536, "10000\r\n")] {
-            let chunk = Chunk::new(Bytes::from(vec![0; size]));
-            assert_eq!(chunk.segments()[0], expected.as_bytes());
+        for (size, expected) in [(0, "0"), (1, "1"), (15, "f"), (16, "10"), (255, "ff"), (65536, "10000")] {
+            let mut hex = Vec::new();
+            push_hex(&mut hex, size);
+            assert_eq!(hex, expected.as_bytes());
         }
     }
 }
