@@ -161,6 +161,15 @@ fn a_stream_with_broken_framing_is_torn() {
 }
 
 #[test]
+fn a_stream_with_trailers_of_more_than_4_kib_is_torn() {
+    let with_trailers = |len: usize| format!("4\r\npart\r\n0\r\nX: {}\r\n\r\n", "x".repeat(len - 7));
+    assert!(streamed(&with_trailers(4096), 202).is_complete());
+    let outcome = streamed(&with_trailers(4097), 400);
+    assert!(matches!(outcome.end(), End::Torn(_)));
+    assert!(outcome.error().unwrap().message().contains("4096"), "{outcome:?}");
+}
+
+#[test]
 fn a_buffered_response_that_is_cut_is_torn() {
     let emulator = Emulator::start().unwrap();
     let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
