@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use lambda_runtime_core::Address;
+use lambda_runtime_base::Address;
 use lambda_runtime_emulator::Emulator;
 
 /// Serves one event at an IPv4 address, an IPv6 address, a name and a URL each.

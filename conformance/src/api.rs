@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use lambda_runtime_core::Address;
+use lambda_runtime_base::Address;
 use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{Endpoint, Limits, Output};
 use socket2::{Domain, SockRef, Socket, Type};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
-use lambda_runtime_core::streaming::Body;
-use lambda_runtime_core::{Diagnostic, FunctionResponse, LambdaEvent, StreamResponse};
+use lambda_runtime_base::streaming::Body;
+use lambda_runtime_base::{Diagnostic, FunctionResponse, LambdaEvent, StreamResponse};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 

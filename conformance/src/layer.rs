@@ -4,8 +4,8 @@ use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use lambda_runtime_core::tower::{Layer, Service};
-use lambda_runtime_core::{Error, LambdaInvocation};
+use lambda_runtime_base::tower::{Layer, Service};
+use lambda_runtime_base::{Error, LambdaInvocation};
 use serde_json::Value;
 
 /// Does what the event's `layer` says, and nothing for an event without.

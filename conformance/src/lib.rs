@@ -45,7 +45,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use lambda_runtime_core::Address;
+use lambda_runtime_base::Address;
 
 pub use addresses::every_form_of_address_is_reached;
 pub use api::{Act, Api, Script};
@@ -89,7 +89,7 @@ pub fn run_all(executor: &str, start: Start) {
     // Most of the time they wait, so many can run at once.
     const AT_ONCE: usize = 16;
     if std::env::var_os("AWS_LAMBDA_LOG_LEVEL").is_some() {
-        lambda_runtime_core::tracing::init_default_subscriber_with_writer(std::io::sink);
+        lambda_runtime_base::tracing::init_default_subscriber_with_writer(std::io::sink);
     }
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let mut scenarios = scenarios::all();

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use lambda_runtime_core::Address;
+use lambda_runtime_base::Address;
 use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{Limits, Output};
 

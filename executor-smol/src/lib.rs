@@ -46,15 +46,15 @@ use std::time::Duration;
 
 use async_io::{Async, Timer};
 use futures_channel::oneshot;
-use lambda_runtime_core::signature::{Bytes, Deserialize, Serialize, Stream};
+use lambda_runtime_base::signature::{Bytes, Deserialize, Serialize, Stream};
 
-pub use lambda_runtime_core::*;
+pub use lambda_runtime_base::*;
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "graceful-shutdown"))))]
 pub use signals::{graceful_shutdown, spawn_graceful_shutdown_handler};
 
-/// A [`lambda_runtime_core::Runtime`] on smol.
-pub type Runtime<S> = lambda_runtime_core::Runtime<S, Smol>;
+/// A [`lambda_runtime_base::Runtime`] on smol.
+pub type Runtime<S> = lambda_runtime_base::Runtime<S, Smol>;
 
 /// Serves invocations with `handler`, one at a time, in a span each.
 ///
@@ -82,7 +82,7 @@ where
 
 /// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, on as many threads as the machine has cores:
 /// for Lambda Managed Instances. Without the variable it does what [`run`] does. See
-/// [`run_concurrent`](lambda_runtime_core::Runtime::run_concurrent).
+/// [`run_concurrent`](lambda_runtime_base::Runtime::run_concurrent).
 ///
 /// # Errors
 ///
@@ -104,10 +104,10 @@ where
 
 /// Tower layers for invocations.
 pub mod layers {
-    pub use lambda_runtime_core::layers::*;
+    pub use lambda_runtime_base::layers::*;
 
-    /// A [`lambda_runtime_core::layers::DeadlineLayer`] on smol.
-    pub type DeadlineLayer = lambda_runtime_core::layers::DeadlineLayer<super::Smol>;
+    /// A [`lambda_runtime_base::layers::DeadlineLayer`] on smol.
+    pub type DeadlineLayer = lambda_runtime_base::layers::DeadlineLayer<super::Smol>;
 }
 
 /// smol, as an [`Executor`].

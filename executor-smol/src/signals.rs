@@ -4,7 +4,7 @@ use std::future::Future;
 
 use async_signal::{Signal as Unix, Signals};
 use futures_util::StreamExt as _;
-use lambda_runtime_core::shutdown;
+use lambda_runtime_base::shutdown;
 
 use crate::{Error, Signal, Smol, Spawn};
 

@@ -46,17 +46,17 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use lambda_runtime_core::signature::{Bytes, Deserialize, Serialize, Stream};
+use lambda_runtime_base::signature::{Bytes, Deserialize, Serialize, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-pub use lambda_runtime_core::*;
+pub use lambda_runtime_base::*;
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "graceful-shutdown"))))]
 pub use signals::{graceful_shutdown, spawn_graceful_shutdown_handler};
 
-/// A [`lambda_runtime_core::Runtime`] on tokio.
-pub type Runtime<S> = lambda_runtime_core::Runtime<S, Tokio>;
+/// A [`lambda_runtime_base::Runtime`] on tokio.
+pub type Runtime<S> = lambda_runtime_base::Runtime<S, Tokio>;
 
 /// Serves invocations with `handler`, one at a time, in a span each.
 ///
@@ -84,7 +84,7 @@ where
 
 /// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, as tokio tasks: for Lambda Managed
 /// Instances. Without the variable it does what [`run`] does. See
-/// [`run_concurrent`](lambda_runtime_core::Runtime::run_concurrent).
+/// [`run_concurrent`](lambda_runtime_base::Runtime::run_concurrent).
 ///
 /// # Errors
 ///
@@ -106,10 +106,10 @@ where
 
 /// Tower layers for invocations.
 pub mod layers {
-    pub use lambda_runtime_core::layers::*;
+    pub use lambda_runtime_base::layers::*;
 
-    /// A [`lambda_runtime_core::layers::DeadlineLayer`] on tokio.
-    pub type DeadlineLayer = lambda_runtime_core::layers::DeadlineLayer<super::Tokio>;
+    /// A [`lambda_runtime_base::layers::DeadlineLayer`] on tokio.
+    pub type DeadlineLayer = lambda_runtime_base::layers::DeadlineLayer<super::Tokio>;
 }
 
 /// tokio, as an [`Executor`].

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
-use lambda_runtime_core::shutdown;
+use lambda_runtime_base::shutdown;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Error, Signal, Tokio};

@@ -13,13 +13,13 @@ pub(crate) const VARIABLE: &str = "AWS_LAMBDA_RUNTIME_API";
 /// The address of the Runtime API: `host:port`, or `http://host:port/base/path`.
 ///
 /// ```
-/// use lambda_runtime_core::Address;
+/// use lambda_runtime_base::Address;
 ///
 /// let lambda: Address = "127.0.0.1:9001".parse()?;
 /// let cargo_lambda: Address = "http://127.0.0.1:9000/.rt".parse()?;
 /// let ipv6: Address = "[::1]:9001".parse()?;
 /// assert_eq!(cargo_lambda.to_string(), "http://127.0.0.1:9000/.rt");
-/// # Ok::<(), lambda_runtime_core::RunError>(())
+/// # Ok::<(), lambda_runtime_base::RunError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {

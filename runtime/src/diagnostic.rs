@@ -13,7 +13,7 @@ use crate::{BadEvent, Error};
 /// `From` and choose the type:
 ///
 /// ```
-/// use lambda_runtime_core::{Diagnostic, LambdaEvent};
+/// use lambda_runtime_base::{Diagnostic, LambdaEvent};
 ///
 /// #[derive(Debug)]
 /// struct OutOfStock(&'static str);

@@ -24,7 +24,7 @@ pub struct LambdaInvocation {
 /// An event and its context: what a handler gets, and a test gives it.
 ///
 /// ```
-/// use lambda_runtime_core::{Context, Error, LambdaEvent};
+/// use lambda_runtime_base::{Context, Error, LambdaEvent};
 ///
 /// async fn shout(event: LambdaEvent<String>) -> Result<String, Error> {
 ///     Ok(event.payload.to_uppercase())

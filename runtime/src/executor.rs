@@ -37,7 +37,7 @@ pub trait Transport {
 /// # use std::net::TcpStream;
 /// # use std::task::{Context, Poll};
 /// # use std::time::Duration;
-/// # use lambda_runtime_core::{Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
+/// # use lambda_runtime_base::{Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
 /// # mod reactor {
 /// #     pub fn when_readable(_: &std::net::TcpStream, _: &std::task::Waker) {}
 /// #     pub fn when_writable(_: &std::net::TcpStream, _: &std::task::Waker) {}

@@ -12,7 +12,7 @@
 //! use std::task::{Context, Poll, Waker};
 //! use std::time::Duration;
 //!
-//! use lambda_runtime_core::{Address, Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
+//! use lambda_runtime_base::{Address, Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
 //! use lambda_runtime_emulator::Emulator;
 //!
 //! /// The least of an executor: it blocks wherever another one would wait. That is enough for a handler that does not

@@ -17,7 +17,7 @@ use crate::{BadEvent, Error, FunctionResponse, IntoFunctionResponse, StreamRespo
 /// An event as the bytes that it came as, JSON or not.
 ///
 /// ```
-/// use lambda_runtime_core::{Error, LambdaEvent, RawEvent, RawResponse};
+/// use lambda_runtime_base::{Error, LambdaEvent, RawEvent, RawResponse};
 ///
 /// async fn echo(event: LambdaEvent<RawEvent>) -> Result<RawResponse, Error> {
 ///     Ok(RawResponse::new("application/octet-stream".parse()?, event.payload.0))
@@ -33,7 +33,7 @@ impl RawEvent {
     /// ```
     /// use std::borrow::Cow;
     ///
-    /// use lambda_runtime_core::{Error, LambdaEvent, RawEvent};
+    /// use lambda_runtime_base::{Error, LambdaEvent, RawEvent};
     /// use serde::Deserialize;
     /// use serde_json::value::RawValue;
     ///

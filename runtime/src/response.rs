@@ -30,8 +30,8 @@ pub struct MetadataPrelude {
 /// ```
 /// use http::header::CONTENT_TYPE;
 /// use http::{HeaderMap, HeaderValue, StatusCode};
-/// use lambda_runtime_core::streaming::Body;
-/// use lambda_runtime_core::{Error, LambdaEvent, MetadataPrelude, StreamResponse};
+/// use lambda_runtime_base::streaming::Body;
+/// use lambda_runtime_base::{Error, LambdaEvent, MetadataPrelude, StreamResponse};
 ///
 /// async fn page(_event: LambdaEvent<serde_json::Value>) -> Result<StreamResponse<Body>, Error> {
 ///     Ok(StreamResponse {

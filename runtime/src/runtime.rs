@@ -31,7 +31,7 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(match option_env!("LAMB
 /// A handler and its layers, on the executor `X`. The executors' crates name it `Runtime<S>`.
 ///
 /// ```
-/// # use lambda_runtime_core::{Error, Executor, LambdaEvent, Runtime, service_fn};
+/// # use lambda_runtime_base::{Error, Executor, LambdaEvent, Runtime, service_fn};
 /// # use serde_json::Value;
 /// async fn echo(event: LambdaEvent<Value>) -> Result<Value, Error> {
 ///     Ok(event.payload)

@@ -16,7 +16,7 @@
 //! Without SnapStart the hooks never run.
 //!
 //! ```
-//! use lambda_runtime_core::{BoxFuture, Error, SnapStartResource};
+//! use lambda_runtime_base::{BoxFuture, Error, SnapStartResource};
 //!
 //! struct Pool;
 //!

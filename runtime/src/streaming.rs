@@ -21,8 +21,8 @@ pub use crate::StreamResponse as Response;
 /// Creates a [`Body`] and the [`Sender`] that feeds it.
 ///
 /// ```
-/// use lambda_runtime_core::streaming::{Body, Response, channel};
-/// use lambda_runtime_core::{Error, LambdaEvent};
+/// use lambda_runtime_base::streaming::{Body, Response, channel};
+/// use lambda_runtime_base::{Error, LambdaEvent};
 ///
 /// async fn handler(_event: LambdaEvent<serde_json::Value>) -> Result<Response<Body>, Error> {
 ///     let (mut sender, body) = channel();

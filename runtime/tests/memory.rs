@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use lambda_runtime_core::{Address, Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
+use lambda_runtime_base::{Address, Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
 use serde_json::Value;
 
 const EVENT: usize = 6_000_000;

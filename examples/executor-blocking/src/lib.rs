@@ -5,7 +5,7 @@
 //! - [`Tcp`] is a socket, as a [`Transport`]: it tries, and where it would block it leaves its waker with `Waits`.
 //! - [`Sleep`] is a clock; it does the same.
 //! - [`Blocking`] puts them together, as an [`Executor`] and, with a thread for each task, as a
-//!   [`Spawn`](lambda_runtime_core::Spawn).
+//!   [`Spawn`](lambda_runtime_base::Spawn).
 
 mod task;
 mod waits;
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use lambda_runtime_core::{Executor, Transport};
+use lambda_runtime_base::{Executor, Transport};
 use rustix::event::PollFlags;
 
 pub use task::Task;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use lambda_runtime_core::{Spawn, panics_as_words};
+use lambda_runtime_base::{Spawn, panics_as_words};
 
 use crate::{Blocking, block_on};
 

@@ -1,7 +1,7 @@
 //! The scenarios that every executor must pass, on threads that block.
 
 use executor_blocking::{Blocking, block_on};
-use lambda_runtime_core::{Address, Runtime, service_fn};
+use lambda_runtime_base::{Address, Runtime, service_fn};
 
 fn main() {
     conformance::run_all("blocking", start);

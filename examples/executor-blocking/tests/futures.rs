@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use executor_blocking::{Blocking, block_on};
-use lambda_runtime_core::{Executor as _, Spawn as _};
+use lambda_runtime_base::{Executor as _, Spawn as _};
 
 #[test]
 fn another_thread_wakes_a_future() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_io::Timer;
 use async_net::TcpStream;
-use lambda_runtime_core::Executor;
+use lambda_runtime_base::Executor;
 
 use crate::FuturesIo;
 

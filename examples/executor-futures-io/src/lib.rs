@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use lambda_runtime_core::{Executor, Transport};
+use lambda_runtime_base::{Executor, Transport};
 
 /// An executor of a function that connects and one that sleeps.
 #[derive(Debug, Clone, Copy)]

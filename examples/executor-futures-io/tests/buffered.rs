@@ -7,7 +7,7 @@ use async_io::Timer;
 use async_net::TcpStream;
 use executor_futures_io::FuturesIo;
 use futures_util::io::BufWriter;
-use lambda_runtime_core::{Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime_base::{Error, LambdaEvent, Runtime, service_fn};
 use lambda_runtime_emulator::Emulator;
 
 #[test]

@@ -1,7 +1,7 @@
 //! The scenarios that every executor must pass, on a stream of `futures-io`.
 
 use executor_futures_io::async_net;
-use lambda_runtime_core::{Address, Runtime, service_fn};
+use lambda_runtime_base::{Address, Runtime, service_fn};
 
 fn main() {
     conformance::run_all("futures-io", start);

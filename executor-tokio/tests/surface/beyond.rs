@@ -203,11 +203,11 @@ fn an_executor_can_be_written_outside() {
     use lambda_runtime::{Executor, Spawn, Transport, panics_as_words};
 
     fn serves<X: Executor<Transport: Transport> + Default>() {
-        let _ = || lambda_runtime_core::Runtime::<_, X>::new(service_fn(echo)).run();
+        let _ = || lambda_runtime_base::Runtime::<_, X>::new(service_fn(echo)).run();
     }
 
     fn serves_concurrently<X: Spawn + Default>() {
-        let _ = || lambda_runtime_core::Runtime::<_, X>::new(service_fn(echo)).run_concurrent();
+        let _ = || lambda_runtime_base::Runtime::<_, X>::new(service_fn(echo)).run_concurrent();
     }
 
     let _ = (serves::<crate::Named>, serves_concurrently::<crate::Named>);

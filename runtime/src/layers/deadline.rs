@@ -18,7 +18,7 @@ use crate::{Error, Executor, LambdaInvocation};
 /// The executors' crates name it `layers::DeadlineLayer`:
 ///
 /// ```
-/// # use lambda_runtime_core::{Error, Executor, LambdaEvent, Runtime, layers, service_fn};
+/// # use lambda_runtime_base::{Error, Executor, LambdaEvent, Runtime, layers, service_fn};
 /// # async fn handler(event: LambdaEvent<String>) -> Result<String, Error> { Ok(event.payload) }
 /// # async fn serve<X: Executor + Default>() -> Result<(), Error> {
 /// # type DeadlineLayer<X> = layers::DeadlineLayer<X>;

@@ -19,8 +19,8 @@ use crate::LambdaInvocation;
 /// freezes the process.
 ///
 /// ```
-/// # use lambda_runtime_core::layers::{OpenTelemetryFaasTrigger, OpenTelemetryLayer};
-/// # use lambda_runtime_core::{Error, Executor, LambdaEvent, Runtime, service_fn};
+/// # use lambda_runtime_base::layers::{OpenTelemetryFaasTrigger, OpenTelemetryLayer};
+/// # use lambda_runtime_base::{Error, Executor, LambdaEvent, Runtime, service_fn};
 /// # async fn handler(event: LambdaEvent<String>) -> Result<String, Error> { Ok(event.payload) }
 /// # struct SdkTracerProvider;
 /// # impl SdkTracerProvider { fn force_flush(&self) {} }

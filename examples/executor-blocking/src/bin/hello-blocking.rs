@@ -3,7 +3,7 @@
 //!     cargo emulate --event '{"name":"World"}' -- cargo run -q -p executor-blocking
 
 use executor_blocking::{Blocking, block_on};
-use lambda_runtime_core::{Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime_base::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Error> {

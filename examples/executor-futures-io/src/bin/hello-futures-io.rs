@@ -3,7 +3,7 @@
 //!     cargo emulate --event '{"name":"World"}' -- cargo run -q -p executor-futures-io
 
 use executor_futures_io::async_net;
-use lambda_runtime_core::{Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime_base::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Error> {
