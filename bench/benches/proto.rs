@@ -99,7 +99,7 @@ impl Pair {
         await_request(server);
         assert!(server.reply(Reply::accepted()).is_ok());
         write_reply(server, |slice| client.receive(slice));
-        assert!(matches!(client.poll_output(), Output::Event(client::Event::Answered(_))));
+        assert!(matches!(client.poll_output(), Output::Event(client::Event::Reply(_))));
     }
 
     /// Has the client ask for an invocation and the server give it.

@@ -151,7 +151,7 @@ fn answer(mut invocation: Invocation, connection: &mut Connection<'_>, takes_tra
             let _ = connection.machine.finish([]);
         }
         Ok(End::Failed(error)) if takes_trailers => finish_with_error(connection, &error),
-        _ => connection.machine.cut(),
+        _ => connection.machine.close_abruptly(),
     }
 }
 

@@ -52,7 +52,7 @@ impl<'s> Connection<'s> {
             match self.machine.poll_output() {
                 Output::Event(event) => self.pending = Some(Turn::Event(event)),
                 Output::Closed(reason) => return Turn::Over(reason),
-                Output::Idle => self.machine.cut(),
+                Output::Idle => self.machine.close_abruptly(),
                 Output::Transmit(slices) => {
                     let written = self.wire.write_vectored(&slices);
                     self.written(written);
@@ -125,7 +125,7 @@ impl<'s> Connection<'s> {
     /// bytes would reset the connection and take back what was not read yet.
     pub(crate) fn close(self, reason: &CloseReason) {
         const PATIENCE: Duration = Duration::from_secs(1);
-        let is_answered = matches!(reason, CloseReason::AnsweredEarly | CloseReason::Peer(_));
+        let is_answered = matches!(reason, CloseReason::RepliedEarly | CloseReason::Peer(_));
         if !self.wire.end().unwrap_or(is_answered) {
             return;
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use common::{Http, LIMIT, Runtime, failure};
 use lambda_runtime_emulator::{Emulator, End, Error, Event, MAX_RESPONSE};
 use lambda_runtime_proto::Endpoint;
-use lambda_runtime_proto::client::Meaning;
+use lambda_runtime_proto::client::ReplyKind;
 use serde_json::json;
 
 fn path_of(id: &str, end: &str) -> String {
@@ -25,7 +25,7 @@ fn a_buffered_response_reaches_the_caller() {
     let event = runtime.next();
     assert_eq!(event.body(), r#"{"name":"World"}"#);
     assert_eq!(event.request_id(), invocation.request_id());
-    assert_eq!(runtime.respond(event, r#""Hello""#).meaning(), Meaning::Accepted);
+    assert_eq!(runtime.respond(event, r#""Hello""#).kind(), ReplyKind::Accepted);
 
     let outcome = invocation.outcome().unwrap();
     assert!(outcome.is_complete() && !outcome.is_streamed());
@@ -154,7 +154,7 @@ fn a_response_of_the_largest_size_passes_and_one_byte_more_is_413() {
     let invocation = emulator.begin("{}").unwrap();
     let event = runtime.next();
     let answer = runtime.respond(event, vec![b'x'; MAX_RESPONSE + 1]);
-    assert_eq!(answer.meaning(), Meaning::TooLarge);
+    assert_eq!(answer.kind(), ReplyKind::TooLarge);
     let body: serde_json::Value = serde_json::from_slice(&answer.body()).unwrap();
     assert_eq!(body["errorType"], "RequestEntityTooLarge");
     let outcome = invocation.outcome().unwrap();
@@ -248,7 +248,7 @@ fn an_invocation_whose_time_is_up_ends_and_a_late_answer_is_410() {
             "errorMessage": format!("RequestId: {id} Error: Task timed out after 0.02 seconds"),
         })
     );
-    assert_eq!(runtime.respond(late, "1").meaning(), Meaning::TooLate);
+    assert_eq!(runtime.respond(late, "1").kind(), ReplyKind::TooLate);
 
     let invocation = emulator.begin("{}").unwrap();
     let event = runtime.next();

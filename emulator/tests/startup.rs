@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use common::{Http, LIMIT, Runtime, failure};
 use http::HeaderValue;
 use lambda_runtime_emulator::{Emulator, End, Notice};
-use lambda_runtime_proto::client::Meaning;
+use lambda_runtime_proto::client::ReplyKind;
 use serde_json::json;
 
 #[test]
@@ -54,7 +54,7 @@ fn a_snapshot_is_restored_by_the_first_event_or_on_demand() {
         } else {
             invocation = Some(emulator.begin("{}").unwrap());
         }
-        assert_eq!(runtime.answer().meaning(), Meaning::Accepted);
+        assert_eq!(runtime.answer().kind(), ReplyKind::Accepted);
         let invocation = invocation.unwrap_or_else(|| emulator.begin("{}").unwrap());
         let mut runtime = Runtime::connect(&emulator);
         let event = runtime.next();

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use common::{Http, LIMIT, Runtime, failure};
 use http::HeaderValue;
 use lambda_runtime_emulator::{Emulator, End, Event, Outcome, Prelude};
-use lambda_runtime_proto::client::{Meaning, StreamHead};
+use lambda_runtime_proto::client::{ReplyKind, StreamHead};
 
 #[test]
 fn chunks_reach_the_caller_while_the_stream_is_open() {
@@ -196,7 +196,7 @@ fn time_can_be_up_in_the_middle_of_a_stream() {
     assert!(matches!(outcome.end(), End::TimedOut(_)));
     runtime.chunk(&stream, "late");
     runtime.client.finish(stream).unwrap();
-    assert_eq!(runtime.answer().meaning(), Meaning::TooLate);
+    assert_eq!(runtime.answer().kind(), ReplyKind::TooLate);
 }
 
 #[test]

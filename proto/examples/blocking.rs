@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Output::Closed(reason) => {
                 eprintln!("{reason}; connecting again");
                 socket = TcpStream::connect(&api)?;
-                client.reconnected();
+                client.reset();
             }
         }
     }

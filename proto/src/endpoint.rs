@@ -28,7 +28,7 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// It settles an invocation.
-    pub fn is_answer(self) -> bool {
+    pub fn posts_outcome(self) -> bool {
         matches!(self, Endpoint::Response | Endpoint::Error)
     }
 }
@@ -81,10 +81,10 @@ impl Endpoint {
     /// use lambda_runtime_proto::Endpoint;
     ///
     /// let path = "/2018-06-01/runtime/invocation/8476a536/response";
-    /// assert_eq!(Endpoint::of("POST", path), Some((Endpoint::Response, "8476a536")));
-    /// assert_eq!(Endpoint::of("GET", path), None);
+    /// assert_eq!(Endpoint::parse("POST", path), Some((Endpoint::Response, "8476a536")));
+    /// assert_eq!(Endpoint::parse("GET", path), None);
     /// ```
-    pub fn of<'p>(method: &str, path: &'p str) -> Option<(Endpoint, &'p str)> {
+    pub fn parse<'p>(method: &str, path: &'p str) -> Option<(Endpoint, &'p str)> {
         Self::ALL.into_iter().filter(|endpoint| endpoint.method() == method).find_map(|endpoint| {
             let (before, after) = endpoint.path();
             let id = path.strip_prefix(before)?.strip_suffix(after)?;

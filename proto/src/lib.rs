@@ -15,17 +15,17 @@
 //!  Event(event)      act on it: give a command ────────────────►│
 //!  Idle              nothing is under way: give a command ─────►│
 //!  Closed(reason)    drop the connection; a client may go on ──►│
-//!                    on another one: reconnected()
+//!                    on another one: reset()
 //! ```
 //!
 //! # The lifecycle of an invocation
 //!
 //! ```text
-//!  next_invocation()      Event::Invocation        respond() fail() finish() abort()   Event::Answered
+//!  next_invocation()      Event::Invocation        respond() fail() finish() abort()   Event::Reply
 //!  Idle ──────────► Waiting ──────────────► In hand ─────────────────────────► Answering ─────────────► Idle
 //!                      │                       │  stream()                        ▲
 //!                      │                       └────────► Streaming ──────────────┘
-//!                      └──► Idle: Event::NoInvocation, or Event::Answered with a refusal
+//!                      └──► Idle: Event::NoInvocation, or Event::Reply with a refusal
 //! ```
 //!
 //! - An invocation is answered once, and the types say so: the event hands out a
@@ -36,7 +36,7 @@
 //! - Everything that accumulates has a cap: [`Limits`].
 //! - The same bytes have the same effect in whatever pieces they come.
 //! - After a broken connection the machine knows what can be sent again:
-//!   [`Client::unanswered`](client::Client::unanswered).
+//!   [`Client::outstanding`](client::Client::outstanding).
 //!
 //! # A whole invocation
 //!
@@ -44,7 +44,7 @@
 //! use std::time::Duration;
 //!
 //! use http::HeaderValue;
-//! use lambda_runtime_proto::client::{self, Client, Meaning, Response};
+//! use lambda_runtime_proto::client::{self, Client, ReplyKind, Response};
 //! use lambda_runtime_proto::server::{self, Reply, Server};
 //! use lambda_runtime_proto::{Limits, Output};
 //!
@@ -92,8 +92,8 @@
 //! let Output::Event(server::Event::End(_)) = server.poll_output() else { panic!() };
 //! server.reply(Reply::accepted())?;
 //! carry_to_client(&mut server, &mut client);
-//! let Output::Event(client::Event::Answered(answer)) = client.poll_output() else { panic!() };
-//! assert_eq!(answer.meaning(), Meaning::Accepted);
+//! let Output::Event(client::Event::Reply(answer)) = client.poll_output() else { panic!() };
+//! assert_eq!(answer.kind(), ReplyKind::Accepted);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

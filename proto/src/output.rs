@@ -33,11 +33,11 @@ pub enum CloseReason {
     /// The last message said `Connection: close`, or was of HTTP/1.0.
     CloseRequested,
     /// A request was refused before it was sent whole, so the rest of it has no place.
-    AnsweredEarly,
+    RepliedEarly,
     /// The driver reported that the socket failed.
     TransportFailed,
     /// The caller cut a message short.
-    Cut,
+    Aborted,
     /// The peer broke the protocol.
     Peer(PeerError),
 }
@@ -47,9 +47,9 @@ impl fmt::Display for CloseReason {
         match self {
             CloseReason::ClosedByPeer => f.write_str("closed by the peer"),
             CloseReason::CloseRequested => f.write_str("the last message asked to close it"),
-            CloseReason::AnsweredEarly => f.write_str("refused before the request was sent whole"),
+            CloseReason::RepliedEarly => f.write_str("refused before the request was sent whole"),
             CloseReason::TransportFailed => f.write_str("the transport failed"),
-            CloseReason::Cut => f.write_str("cut short"),
+            CloseReason::Aborted => f.write_str("cut short"),
             CloseReason::Peer(error) => error.fmt(f),
         }
     }

@@ -15,7 +15,7 @@ fn write(client: &mut Client) {
     while let Output::Transmit(slices) = client.poll_output() {
         let n = slices.iter().map(|slice| slice.len()).sum();
         client.sent(n);
-        if !client.awaits_answer() {
+        if !client.awaits_acknowledgement() {
             return;
         }
     }
@@ -48,7 +48,7 @@ fn respond(client: &mut Client, invocation: Invocation) {
     client.respond(invocation.into_token(), Response::json(Bytes::from_static(b"\"hello\""))).unwrap();
     write(client);
     client.receive(ACCEPTED);
-    assert!(matches!(client.poll_output(), Output::Event(Event::Answered(_))));
+    assert!(matches!(client.poll_output(), Output::Event(Event::Reply(_))));
 }
 
 #[test]

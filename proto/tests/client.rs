@@ -8,7 +8,7 @@ use bytes::Bytes;
 use common::*;
 use http::HeaderValue;
 use lambda_runtime_proto::client::{
-    Client, Config, Event, MAX_PRELUDE, Meaning, NoInvocation, Response, StreamHead, Unanswered,
+    Client, Config, Event, MAX_PRELUDE, NoInvocation, Outstanding, ReplyKind, Response, StreamHead,
 };
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
 
@@ -41,8 +41,8 @@ fn an_invocation_goes_from_next_to_its_acknowledgement() {
         )
     );
     client.receive(ACCEPTED);
-    let Event::Answered(answer) = event(&mut client) else { panic!() };
-    assert_eq!((answer.endpoint(), answer.status(), answer.meaning()), (Endpoint::Response, 202, Meaning::Accepted));
+    let Event::Reply(answer) = event(&mut client) else { panic!() };
+    assert_eq!((answer.endpoint(), answer.status(), answer.kind()), (Endpoint::Response, 202, ReplyKind::Accepted));
     assert!(matches!(client.poll_output(), Output::Idle));
 }
 
@@ -155,7 +155,7 @@ fn dropping_a_stream_aborts_it() {
     let request = written(&mut client);
     assert!(request.contains("\r\n0\r\nLambda-Runtime-Function-Error-Type: Runtime.StreamDropped\r\n"), "{request}");
     client.receive(ACCEPTED);
-    assert!(matches!(event(&mut client), Event::Answered(answer) if answer.meaning() == Meaning::Accepted));
+    assert!(matches!(event(&mut client), Event::Reply(answer) if answer.kind() == ReplyKind::Accepted));
     client.next_invocation().unwrap();
 }
 
@@ -197,7 +197,7 @@ fn a_peers_error_poisons_the_connection_and_stays_the_same() {
         assert_eq!(closed(&mut client), reason);
         client.receive(EVENT);
     }
-    client.reconnected();
+    client.reset();
     assert!(written(&mut client).starts_with("GET "), "/next is asked again");
 }
 
@@ -249,28 +249,28 @@ fn what_can_be_sent_again_is_and_a_half_sent_stream_is_not() {
     waiting.next_invocation().unwrap();
     written(&mut waiting);
     waiting.disconnected();
-    let unanswered = Unanswered { endpoint: Endpoint::Next, can_be_sent_again: true };
-    assert_eq!(waiting.unanswered().collect::<Vec<_>>(), [unanswered]);
-    waiting.reconnected();
+    let outstanding = Outstanding { endpoint: Endpoint::Next, can_be_resent: true };
+    assert_eq!(waiting.outstanding().collect::<Vec<_>>(), [outstanding]);
+    waiting.reset();
     assert!(written(&mut waiting).starts_with("GET "));
 
     let (mut buffered, invocation) = in_hand(client());
     buffered.respond(invocation.into_token(), Response::json("\"answer\"")).unwrap();
     let first = written(&mut buffered);
     buffered.disconnected();
-    buffered.reconnected();
+    buffered.reset();
     assert_eq!(written(&mut buffered), first);
 
     let (mut streamed, invocation) = in_hand(client());
     let prelude = Bytes::from_static(b"{}");
     let stream = streamed.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
     streamed.disconnected();
-    streamed.reconnected();
+    streamed.reset();
     assert!(written(&mut streamed).starts_with("POST "), "nothing of it was sent before");
     streamed.disconnected();
-    assert!(streamed.unanswered().all(|request| !request.can_be_sent_again));
-    streamed.reconnected();
-    assert!(matches!(event(&mut streamed), Event::StreamTorn));
+    assert!(streamed.outstanding().all(|request| !request.can_be_resent));
+    streamed.reset();
+    assert!(matches!(event(&mut streamed), Event::StreamInterrupted));
     assert_eq!(streamed.chunk(&stream, "more"), Err(Misuse::StreamOver));
     assert_eq!(streamed.finish(stream), Err(Misuse::StreamOver));
     streamed.next_invocation().unwrap();
@@ -282,7 +282,7 @@ fn a_token_outlives_its_connection() {
     let (mut client, invocation) = in_hand(client());
     client.end_of_input();
     assert_eq!(closed(&mut client), CloseReason::ClosedByPeer);
-    client.reconnected();
+    client.reset();
     client.respond(invocation.into_token(), Response::json("1")).unwrap();
     assert!(written(&mut client).starts_with("POST "));
 }
@@ -300,7 +300,7 @@ fn pipelining_is_the_drivers_choice() {
     assert_eq!(slices.len(), 3, "head, body and the next request in one write");
     written(&mut pipelined);
     pipelined.receive(&[ACCEPTED, EVENT].concat());
-    assert!(matches!(event(&mut pipelined), Event::Answered(_)));
+    assert!(matches!(event(&mut pipelined), Event::Reply(_)));
     assert!(matches!(event(&mut pipelined), Event::Invocation(_)));
 }
 
@@ -311,9 +311,9 @@ fn a_pipelined_next_that_was_never_read_is_sent_again() {
     client.next_invocation().unwrap();
     written(&mut client);
     client.receive(b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    assert!(matches!(event(&mut client), Event::Answered(_)));
+    assert!(matches!(event(&mut client), Event::Reply(_)));
     assert_eq!(closed(&mut client), CloseReason::CloseRequested);
-    client.reconnected();
+    client.reset();
     let again = written(&mut client);
     assert!(again.starts_with("GET ") && !again.contains("POST "), "{again}");
 }
@@ -326,11 +326,11 @@ fn a_refusal_before_the_whole_request_was_sent_is_seen_at_once() {
     client.chunk(&stream, "too much").unwrap();
     client.sent(10);
     client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}");
-    let Event::Answered(answer) = event(&mut client) else { panic!() };
-    assert_eq!((answer.meaning(), answer.body()), (Meaning::TooLarge, Bytes::from_static(b"{}")));
-    assert_eq!(closed(&mut client), CloseReason::AnsweredEarly);
+    let Event::Reply(answer) = event(&mut client) else { panic!() };
+    assert_eq!((answer.kind(), answer.body()), (ReplyKind::TooLarge, Bytes::from_static(b"{}")));
+    assert_eq!(closed(&mut client), CloseReason::RepliedEarly);
     assert_eq!(client.chunk(&stream, "more"), Err(Misuse::StreamOver));
-    client.reconnected();
+    client.reset();
     client.next_invocation().unwrap();
     assert!(written(&mut client).starts_with("GET "));
 }
@@ -346,7 +346,7 @@ fn a_request_that_is_accepted_early_is_still_sent_whole() {
     let rest = slices.iter().map(|slice| slice.len()).sum();
     assert!(rest > 99_000);
     client.sent(rest);
-    assert!(matches!(event(&mut client), Event::Answered(_)));
+    assert!(matches!(event(&mut client), Event::Reply(_)));
     client.next_invocation().unwrap();
 }
 
@@ -358,7 +358,7 @@ fn after_a_failed_write_the_apis_last_words_are_still_heard() {
     client.end_of_output();
     assert!(matches!(client.poll_output(), Output::Receive));
     client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}");
-    assert!(matches!(event(&mut client), Event::Answered(answer) if answer.meaning() == Meaning::TooLarge));
+    assert!(matches!(event(&mut client), Event::Reply(answer) if answer.kind() == ReplyKind::TooLarge));
 }
 
 #[test]
@@ -368,20 +368,20 @@ fn statuses_mean_what_the_runtime_api_says() {
         client.respond(invocation.into_token(), Response::json("1")).unwrap();
         written(&mut client);
         client.receive(format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}").as_bytes());
-        let Event::Answered(answer) = event(&mut client) else { panic!() };
-        answer.meaning()
+        let Event::Reply(answer) = event(&mut client) else { panic!() };
+        answer.kind()
     };
-    assert_eq!(meaning(200), Meaning::Accepted);
-    assert_eq!(meaning(202), Meaning::Accepted);
-    assert_eq!(meaning(400), Meaning::Rejected);
-    assert_eq!(meaning(403), Meaning::Rejected);
-    assert_eq!(meaning(410), Meaning::TooLate);
-    assert_eq!(meaning(413), Meaning::TooLarge);
-    assert_eq!(meaning(500), Meaning::Fatal);
+    assert_eq!(meaning(200), ReplyKind::Accepted);
+    assert_eq!(meaning(202), ReplyKind::Accepted);
+    assert_eq!(meaning(400), ReplyKind::Rejected);
+    assert_eq!(meaning(403), ReplyKind::Rejected);
+    assert_eq!(meaning(410), ReplyKind::TooLate);
+    assert_eq!(meaning(413), ReplyKind::TooLarge);
+    assert_eq!(meaning(500), ReplyKind::Fatal);
     for status in [403, 500] {
         let bytes = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}");
-        let Ok(Event::Answered(answer)) = answer_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
-        assert_eq!((answer.endpoint(), answer.meaning()), (Endpoint::Next, Meaning::Fatal));
+        let Ok(Event::Reply(answer)) = answer_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
+        assert_eq!((answer.endpoint(), answer.kind()), (Endpoint::Next, ReplyKind::Fatal));
     }
 }
 
@@ -408,14 +408,14 @@ fn start_up_and_snapstart_have_their_requests_before_the_first_next() {
     failed.init_error(failure()).unwrap();
     assert!(written(&mut failed).starts_with("POST /2018-06-01/runtime/init/error HTTP/1.1\r\n"));
     failed.receive(ACCEPTED);
-    let Event::Answered(answer) = event(&mut failed) else { panic!() };
-    assert_eq!((answer.endpoint(), answer.meaning()), (Endpoint::InitError, Meaning::Accepted));
+    let Event::Reply(answer) = event(&mut failed) else { panic!() };
+    assert_eq!((answer.endpoint(), answer.kind()), (Endpoint::InitError, ReplyKind::Accepted));
 
     let mut restored = client();
     restored.restore_next().unwrap();
     assert!(written(&mut restored).starts_with("GET /2018-06-01/runtime/restore/next HTTP/1.1\r\n"));
     restored.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    assert!(matches!(event(&mut restored), Event::Answered(answer) if answer.endpoint() == Endpoint::RestoreNext));
+    assert!(matches!(event(&mut restored), Event::Reply(answer) if answer.endpoint() == Endpoint::RestoreNext));
     restored.restore_error(failure()).unwrap();
     assert!(written(&mut restored).starts_with("POST /2018-06-01/runtime/restore/error HTTP/1.1\r\n"));
 }
@@ -429,7 +429,7 @@ fn an_extension_registers_and_asks_for_events() {
     assert!(request.contains("\r\nLambda-Extension-Name: name\r\n"), "{request}");
     assert!(request.ends_with("\r\n\r\n{\"events\":[]}"), "{request}");
     client.receive(b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: abc\r\nContent-Length: 2\r\n\r\n{}");
-    let Event::Answered(answer) = event(&mut client) else { panic!() };
+    let Event::Reply(answer) = event(&mut client) else { panic!() };
     let identifier = HeaderValue::from_bytes(answer.headers().get("lambda-extension-identifier").unwrap()).unwrap();
     client.next_extension_event(&identifier).unwrap();
     let request = written(&mut client);

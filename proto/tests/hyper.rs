@@ -80,7 +80,7 @@ fn with_hyper(bytes: &[u8]) -> Option<(u16, Bytes)> {
 fn with_proto(bytes: &[u8]) -> Option<(u16, Bytes)> {
     match answer_to_next(bytes, Limits::default()).ok()? {
         Event::Invocation(invocation) => Some((invocation.status(), invocation.body())),
-        Event::Answered(answer) => Some((answer.status(), answer.body())),
+        Event::Reply(answer) => Some((answer.status(), answer.body())),
         Event::NoInvocation(NoInvocation::NoContent) => Some((204, Bytes::new())),
         other => panic!("{other:?}"),
     }

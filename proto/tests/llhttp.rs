@@ -144,7 +144,7 @@ fn what_came_unasked_answers_no_later_request() {
     for vector in vectors(&RESPONSES).filter(|vector| vector.asked.is_some()) {
         let mut client = Asked::new(Ask::ExtensionEvent).client;
         client.receive(&vector.bytes);
-        assert!(matches!(client.poll_output(), Output::Event(client::Event::Answered(_))), "{vector}");
+        assert!(matches!(client.poll_output(), Output::Event(client::Event::Reply(_))), "{vector}");
         client.next_extension_event(&HeaderValue::from_static("id")).unwrap();
         let output = client.poll_output();
         assert!(matches!(output, Output::Closed(CloseReason::Peer(PeerError::Unsolicited))), "{vector}: {output:?}");
@@ -251,7 +251,7 @@ impl Asked {
     }
 
     fn is_answered(&self) -> bool {
-        self.closed.is_none() && self.client.unanswered().next().is_none()
+        self.closed.is_none() && self.client.outstanding().next().is_none()
     }
 
     fn receive(&mut self, bytes: &[u8]) {
@@ -264,7 +264,7 @@ impl Asked {
     fn read(&mut self) {
         loop {
             match self.client.poll_output() {
-                Output::Event(client::Event::Answered(answer)) => {
+                Output::Event(client::Event::Reply(answer)) => {
                     let fields = answer.headers().count();
                     self.messages.push(format!("{} ({fields}) {}", answer.status(), quoted(&answer.body())));
                 }

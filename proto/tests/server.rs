@@ -51,7 +51,7 @@ fn both_sides_agree_on_a_whole_invocation() {
     assert_eq!(body(&events), "\"done\"");
     pair.server.reply(Reply::accepted()).unwrap();
     pair.carry_to_client();
-    assert!(matches!(event(&mut pair.client), ClientEvent::Answered(_)));
+    assert!(matches!(event(&mut pair.client), ClientEvent::Reply(_)));
 }
 
 #[test]
@@ -134,9 +134,9 @@ fn a_cut_reply_never_looks_whole() {
     let mut server = Server::new(Limits::default());
     events(&mut server, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
     server.stream(Reply::new(200).body("a")).unwrap();
-    server.cut();
+    server.close_abruptly();
     assert!(written(&mut server).ends_with("\r\n\r\n1\r\na\r\n"));
-    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::Cut)));
+    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::Aborted)));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn an_early_reply_closes_the_connection() {
     events(&mut server, "POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc");
     server.reply(Reply::new(413).json("{}")).unwrap();
     assert!(written(&mut server).contains("\r\nConnection: close\r\n"));
-    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::AnsweredEarly)));
+    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::RepliedEarly)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use http::HeaderMap;
-use lambda_runtime_proto::client::{Answer, Client, Event, InvocationToken, Meaning, Response, ResponseStream};
+use lambda_runtime_proto::client::{Client, Event, InvocationToken, Reply, ReplyKind, Response, ResponseStream};
 
 use crate::connection::Connection;
 use crate::error::words;
@@ -30,8 +30,8 @@ pub(crate) async fn answer<X: Executor>(
             })
             .await?;
         match event {
-            Event::Answered(answer) => return check(&answer, connection.client.request_id()),
-            Event::StreamTorn => {
+            Event::Reply(answer) => return check(&answer, connection.client.request_id()),
+            Event::StreamInterrupted => {
                 let request_id = connection.client.request_id();
                 warn!("invocation {request_id}: the connection broke while the response was streamed");
                 return Ok(());
@@ -122,12 +122,12 @@ fn abort(client: &mut Client, stream: ResponseStream, failure: &Failure) {
 }
 
 /// What the API said to a request, or to an invocation's answer.
-pub(crate) fn check(answer: &Answer, request_id: &str) -> Result<(), RunError> {
+pub(crate) fn check(answer: &Reply, request_id: &str) -> Result<(), RunError> {
     let status = answer.status();
-    match answer.meaning() {
-        Meaning::Accepted => {}
-        Meaning::Fatal => return Err(RunError::refused(answer)),
-        Meaning::TooLate => warn!(
+    match answer.kind() {
+        ReplyKind::Accepted => {}
+        ReplyKind::Fatal => return Err(RunError::refused(answer)),
+        ReplyKind::TooLate => warn!(
             "invocation {request_id}: the answer came too late, the invocation has timed out ({status} {})",
             words(answer)
         ),

@@ -70,7 +70,7 @@ impl<X: Executor> Connection<X> {
     /// Drops the socket; the next request makes a new one.
     pub(crate) fn hang_up(&mut self) {
         self.transport = None;
-        self.client.reconnected();
+        self.client.reset();
     }
 
     /// Sends what the machine was commanded to, and waits for the API's answer. A report to the API is not worth
@@ -88,7 +88,7 @@ impl<X: Executor> Connection<X> {
         mut commands: impl FnMut(&mut Client, &mut Context<'_>),
     ) -> Result<Event, RunError> {
         loop {
-            if self.transport.is_none() && self.client.unanswered().next().is_some() {
+            if self.transport.is_none() && self.client.outstanding().next().is_some() {
                 self.connect().await?;
             }
             let Self { client, transport, .. } = self;
@@ -110,14 +110,14 @@ impl<X: Executor> Connection<X> {
 
     fn closed(&mut self, reason: CloseReason, error: Option<io::Error>) {
         self.transport = None;
-        self.client.reconnected();
+        self.client.reset();
         if self.opened.is_some_and(|opened| opened.elapsed() >= GOOD_AFTER) {
             // Except for what is no matter of time: a peer that takes long to say what is no HTTP.
             self.trouble = Trouble { broken: self.trouble.broken, ..Trouble::default() };
         }
         let what = match (&reason, error) {
             // As the peer announced, or to be expected.
-            (CloseReason::CloseRequested | CloseReason::AnsweredEarly, _) => return,
+            (CloseReason::CloseRequested | CloseReason::RepliedEarly, _) => return,
             (CloseReason::TransportFailed, Some(error)) => error,
             (CloseReason::Peer(error), _) => {
                 if !matches!(error, PeerError::UnexpectedEnd(_)) {

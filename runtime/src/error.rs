@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use lambda_runtime_proto::Endpoint;
-use lambda_runtime_proto::client::Answer;
+use lambda_runtime_proto::client::Reply;
 use serde::Deserialize;
 
 use crate::address::VARIABLE;
@@ -52,13 +52,13 @@ pub enum RunError {
 }
 
 impl RunError {
-    pub(crate) fn refused(answer: &Answer) -> Self {
+    pub(crate) fn refused(answer: &Reply) -> Self {
         RunError::Refused { endpoint: answer.endpoint(), status: answer.status(), message: words(answer) }
     }
 }
 
 /// The API's own words, from the body of its answer, on one line and not too many.
-pub(crate) fn words(answer: &Answer) -> String {
+pub(crate) fn words(answer: &Reply) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Words {

@@ -4,7 +4,7 @@
 //! See [Shutdown phase](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown).
 
 use http::HeaderValue;
-use lambda_runtime_proto::client::{self, Event, Meaning};
+use lambda_runtime_proto::client::{self, Event, ReplyKind};
 
 use crate::connection::{Connection, PAUSE};
 use crate::{Address, Error, Executor, RunError};
@@ -25,8 +25,8 @@ impl<X: Executor + Default> Extension<X> {
         let mut connection = Connection::new(X::default(), address, config);
         connection.client.register_extension(&NAME, r#"{"events":[]}"#)?;
         loop {
-            let Event::Answered(answer) = connection.event(|_, _| {}).await? else { continue };
-            if answer.meaning() != Meaning::Accepted {
+            let Event::Reply(answer) = connection.event(|_, _| {}).await? else { continue };
+            if answer.kind() != ReplyKind::Accepted {
                 return Err(RunError::refused(&answer).into());
             }
             let identifier = answer.headers().get("lambda-extension-identifier");
@@ -44,7 +44,7 @@ impl<X: Executor + Default> Extension<X> {
                 return misuse.into();
             }
             match self.connection.event(|_, _| {}).await {
-                Ok(Event::Answered(answer)) if answer.meaning() != Meaning::Accepted => {
+                Ok(Event::Reply(answer)) if answer.kind() != ReplyKind::Accepted => {
                     return RunError::refused(&answer).into();
                 }
                 // No event is subscribed to, so nothing should come: but if something does, it may come again and again.

@@ -42,7 +42,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use lambda_runtime_proto::client::{Event, Meaning};
+use lambda_runtime_proto::client::{Event, ReplyKind};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -108,8 +108,8 @@ async fn restored<X: Executor>(connection: &mut Connection<X>) -> Result<(), Err
     // Refused only after the first /next, which is yet to come.
     let _ = connection.client.restore_next();
     loop {
-        let Event::Answered(answer) = connection.event(|_, _| {}).await? else { continue };
-        if answer.meaning() == Meaning::Accepted {
+        let Event::Reply(answer) = connection.event(|_, _| {}).await? else { continue };
+        if answer.kind() == ReplyKind::Accepted {
             return Ok(());
         }
         let error: Error = RunError::refused(&answer).into();

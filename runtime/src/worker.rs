@@ -76,7 +76,7 @@ where
                     warn!("the Lambda Runtime API sent no invocation: {none}; asking again");
                     self.connection.sleep(PAUSE).await;
                 }
-                Event::Answered(answer) => check(&answer, "")?,
+                Event::Reply(answer) => check(&answer, "")?,
                 _ => {}
             }
         }

@@ -69,7 +69,7 @@ fn answer_early(
     early: Option<Reply>,
 ) -> Option<Exchange> {
     let Some(early) = early else { return Some(exchange) };
-    exchange.torn(api, &CloseReason::AnsweredEarly);
+    exchange.torn(api, &CloseReason::RepliedEarly);
     connection.reply(early);
     None
 }

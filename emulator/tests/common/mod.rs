@@ -12,7 +12,7 @@ use http::HeaderValue;
 use lambda_runtime_emulator::Emulator;
 use lambda_runtime_proto::Output;
 use lambda_runtime_proto::client::{
-    Answer, Client, Config, Event, Failure, Invocation, Response, ResponseStream, StreamHead,
+    Client, Config, Event, Failure, Invocation, Reply, Response, ResponseStream, StreamHead,
 };
 
 /// Far longer than anything here takes: a test that waits for so long has failed.
@@ -51,12 +51,12 @@ impl Runtime {
         self.flush();
     }
 
-    pub(crate) fn respond(&mut self, invocation: Invocation, body: impl Into<Bytes>) -> Answer {
+    pub(crate) fn respond(&mut self, invocation: Invocation, body: impl Into<Bytes>) -> Reply {
         self.client.respond(invocation.into_token(), Response::json(body)).unwrap();
         self.answer()
     }
 
-    pub(crate) fn fail(&mut self, invocation: Invocation, failure: Failure) -> Answer {
+    pub(crate) fn fail(&mut self, invocation: Invocation, failure: Failure) -> Reply {
         self.client.fail(invocation.into_token(), failure).unwrap();
         self.answer()
     }
@@ -77,9 +77,9 @@ impl Runtime {
     }
 
     /// What the API says to a request that is under way.
-    pub(crate) fn answer(&mut self) -> Answer {
+    pub(crate) fn answer(&mut self) -> Reply {
         match self.event() {
-            Event::Answered(answer) => answer,
+            Event::Reply(answer) => answer,
             other => panic!("instead of an answer: {other:?}"),
         }
     }

@@ -39,8 +39,8 @@ pub fn duplex(bytes: &[u8]) {
         dialogue.settle();
     }
     let Dialogue { client, runtime, api, .. } = &dialogue;
-    assert!(runtime.token.is_none() && runtime.stream.is_none(), "an invocation was left unanswered");
-    assert!(client.unanswered().all(|request| request.endpoint == Endpoint::Next), "a request is stuck");
+    assert!(runtime.token.is_none() && runtime.stream.is_none(), "an invocation was left outstanding");
+    assert!(client.outstanding().all(|request| request.endpoint == Endpoint::Next), "a request is stuck");
     for id in 1..=api.invoked {
         let given = api.given.iter().filter(|given| **given == id).count();
         let ends = api.ended.iter().filter(|ended| **ended == id).count();
@@ -107,7 +107,7 @@ impl Dialogue {
             _ => match entropy.below(8) {
                 0 => self.reset(),
                 1 => {
-                    self.server.cut();
+                    self.server.close_abruptly();
                     self.settle_server();
                 }
                 _ => self.write(usize::MAX),
@@ -194,7 +194,7 @@ impl Dialogue {
                     assert_eq!(invocation.body(), format!("{{\"id\":\"{}\"}}", self.runtime.id));
                     self.runtime.token = Some(invocation.into_token());
                 }
-                Output::Event(client::Event::StreamTorn) => self.runtime.stream = None,
+                Output::Event(client::Event::StreamInterrupted) => self.runtime.stream = None,
                 Output::Event(_) => {}
                 Output::Closed(_) => self.reset(),
                 Output::Transmit(_) | Output::Receive | Output::Idle => return,
@@ -218,7 +218,7 @@ impl Dialogue {
         self.api.endpoint = None;
         self.api.waiting = false;
         self.client.disconnected();
-        self.client.reconnected();
+        self.client.reset();
     }
 
     fn deliver_to_server(&mut self, n: usize) {
@@ -282,7 +282,7 @@ impl Dialogue {
                 self.api.waiting = true;
                 return;
             }
-            Some(endpoint) if endpoint.is_answer() => {
+            Some(endpoint) if endpoint.posts_outcome() => {
                 match self.api.current.take_if(|id| self.api.id == format!("id-{id}")) {
                     Some(id) => {
                         assert_eq!(self.api.id, self.runtime.id, "the answer belongs to another invocation");

@@ -173,7 +173,7 @@ impl Player {
 
     fn reconnect(&mut self) {
         if let Machine::Client { client, .. } = &mut self.machine {
-            client.reconnected();
+            client.reset();
             self.closed = None;
             self.say("reconnected".to_owned());
         }
@@ -202,15 +202,15 @@ impl Machine {
                     *token = Some(invocation.into_token());
                     Wanted::Said(said)
                 }
-                client::Event::Answered(answer) => Wanted::Said(format!(
+                client::Event::Reply(answer) => Wanted::Said(format!(
                     "answered {} {} {:?} {:?}",
                     answer.endpoint(),
                     answer.status(),
-                    answer.meaning(),
+                    answer.kind(),
                     answer.body()
                 )),
                 client::Event::NoInvocation(none) => Wanted::Said(format!("no invocation: {none}")),
-                client::Event::StreamTorn => Wanted::Said("torn".to_owned()),
+                client::Event::StreamInterrupted => Wanted::Said("torn".to_owned()),
             }),
             Machine::Server(server) => wanted(server.poll_output(), |event| match event {
                 server::Event::Request(request) => {
@@ -296,7 +296,7 @@ impl Machine {
                 Command::Chunk => said(server.chunk("chunk")),
                 Command::Finish => said(server.finish([])),
                 Command::Cut => {
-                    server.cut();
+                    server.close_abruptly();
                     "ok".to_owned()
                 }
                 _ => "not a server's".to_owned(),

@@ -76,7 +76,7 @@ impl Client {
     /// While an invocation is in hand, or the answer to the last request is outstanding (an answer to an invocation
     /// may be with [`Config::pipelining`](super::Config::pipelining)).
     pub fn next_invocation(&mut self) -> Result<(), Misuse> {
-        let pending = self.unanswered.iter().any(|request| !(self.pipelining && request.endpoint.is_answer()));
+        let pending = self.outstanding.iter().any(|request| !(self.pipelining && request.endpoint.posts_outcome()));
         match self.phase {
             Phase::Init | Phase::Idle if !pending => {}
             _ => return Err(self.wrong_state()),
@@ -213,7 +213,7 @@ impl Client {
                 br#"{"errorMessage":"the response stream was dropped before its end","errorType":"Runtime.StreamDropped","stackTrace":[]}"#,
             ),
         );
-        if let Some(request) = self.unanswered.iter_mut().find(|request| request.outgoing.is_open()) {
+        if let Some(request) = self.outstanding.iter_mut().find(|request| request.outgoing.is_open()) {
             abort(&mut request.outgoing, &failure);
         }
     }
@@ -222,7 +222,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// While another request is unanswered, or after the first `next_invocation`.
+    /// While another request is outstanding, or after the first `next_invocation`.
     pub fn init_error(&mut self, failure: Failure) -> Result<(), Misuse> {
         self.require_init()?;
         self.report(Endpoint::InitError, failure);
@@ -234,7 +234,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// While another request is unanswered, or after the first [`next_invocation`](Self::next_invocation).
+    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
     pub fn restore_next(&mut self) -> Result<(), Misuse> {
         self.require_init()?;
         self.get(Endpoint::RestoreNext, None);
@@ -245,7 +245,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// While another request is unanswered, or after the first [`next_invocation`](Self::next_invocation).
+    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
     pub fn restore_error(&mut self, failure: Failure) -> Result<(), Misuse> {
         self.require_init()?;
         self.report(Endpoint::RestoreError, failure);
@@ -258,7 +258,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// While another request is unanswered, or after the first `next_invocation`.
+    /// While another request is outstanding, or after the first `next_invocation`.
     pub fn register_extension(&mut self, name: &HeaderValue, body: impl Into<Bytes>) -> Result<(), Misuse> {
         self.require_init()?;
         let endpoint = Endpoint::RegisterExtension;
@@ -273,7 +273,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// While another request is unanswered, or after the first [`next_invocation`](Self::next_invocation).
+    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
     pub fn next_extension_event(&mut self, identifier: &HeaderValue) -> Result<(), Misuse> {
         self.require_init()?;
         self.get(Endpoint::NextExtensionEvent, Some(("Lambda-Extension-Identifier", identifier)));
@@ -282,7 +282,7 @@ impl Client {
 
     fn require_init(&self) -> Result<(), Misuse> {
         match self.phase {
-            Phase::Init if self.unanswered.is_empty() => Ok(()),
+            Phase::Init if self.outstanding.is_empty() => Ok(()),
             _ => Err(self.wrong_state()),
         }
     }
@@ -299,7 +299,7 @@ impl Client {
             Phase::Streaming(alive) if Arc::ptr_eq(alive, &stream.alive) => {}
             _ => return None,
         }
-        self.unanswered.iter_mut().map(|request| &mut request.outgoing).find(|outgoing| outgoing.is_open())
+        self.outstanding.iter_mut().map(|request| &mut request.outgoing).find(|outgoing| outgoing.is_open())
     }
 
     fn get(&mut self, endpoint: Endpoint, field: Option<(&str, &HeaderValue)>) {

@@ -30,33 +30,33 @@ impl Invocation {
 
     /// `Lambda-Runtime-Deadline-Ms`, as time since the Unix epoch. `None` if it is absent or no number.
     pub fn deadline(&self) -> Option<Duration> {
-        let text = std::str::from_utf8(self.message.value(Known::Deadline)?).ok()?;
+        let text = std::str::from_utf8(self.message.value(KnownHeader::Deadline)?).ok()?;
         text.parse().ok().map(Duration::from_millis)
     }
 
     /// `Lambda-Runtime-Invoked-Function-Arn`. Here and below, an empty header counts as absent.
     pub fn function_arn(&self) -> Option<&[u8]> {
-        self.message.value(Known::FunctionArn)
+        self.message.value(KnownHeader::FunctionArn)
     }
 
     /// `Lambda-Runtime-Trace-Id`, for X-Ray.
     pub fn trace_id(&self) -> Option<&[u8]> {
-        self.message.value(Known::TraceId)
+        self.message.value(KnownHeader::TraceId)
     }
 
     /// `Lambda-Runtime-Client-Context`: JSON.
     pub fn client_context(&self) -> Option<&[u8]> {
-        self.message.value(Known::ClientContext)
+        self.message.value(KnownHeader::ClientContext)
     }
 
     /// `Lambda-Runtime-Cognito-Identity`: JSON.
     pub fn cognito_identity(&self) -> Option<&[u8]> {
-        self.message.value(Known::CognitoIdentity)
+        self.message.value(KnownHeader::CognitoIdentity)
     }
 
     /// `Lambda-Runtime-Aws-Tenant-Id`, in functions that are isolated by tenant.
     pub fn tenant_id(&self) -> Option<&[u8]> {
-        self.message.value(Known::TenantId)
+        self.message.value(KnownHeader::TenantId)
     }
 
     /// The status of the answer that brought it: 200 as a rule.
@@ -146,7 +146,7 @@ impl fmt::Display for NoInvocation {
 
 /// The headers that say something about an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum KnownHeader {
     RequestId,
     Deadline,
     FunctionArn,
@@ -157,7 +157,7 @@ enum Known {
     InvocationId,
 }
 
-impl Known {
+impl KnownHeader {
     /// In the order of the variants, as the API writes them.
     const NAMES: [&'static [u8]; 8] = [
         b"Lambda-Runtime-Aws-Request-Id",
@@ -171,14 +171,14 @@ impl Known {
     ];
 }
 
-/// Where the values of the first headers of each [`Known`] name lie, in the order of its variants.
-type Places = [Option<Range<u32>>; Known::NAMES.len()];
+/// Where the values of the first headers of each [`KnownHeader`] name lie, in the order of its variants.
+type Places = [Option<Range<u32>>; KnownHeader::NAMES.len()];
 
 fn places(head: &[u8], fields: &[Field]) -> Places {
     let mut places = Places::default();
     for Field { name, value } in fields {
         let name = head.get(name.clone()).unwrap_or_default();
-        let known = Known::NAMES.iter().zip(&mut places).find(|(known, _)| {
+        let known = KnownHeader::NAMES.iter().zip(&mut places).find(|(known, _)| {
             // The length tells almost every other one apart without a comparison.
             known.len() == name.len() && (**known == name || known.eq_ignore_ascii_case(name))
         });
@@ -208,7 +208,7 @@ impl Message {
         }
         let places = places(reader.message(), reader.fields());
         let message = Self { status, bytes: reader.take(), head_len, places };
-        match message.value(Known::RequestId) {
+        match message.value(KnownHeader::RequestId) {
             None => Err(NoInvocation::NoRequestId),
             Some(id) if !is_safe_in_a_path(id) => Err(NoInvocation::UnsafeRequestId(id.to_vec())),
             Some(_) => Ok(message),
@@ -216,16 +216,16 @@ impl Message {
     }
 
     pub(super) fn request_id(&self) -> &str {
-        std::str::from_utf8(self.value(Known::RequestId).unwrap_or_default()).unwrap_or_default()
+        std::str::from_utf8(self.value(KnownHeader::RequestId).unwrap_or_default()).unwrap_or_default()
     }
 
     /// `Lambda-Runtime-Invocation-Id`, to be echoed.
     pub(super) fn invocation_id(&self) -> Option<&[u8]> {
-        self.value(Known::InvocationId)
+        self.value(KnownHeader::InvocationId)
     }
 
     /// The value of the first such header; `None` if it is absent or empty.
-    fn value(&self, known: Known) -> Option<&[u8]> {
+    fn value(&self, known: KnownHeader) -> Option<&[u8]> {
         let place = self.places.get(known as usize)?.clone()?;
         let value = self.bytes.get(usize::try_from(place.start).ok()?..usize::try_from(place.end).ok()?)?;
         Some(value).filter(|value| !value.is_empty())

@@ -5,8 +5,8 @@
 //!   ┌──────┐        ┌─────────┐             ┌─────────┐                ┌───────────┐
 //!   │ Idle ├───────►│ Waiting ├────────────►│ In hand ├───────────────►│ Answering │
 //!   └──────┘        └────┬────┘             └────┬────┘                └─────┬─────┘
-//!    ▲  ▲                │ NoInvocation          │ stream()   ▲              │ Event::Answered
-//!    │  └────────────────┘ Answered(403, 500)    ▼            │              │
+//!    ▲  ▲                │ NoInvocation          │ stream()   ▲              │ Event::Reply
+//!    │  └────────────────┘ Reply(403, 500)       ▼            │              │
 //!    │                                      ┌───────────┐     │              │
 //!    │                                      │ Streaming ├─────┘              │
 //!    │                                      └───────────┘                    │
@@ -15,10 +15,10 @@
 //!
 //! See [`Client`] for the methods and the order to call them in.
 
-mod answer;
 mod command;
-mod heads;
+mod head_templates;
 mod invocation;
+mod reply;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
 use crate::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
 
-pub use answer::{Answer, Meaning};
 pub use command::{Failure, Response, StreamHead};
 pub use invocation::{Invocation, InvocationToken, NoInvocation, ResponseStream};
+pub use reply::{Reply, ReplyKind};
 
 /// The metadata prelude of a streamed response and its delimiter must lie within so many bytes of the body's start.
 pub const MAX_PRELUDE: usize = 16 * 1024;
@@ -79,10 +79,10 @@ impl Config {
 ///
 /// | | methods |
 /// |---|---|
-/// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`end_of_output`](Self::end_of_output), [`disconnected`](Self::disconnected), [`reconnected`](Self::reconnected) |
+/// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`end_of_output`](Self::end_of_output), [`disconnected`](Self::disconnected), [`reset`](Self::reset) |
 /// | output | [`poll_output`](Self::poll_output) |
 /// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
-/// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`unanswered`](Self::unanswered), [`awaits_answer`](Self::awaits_answer) |
+/// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`outstanding`](Self::outstanding), [`awaits_acknowledgement`](Self::awaits_acknowledgement) |
 ///
 /// Every call of `poll_output` makes progress: it consumes input, hands something out, asks for input, or tells that
 /// the connection is over; it never returns "nothing happened".
@@ -91,11 +91,11 @@ pub struct Client {
     /// Tells this machine's tokens from another's.
     machine: u64,
     reader: Reader,
-    heads: heads::Heads,
+    heads: head_templates::HeadTemplates,
     pipelining: bool,
     phase: Phase,
     /// The requests that the API has not answered, oldest first; what of them is to be written, they know.
-    unanswered: VecDeque<Request>,
+    outstanding: VecDeque<Request>,
     /// The response that is being read.
     reading: Option<Reading>,
     /// The response to the oldest request, accepted before all of that request was sent.
@@ -114,7 +114,7 @@ pub struct Client {
     spare_heads: Vec<Vec<u8>>,
 }
 
-/// Where the lifecycle stands. Requests that are under way are in [`Client::unanswered`].
+/// Where the lifecycle stands. Requests that are under way are in [`Client::outstanding`].
 #[derive(Debug)]
 enum Phase {
     /// Before the first /next: start-up can still be reported as failed.
@@ -163,19 +163,19 @@ pub enum Event {
     /// /next was answered without an invocation: ask again, after a pause.
     NoInvocation(NoInvocation),
     /// The API answered another request than /next, or refused /next.
-    Answered(Answer),
+    Reply(Reply),
     /// A streamed response was lost with its connection after parts of it were sent: it cannot be sent again. If it was
     /// not sent to its end, the API knows that it is torn. The stream's handle is void; ask for the next invocation.
-    StreamTorn,
+    StreamInterrupted,
 }
 
 /// A request that the API has not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unanswered {
+pub struct Outstanding {
     /// Which.
     pub endpoint: Endpoint,
     /// It is sent again on the next connection. Only a stream of which parts were written is not.
-    pub can_be_sent_again: bool,
+    pub can_be_resent: bool,
 }
 
 impl Client {
@@ -184,11 +184,11 @@ impl Client {
         static MACHINES: AtomicU64 = AtomicU64::new(0);
         Self {
             machine: MACHINES.fetch_add(1, Ordering::Relaxed),
-            heads: heads::Heads::new(&config),
+            heads: head_templates::HeadTemplates::new(&config),
             pipelining: config.pipelining,
             reader: Reader::new(Role::Response, config.limits),
             phase: Phase::Init,
-            unanswered: VecDeque::new(),
+            outstanding: VecDeque::new(),
             reading: None,
             early: None,
             serial: 0,
@@ -205,7 +205,7 @@ impl Client {
     pub fn poll_output(&mut self) -> Output<'_, Event> {
         self.abort_if_dropped();
         if std::mem::take(&mut self.torn) {
-            return Output::Event(Event::StreamTorn);
+            return Output::Event(Event::StreamInterrupted);
         }
         if self.closed.is_none()
             && let Some(event) = self.read()
@@ -215,11 +215,11 @@ impl Client {
         if let Some(reason) = &self.closed {
             return Output::Closed(reason.clone());
         }
-        if !self.output_ended && self.unanswered.iter().any(|request| !request.outgoing.is_drained()) {
+        if !self.output_ended && self.outstanding.iter().any(|request| !request.outgoing.is_drained()) {
             let mut slices = Slices::new();
-            let _ = self.unanswered.iter().all(|request| request.outgoing.slices(&mut slices));
+            let _ = self.outstanding.iter().all(|request| request.outgoing.slices(&mut slices));
             Output::Transmit(slices)
-        } else if self.unanswered.is_empty() {
+        } else if self.outstanding.is_empty() {
             Output::Idle
         } else {
             Output::Receive
@@ -229,7 +229,7 @@ impl Client {
     /// Decodes what has come until it amounts to an event or more input is needed.
     fn read(&mut self) -> Option<Event> {
         loop {
-            if let Some(head) = self.early.take_if(|_| self.unanswered.front().is_some_and(Request::is_sent)) {
+            if let Some(head) = self.early.take_if(|_| self.outstanding.front().is_some_and(Request::is_sent)) {
                 return self.answered(&head);
             }
             if self.reading.is_none() && !self.can_be_answered() && !self.reader.is_between_messages() {
@@ -244,14 +244,14 @@ impl Client {
                 Ok(Step::Data) => {}
                 Ok(Step::End) => {
                     let Some(head) = self.reading.take() else { continue };
-                    if self.unanswered.front().is_some_and(Request::is_sent) {
+                    if self.outstanding.front().is_some_and(Request::is_sent) {
                         return self.answered(&head);
                     }
                     if head.is_success() {
                         // A server may accept a request when it has seen its head and pass the body on as it comes.
                         self.early = Some(head);
                     } else {
-                        self.close(CloseReason::AnsweredEarly);
+                        self.close(CloseReason::RepliedEarly);
                         return self.answered(&head);
                     }
                 }
@@ -270,12 +270,12 @@ impl Client {
 
     /// The API may answer a request as soon as its first byte was sent.
     fn can_be_answered(&self) -> bool {
-        self.early.is_none() && self.unanswered.front().is_some_and(|request| request.outgoing.is_started())
+        self.early.is_none() && self.outstanding.front().is_some_and(|request| request.outgoing.is_started())
     }
 
     /// The oldest request was answered.
     fn answered(&mut self, head: &Reading) -> Option<Event> {
-        let Request { endpoint, outgoing } = self.unanswered.pop_front()?;
+        let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
         self.spare_heads.push(outgoing.into_head());
         if let (Endpoint::Response, Phase::Streaming(_)) = (endpoint, &self.phase) {
             self.phase = Phase::Idle;
@@ -285,7 +285,7 @@ impl Client {
         }
         Some(match endpoint {
             Endpoint::Next if head.is_success() => self.invocation(head),
-            _ => Event::Answered(Answer::new(endpoint, head.status, head.head_len, &mut self.reader)),
+            _ => Event::Reply(Reply::new(endpoint, head.status, head.head_len, &mut self.reader)),
         })
     }
 
@@ -325,7 +325,7 @@ impl Client {
 
     /// The first `n` bytes of the slices handed out last were written.
     pub fn sent(&mut self, mut n: usize) {
-        for request in &mut self.unanswered {
+        for request in &mut self.outstanding {
             n = request.outgoing.advance(n);
             if n == 0 {
                 return;
@@ -341,7 +341,7 @@ impl Client {
     /// Writing failed. What the API sent before may still be read: it may say why.
     pub fn end_of_output(&mut self) {
         self.output_ended = true;
-        if self.unanswered.is_empty() {
+        if self.outstanding.is_empty() {
             self.close(CloseReason::TransportFailed);
         }
     }
@@ -351,17 +351,17 @@ impl Client {
         self.close(CloseReason::TransportFailed);
     }
 
-    /// A new connection is open. Every unanswered request that [can be](Unanswered::can_be_sent_again) is sent on it
+    /// A new connection is open. Every outstanding request that [can be](Outstanding::can_be_resent) is sent on it
     /// again, from its first byte.
-    pub fn reconnected(&mut self) {
+    pub fn reset(&mut self) {
         self.reader.reset();
         self.reading = None;
         self.early = None;
         self.closed = None;
         self.output_ended = false;
-        let before = self.unanswered.len();
-        self.unanswered.retain_mut(|request| request.outgoing.rewind());
-        if self.unanswered.len() < before {
+        let before = self.outstanding.len();
+        self.outstanding.retain_mut(|request| request.outgoing.rewind());
+        if self.outstanding.len() < before {
             self.torn = true;
             if let Phase::Streaming(_) = self.phase {
                 self.phase = Phase::Idle;
@@ -370,10 +370,10 @@ impl Client {
     }
 
     /// The requests that the API has not answered, oldest first.
-    pub fn unanswered(&self) -> impl Iterator<Item = Unanswered> {
-        self.unanswered
+    pub fn outstanding(&self) -> impl Iterator<Item = Outstanding> {
+        self.outstanding
             .iter()
-            .map(|request| Unanswered { endpoint: request.endpoint, can_be_sent_again: request.outgoing.can_rewind() })
+            .map(|request| Outstanding { endpoint: request.endpoint, can_be_resent: request.outgoing.can_rewind() })
     }
 
     /// The id of the invocation that was handed out last, empty before the first: for messages about it.
@@ -384,25 +384,25 @@ impl Client {
     /// Bytes of response chunks that wait to be written, framing included. Give no more [chunks](Self::chunk) while
     /// this is high.
     pub fn queued(&self) -> usize {
-        self.unanswered.iter().map(|request| request.outgoing.queued()).sum()
+        self.outstanding.iter().map(|request| request.outgoing.queued()).sum()
     }
 
     /// An answer to the invocation last handed out is under way and not yet acknowledged.
-    pub fn awaits_answer(&self) -> bool {
-        self.unanswered.iter().any(|request| request.endpoint.is_answer())
+    pub fn awaits_acknowledgement(&self) -> bool {
+        self.outstanding.iter().any(|request| request.endpoint.posts_outcome())
     }
 
     fn request(&mut self, endpoint: Endpoint, outgoing: Outgoing) {
-        self.unanswered.push_back(Request { endpoint, outgoing });
+        self.outstanding.push_back(Request { endpoint, outgoing });
     }
 
     fn state(&self) -> &'static str {
         match self.phase {
-            Phase::Init if self.unanswered.is_empty() => "nothing was asked of the API yet",
+            Phase::Init if self.outstanding.is_empty() => "nothing was asked of the API yet",
             Phase::InHand => "an invocation is in hand and not answered",
             Phase::Streaming(_) => "a response is being streamed",
-            _ if self.awaits_answer() => "the API has not acknowledged the last answer",
-            _ if self.unanswered.is_empty() => "no invocation is in hand",
+            _ if self.awaits_acknowledgement() => "the API has not acknowledged the last answer",
+            _ if self.outstanding.is_empty() => "no invocation is in hand",
             _ => "the API has not answered the last request",
         }
     }

@@ -35,7 +35,7 @@ enum ChunkState {
 
 /// What [`Body::decode`] found at the start of its input.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Decoded {
     /// Framing, to be passed over.
     Framing(usize),
     /// Data of the body.
@@ -57,16 +57,16 @@ impl Body {
         }
     }
 
-    pub(crate) fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Found, PeerError> {
+    pub(crate) fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Decoded, PeerError> {
         match self {
-            Body::Length(0) => Ok(Found::End { trailers: 0 }),
+            Body::Length(0) => Ok(Decoded::End { trailers: 0 }),
             Body::Length(remaining) => Ok(take(remaining, input)),
             Body::UntilClose(total) => {
                 *total = total.saturating_add(len(input));
                 if *total > limits.body {
                     return Err(PeerError::BodyTooLong(limits.body));
                 }
-                Ok(if input.is_empty() { Found::Nothing } else { Found::Data(input.len()) })
+                Ok(if input.is_empty() { Decoded::Nothing } else { Decoded::Data(input.len()) })
             }
             Body::Chunked(chunked) => chunked.decode(input, limits),
         }
@@ -92,20 +92,20 @@ fn len(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-fn take(remaining: &mut u64, input: &[u8]) -> Found {
+fn take(remaining: &mut u64, input: &[u8]) -> Decoded {
     let n = len(input).min(*remaining);
     *remaining -= n;
     match usize::try_from(n) {
-        Ok(0) | Err(_) => Found::Nothing,
-        Ok(n) => Found::Data(n),
+        Ok(0) | Err(_) => Decoded::Nothing,
+        Ok(n) => Decoded::Data(n),
     }
 }
 
 impl Chunked {
-    fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Found, PeerError> {
+    fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Decoded, PeerError> {
         match &mut self.state {
             ChunkState::Size => {
-                let Some((size, consumed)) = parse_size_line(input, limits)? else { return Ok(Found::Nothing) };
+                let Some((size, consumed)) = parse_size_line(input, limits)? else { return Ok(Decoded::Nothing) };
                 self.total = self.total.saturating_add(size);
                 if self.total > limits.body {
                     return Err(PeerError::BodyTooLong(limits.body));
@@ -114,7 +114,7 @@ impl Chunked {
                     0 => ChunkState::Trailers { scanned: 0 },
                     size => ChunkState::Data(size),
                 };
-                Ok(Found::Framing(consumed))
+                Ok(Decoded::Framing(consumed))
             }
             ChunkState::Data(remaining) => {
                 let found = take(remaining, input);
@@ -124,23 +124,23 @@ impl Chunked {
                 Ok(found)
             }
             ChunkState::End => match input {
-                [] | [b'\r'] => Ok(Found::Nothing),
+                [] | [b'\r'] => Ok(Decoded::Nothing),
                 [b'\r', b'\n', ..] => {
                     self.state = ChunkState::Size;
-                    Ok(Found::Framing(2))
+                    Ok(Decoded::Framing(2))
                 }
                 _ => Err(PeerError::BadChunkEnd),
             },
             ChunkState::Trailers { scanned } => match input {
-                [b'\r', b'\n', ..] => Ok(Found::End { trailers: 2 }),
-                [] | [b'\r'] => Ok(Found::Nothing),
+                [b'\r', b'\n', ..] => Ok(Decoded::End { trailers: 2 }),
+                [] | [b'\r'] => Ok(Decoded::Nothing),
                 _ => match head::find_empty_line(input.get(..limits.trailers).unwrap_or(input), scanned)? {
                     Some(end) => {
                         head::parse_trailers(input.get(..end).unwrap_or_default(), limits)?;
-                        Ok(Found::End { trailers: end })
+                        Ok(Decoded::End { trailers: end })
                     }
                     None if input.len() >= limits.trailers => Err(PeerError::TrailersTooLong(limits.trailers)),
-                    None => Ok(Found::Nothing),
+                    None => Ok(Decoded::Nothing),
                 },
             },
         }

@@ -143,7 +143,7 @@ fn lex(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Re
     fields.clear();
     fields.extend(found.iter().map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) }));
     let http_1_1 = version == Some(1);
-    let said = Said::read(found, http_1_1)?;
+    let said = FramingHeaders::read(found, http_1_1)?;
     Ok(Head {
         len,
         framing: said.framing(&start_line)?,
@@ -155,16 +155,16 @@ fn lex(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Re
 
 /// What the fields say about framing.
 #[derive(Default)]
-struct Said {
+struct FramingHeaders {
     length: Option<u64>,
     chunked: bool,
     close: bool,
     expects_continue: bool,
 }
 
-impl Said {
+impl FramingHeaders {
     fn read(fields: &[httparse::Header<'_>], http_1_1: bool) -> Result<Self, PeerError> {
-        let mut said = Said::default();
+        let mut said = FramingHeaders::default();
         for field in fields {
             // The length tells almost every other field apart without a comparison.
             match field.name.len() {

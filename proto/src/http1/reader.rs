@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::body::{Body, Found};
+use super::body::{Body, Decoded};
 use super::head::{self, Field, Framing, Head, Role, StartLine};
 use super::input::Input;
 use crate::{Limits, Part, PeerError};
@@ -210,8 +210,8 @@ impl Reader {
                     return Ok(Step::Data);
                 }
                 State::Body { body, .. } => match body.decode(self.input.bytes(), &self.limits)? {
-                    Found::Framing(n) => self.input.consume(n),
-                    Found::Data(n) => {
+                    Decoded::Framing(n) => self.input.consume(n),
+                    Decoded::Data(n) => {
                         let useful = match body {
                             Body::Length(remaining) => usize::try_from(*remaining).unwrap_or(usize::MAX),
                             _ => usize::MAX,
@@ -219,18 +219,18 @@ impl Reader {
                         self.accept(n, n.saturating_add(useful));
                         return Ok(Step::Data);
                     }
-                    Found::End { trailers } => {
+                    Decoded::End { trailers } => {
                         self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
                         self.input.consume(trailers);
                         self.state = State::BEFORE_HEAD;
                         return Ok(Step::End);
                     }
-                    Found::Nothing if !self.end_of_input => return Ok(Step::NeedInput),
-                    Found::Nothing if matches!(body, Body::UntilClose(_)) => {
+                    Decoded::Nothing if !self.end_of_input => return Ok(Step::NeedInput),
+                    Decoded::Nothing if matches!(body, Body::UntilClose(_)) => {
                         self.state = State::BEFORE_HEAD;
                         return Ok(Step::End);
                     }
-                    Found::Nothing => return Err(PeerError::UnexpectedEnd(body.part())),
+                    Decoded::Nothing => return Err(PeerError::UnexpectedEnd(body.part())),
                 },
             }
         }

@@ -23,7 +23,7 @@ pub use request::{Request, Route, Trailers};
 /// |---|---|
 /// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`disconnected`](Self::disconnected) |
 /// | output | [`poll_output`](Self::poll_output) |
-/// | commands | [`reply`](Self::reply); [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish); [`cut`](Self::cut) |
+/// | commands | [`reply`](Self::reply); [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish); [`close_abruptly`](Self::close_abruptly) |
 /// | getters | [`queued`](Self::queued) |
 #[derive(Debug)]
 pub struct Server {
@@ -220,7 +220,7 @@ impl Server {
     }
 
     /// Starts to answer the request at hand with a chunked body; the reply's own body is its first chunk. Follow with
-    /// [`chunk`](Self::chunk), then [`finish`](Self::finish) or [`cut`](Self::cut).
+    /// [`chunk`](Self::chunk), then [`finish`](Self::finish) or [`close_abruptly`](Self::close_abruptly).
     ///
     /// # Errors
     ///
@@ -261,8 +261,8 @@ impl Server {
 
     /// Closes the connection once what is queued is written, without ending the reply that may be open: it looks
     /// torn.
-    pub fn cut(&mut self) {
-        self.closing.get_or_insert(CloseReason::Cut);
+    pub fn close_abruptly(&mut self) {
+        self.closing.get_or_insert(CloseReason::Aborted);
     }
 
     /// Bytes of chunks that wait to be written, framing included. Give no more [chunks](Self::chunk) while this is
@@ -286,7 +286,7 @@ impl Server {
     fn complete_reply(&mut self, close: bool) -> bool {
         self.reply = Progress::Complete;
         if self.request != Progress::Complete {
-            self.closing = Some(CloseReason::AnsweredEarly);
+            self.closing = Some(CloseReason::RepliedEarly);
         } else if close || !self.keep_alive {
             self.closing = Some(CloseReason::CloseRequested);
         }

@@ -51,7 +51,7 @@ impl Request {
 
     /// Where it belongs.
     pub fn route(&self) -> Route<'_> {
-        if let Some((endpoint, id)) = Endpoint::of(self.method.as_str(), self.path()) {
+        if let Some((endpoint, id)) = Endpoint::parse(self.method.as_str(), self.path()) {
             return Route::Api(endpoint, id);
         }
         let between = |before: &str, after: &str| {

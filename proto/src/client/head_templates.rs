@@ -6,7 +6,7 @@ use crate::http1::push_field;
 
 /// The constant parts of request heads, put together once.
 #[derive(Debug)]
-pub(super) struct Heads {
+pub(super) struct HeadTemplates {
     /// The whole head of a /next.
     next: Vec<u8>,
     base_path: Vec<u8>,
@@ -14,7 +14,7 @@ pub(super) struct Heads {
     common: Vec<u8>,
 }
 
-impl Heads {
+impl HeadTemplates {
     pub(super) fn new(config: &Config) -> Self {
         let mut common = b" HTTP/1.1\r\n".to_vec();
         push_field(&mut common, "Host", config.host.as_bytes());

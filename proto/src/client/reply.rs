@@ -7,7 +7,7 @@ use crate::http1::{Headers, Reader};
 
 /// The API's answer to a request other than a successful /next.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Reply {
     endpoint: Endpoint,
     status: u16,
     /// Head and body; empty for an accepted answer to an invocation, which says nothing more.
@@ -19,7 +19,7 @@ pub struct Answer {
 /// (the tables of the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Meaning {
+pub enum ReplyKind {
     /// 2xx: the request was accepted.
     Accepted,
     /// 410: the invocation timed out before it was answered. Ask for the next one.
@@ -33,10 +33,10 @@ pub enum Meaning {
     Fatal,
 }
 
-impl Answer {
+impl Reply {
     /// Takes from `reader` what is worth keeping of the message that it has completed.
     pub(super) fn new(endpoint: Endpoint, status: u16, head_len: usize, reader: &mut Reader) -> Self {
-        let accepted = endpoint.is_answer() && (200..300).contains(&status);
+        let accepted = endpoint.posts_outcome() && (200..300).contains(&status);
         let message = if accepted { Bytes::new() } else { reader.take() };
         Self { endpoint, status, head_len: head_len.min(message.len()), message }
     }
@@ -52,13 +52,13 @@ impl Answer {
     }
 
     /// What the status means.
-    pub fn meaning(&self) -> Meaning {
-        match (self.status, self.endpoint.is_answer()) {
-            (200..=299, _) => Meaning::Accepted,
-            (410, true) => Meaning::TooLate,
-            (413, true) => Meaning::TooLarge,
-            (500.., _) | (_, false) => Meaning::Fatal,
-            (_, true) => Meaning::Rejected,
+    pub fn kind(&self) -> ReplyKind {
+        match (self.status, self.endpoint.posts_outcome()) {
+            (200..=299, _) => ReplyKind::Accepted,
+            (410, true) => ReplyKind::TooLate,
+            (413, true) => ReplyKind::TooLarge,
+            (500.., _) | (_, false) => ReplyKind::Fatal,
+            (_, true) => ReplyKind::Rejected,
         }
     }
 
