@@ -134,7 +134,7 @@ impl Spawn for Smol {
     type Task<T: Send + 'static> = async_executor::Task<Result<T, String>>;
 
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Self::Task<T> {
-        threads().spawn(panics_as_words(task))
+        threads().spawn(catch_panic(task))
     }
 }
 

@@ -30,7 +30,7 @@ pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, 
             }
         })
     };
-    shutdown::prepare::<Smol, _>(listen).await
+    shutdown::prepare(Smol, None, listen).await
 }
 
 /// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends it. See

@@ -139,7 +139,7 @@ impl Spawn for Tokio {
     type Task<T: Send + 'static> = Task<T>;
 
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Task<T> {
-        Task(tokio::spawn(panics_as_words(task)))
+        Task(tokio::spawn(catch_panic(task)))
     }
 }
 

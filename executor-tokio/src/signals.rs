@@ -31,7 +31,7 @@ pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, 
             interrupt.poll_recv(cx).map(|_| Signal::Interrupt)
         }))
     };
-    shutdown::prepare::<Tokio, _>(listen).await
+    shutdown::prepare(Tokio, None, listen).await
 }
 
 /// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends it. See

@@ -21,7 +21,7 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
         |played| {
             let end = played.end.as_ref().unwrap_err();
             assert!(
-                end.contains("127.0.0.1:") && end.contains("cannot be reached") && end.contains("(tries: "),
+                end.contains("127.0.0.1:") && end.contains("cannot be reached") && end.contains("(attempts: "),
                 "{end}"
             );
         },

@@ -13,7 +13,7 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
         ("a layer whose error has no words", "refuse without words", "Function.Panic", "there are no words for it"),
         ("a layer that panics when it is called", "panic", "Function.Panic", "a layer panicked at"),
         ("a layer that panics later", "panic later", "Function.Panic", "a layer panicked at"),
-        ("a layer that never answers", "drop", "Runtime.NoResponse", "before the handler's response was there"),
+        ("a layer that never answers", "drop", "Runtime.NoResponse", "before the handler's response was complete"),
         (
             "a layer that loses the way to answer",
             "forget the extensions",

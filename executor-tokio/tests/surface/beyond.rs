@@ -12,9 +12,9 @@ use lambda_runtime::layers::{DeadlineLayer, TracingLayer};
 use lambda_runtime::streaming::{Body, BodyError};
 use lambda_runtime::tower::{Layer as _, ServiceExt as _};
 use lambda_runtime::{
-    Address, BadEvent, ClientApplication, ClientContext, CognitoIdentity, Context, Diagnostic, Error, Executor as _,
-    FunctionResponse, IntoFunctionResponse, LambdaEvent, LambdaInvocation, PlainStream, RawEvent, RawResponse,
-    RunError, Runtime, run, service_fn,
+    Address, AddressError, BadEvent, ClientApplication, ClientContext, CognitoIdentity, Context, Diagnostic, Error,
+    Executor as _, FunctionResponse, IntoFunctionResponse, LambdaEvent, LambdaInvocation, PlainStream, RawEvent,
+    RawResponse, RunError, Runtime, run, service_fn,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -94,11 +94,11 @@ fn handlers_that_are_not_send_run_concurrently_on_one_thread() {
 fn a_runtime_can_be_pointed_at_an_api() {
     let address: Address = "127.0.0.1:9001".parse().unwrap();
     let _ = || Runtime::new(service_fn(echo)).address(address.clone()).pipelining(true).run();
-    let _: Result<Address, RunError> = Address::from_env();
+    let _: Result<Address, AddressError> = Address::from_env();
     assert_eq!(address.clone(), address);
     assert_eq!(address.to_string(), "127.0.0.1:9001");
-    let error: RunError = "https://127.0.0.1:9001".parse::<Address>().unwrap_err();
-    assert!(matches!(error, RunError::BadAddress { .. }));
+    let error: AddressError = "https://127.0.0.1:9001".parse::<Address>().unwrap_err();
+    assert!(matches!(RunError::from(error), RunError::Address(_)));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_task_that_is_dropped_is_cancelled() {
 /// An executor of one's own needs these, and no more.
 #[test]
 fn an_executor_can_be_written_outside() {
-    use lambda_runtime::{Executor, Spawn, Transport, panics_as_words};
+    use lambda_runtime::{Executor, Spawn, Transport, catch_panic};
 
     fn serves<X: Executor<Transport: Transport> + Default>() {
         let _ = || lambda_runtime_base::Runtime::<_, X>::new(service_fn(echo)).run();
@@ -211,5 +211,5 @@ fn an_executor_can_be_written_outside() {
     }
 
     let _ = (serves::<crate::Named>, serves_concurrently::<crate::Named>);
-    assert_eq!(block_on(panics_as_words(async { 7 })), Ok(7));
+    assert_eq!(block_on(catch_panic(async { 7 })), Ok(7));
 }

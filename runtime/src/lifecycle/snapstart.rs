@@ -1,11 +1,11 @@
 //! SnapStart: hooks around the snapshot that Lambda takes of an initialised function.
 //!
 //! [SnapStart](https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html) starts a function from a snapshot of its
-//! memory. What was set up before may be stale afterwards: connections are gone, credentials have expired, and what
-//! should be unique is the same in every copy. A [`SnapStartResource`] has a hook on either side.
+//! memory. After the restore, earlier state may be stale: connections are closed, credentials have expired, and values
+//! that should be unique are the same in every copy. A [`SnapStartResource`] has a hook before and a hook after.
 //!
-//! Resources are registered **foundations first**. Before the snapshot they are released in reverse order, after the
-//! restore they are set up in the order of registration:
+//! Register a resource **before those that depend on it**. Before the snapshot resources are released in reverse order,
+//! after the restore they are set up in the order of registration:
 //!
 //! ```text
 //! registered:      credentials → pool → cache
@@ -45,31 +45,35 @@ use std::task::{Context, Poll};
 use lambda_runtime_proto::client::{Event, ReplyKind};
 
 use crate::connection::Connection;
-use crate::failure::Failure;
-use crate::{BoxFuture, Diagnostic, Error, Executor, RunError, panics};
+use crate::env::{Environment, INITIALIZATION_TYPE};
+use crate::error::diagnostic::Diagnostic;
+use crate::error::failure::Failure;
+use crate::error::{Error, RunError};
+use crate::executor::{BoxFuture, Executor};
+use crate::panics;
 
-/// A resource that must be put away before the snapshot and set up again after the restore. Each hook does nothing by
-/// default.
+/// A resource that must be released before the snapshot and set up again after the restore. By default, the hooks do
+/// nothing.
 pub trait SnapStartResource: Send + Sync {
-    /// Called before the snapshot is taken, in reverse order of registration. An error ends the start-up; it is
+    /// Called before the snapshot is taken, in reverse order of registration. An error ends the initialisation and is
     /// reported as `Runtime.BeforeSnapshotError`.
     fn before_snapshot(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Called after the restore, in order of registration. An error ends the process; it is reported as
+    /// Called after the restore, in order of registration. An error ends the process and is reported as
     /// `Runtime.AfterRestoreError`.
     fn after_restore(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async { Ok(()) })
     }
 }
 
-pub(crate) fn is_on() -> bool {
-    std::env::var("AWS_LAMBDA_INITIALIZATION_TYPE").is_ok_and(|value| value == "snap-start")
+pub(crate) fn is_enabled(environment: &Environment) -> bool {
+    environment.get(INITIALIZATION_TYPE).is_some_and(|value| value == "snap-start")
 }
 
-/// Runs the hooks, and between them waits for the restore.
-pub(crate) async fn pass<X: Executor>(
+/// Runs the hooks, and waits for the restore between them.
+pub(crate) async fn run<X: Executor>(
     connection: &mut Connection<X>,
     resources: &[Arc<dyn SnapStartResource>],
 ) -> Result<(), Error> {
@@ -82,7 +86,7 @@ pub(crate) async fn pass<X: Executor>(
     }
     restored(connection).await?;
     // No connection survives the snapshot.
-    connection.hang_up();
+    connection.drop_transport();
     for resource in resources {
         if let Err(error) = guarded(async { resource.after_restore().await }).await {
             let _ = connection.client.restore_error(report("Runtime.AfterRestoreError", &error));
@@ -93,7 +97,7 @@ pub(crate) async fn pass<X: Executor>(
     Ok(())
 }
 
-/// A hook that panics has failed.
+/// Turns a panic of the hook into an error.
 async fn guarded(hook: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     let mut hook = pin!(hook);
     let poll = |cx: &mut Context<'_>| match panics::catch("a SnapStart hook", || hook.as_mut().poll(cx)) {
@@ -105,14 +109,14 @@ async fn guarded(hook: impl Future<Output = Result<(), Error>>) -> Result<(), Er
 
 /// Waits until Lambda has restored the environment.
 async fn restored<X: Executor>(connection: &mut Connection<X>) -> Result<(), Error> {
-    // Refused only after the first /next, which is yet to come.
+    // Refused only after the first /next.
     let _ = connection.client.restore_next();
     loop {
-        let Event::Reply(answer) = connection.event(|_, _| {}).await? else { continue };
-        if answer.kind() == ReplyKind::Accepted {
+        let Event::Reply(reply) = connection.event().await? else { continue };
+        if reply.kind() == ReplyKind::Accepted {
             return Ok(());
         }
-        let error: Error = RunError::refused(&answer).into();
+        let error: Error = RunError::refused(&reply).into();
         let _ = connection.client.init_error(report("Runtime.BeforeSnapshotError", &error));
         connection.report().await;
         return Err(error);
@@ -134,21 +138,22 @@ mod tests {
     use lambda_runtime_proto::client::Config;
 
     use super::*;
-    use crate::{Address, Transport};
+    use crate::env::address::Address;
+    use crate::executor::Transport;
 
-    /// What happens, in order. As an executor it connects to an API in memory that accepts everything.
+    /// Events in order. As an executor it connects to an API in memory that accepts everything.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<String>>>);
 
     impl Log {
-        fn note(&self, words: impl Into<String>) {
-            self.0.lock().unwrap().push(words.into());
+        fn note(&self, event: impl Into<String>) {
+            self.0.lock().unwrap().push(event.into());
         }
     }
 
     struct Api {
         log: Log,
-        answer: &'static [u8],
+        reply: &'static [u8],
     }
 
     impl Executor for Log {
@@ -158,7 +163,7 @@ mod tests {
 
         fn connect(&self, _: &str, _: u16) -> Self::Connect {
             self.note("connection");
-            ready(Ok(Api { log: self.clone(), answer: b"" }))
+            ready(Ok(Api { log: self.clone(), reply: b"" }))
         }
 
         fn sleep(&self, _: Duration) -> Self::Sleep {
@@ -168,7 +173,7 @@ mod tests {
 
     impl Transport for Api {
         fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-            if self.answer.is_empty() { Poll::Pending } else { Poll::Ready(self.answer.read(buf)) }
+            if self.reply.is_empty() { Poll::Pending } else { Poll::Ready(self.reply.read(buf)) }
         }
 
         fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -180,7 +185,7 @@ mod tests {
                 path.trim_start_matches("/2018-06-01/runtime"),
                 error_type.unwrap_or_default()
             ));
-            self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            self.reply = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
             Poll::Ready(Ok(request.len()))
         }
     }
@@ -194,8 +199,8 @@ mod tests {
             log.note(format!("{hook} {name}"));
             Box::pin(async move {
                 match fails.is_some_and(|fails| fails == hook) {
-                    true if *name == "bomb" => panic!("words"),
-                    true => Err("words".into()),
+                    true if *name == "bomb" => panic!("message"),
+                    true => Err("message".into()),
                     false => Ok(()),
                 }
             })
@@ -212,46 +217,46 @@ mod tests {
         }
     }
 
-    /// Passes by a foundation, one that may fail, and what stands on both; then asks for an invocation.
-    fn pass_by(name: &'static str, fails: Option<&'static str>) -> (Result<(), Error>, Vec<String>) {
+    /// Runs with a resource named `base`, one that may fail, and one named `top`; then requests an invocation.
+    fn run_with(name: &'static str, fails: Option<&'static str>) -> (Result<(), Error>, Vec<String>) {
         let log = Log::default();
         let resources = [("base", None), (name, fails), ("top", None)]
             .map(|(name, fails)| Arc::new(Resource(name, fails, log.clone())) as Arc<dyn SnapStartResource>);
         let address: Address = "127.0.0.1:9001".parse().unwrap();
-        let config = Config::new(address.authority.clone());
+        let config = Config::new(address.authority().clone());
         let mut connection = Connection::new(log.clone(), address, config);
-        let passed = pass(&mut connection, &resources).now_or_never().unwrap();
-        if passed.is_ok() {
+        let result = run(&mut connection, &resources).now_or_never().unwrap();
+        if result.is_ok() {
             connection.client.next_invocation().unwrap();
-            connection.event(|_, _| {}).now_or_never().unwrap().unwrap();
+            connection.event().now_or_never().unwrap().unwrap();
         }
-        (passed, std::mem::take(&mut *log.0.lock().unwrap()))
+        (result, std::mem::take(&mut *log.0.lock().unwrap()))
     }
 
     #[test]
-    fn hooks_run_from_the_top_and_back_and_no_connection_survives_the_snapshot() {
-        let (passed, log) = pass_by("pool", None);
-        passed.unwrap();
+    fn hooks_run_in_reverse_and_in_order_and_no_connection_survives_the_snapshot() {
+        let (result, log) = run_with("pool", None);
+        result.unwrap();
         let before = ["before top", "before pool", "before base", "connection", "/restore/next"];
         let after = ["after base", "after pool", "after top", "connection", "/invocation/next"];
         assert_eq!(log, [before, after].concat());
     }
 
     #[test]
-    fn what_fails_before_the_snapshot_is_a_failed_start() {
+    fn a_failure_before_the_snapshot_is_a_failed_initialisation() {
         for name in ["pool", "bomb"] {
-            let (passed, log) = pass_by(name, Some("before"));
-            assert!(passed.unwrap_err().to_string().contains("words"));
+            let (result, log) = run_with(name, Some("before"));
+            assert!(result.unwrap_err().to_string().contains("message"));
             let report = "/init/error: Runtime.BeforeSnapshotError";
             assert_eq!(log, ["before top", &format!("before {name}"), "connection", report]);
         }
     }
 
     #[test]
-    fn what_fails_after_the_restore_is_a_failed_restore() {
+    fn a_failure_after_the_restore_is_a_failed_restore() {
         for name in ["pool", "bomb"] {
-            let (passed, log) = pass_by(name, Some("after"));
-            assert!(passed.unwrap_err().to_string().contains("words"));
+            let (result, log) = run_with(name, Some("after"));
+            assert!(result.unwrap_err().to_string().contains("message"));
             let report = "/restore/error: Runtime.AfterRestoreError";
             assert_eq!(log[5..], ["after base", &format!("after {name}"), "connection", report]);
         }

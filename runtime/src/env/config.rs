@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the environment says of the function. See
+use super::Environment;
+
+/// The function's configuration, from the environment. See
 /// [Defined runtime environment variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
 #[derive(Debug, Default, Clone, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// Its name: `AWS_LAMBDA_FUNCTION_NAME`.
+    /// The function's name: `AWS_LAMBDA_FUNCTION_NAME`.
     pub function_name: String,
-    /// The memory that it may use, in MB: `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
+    /// The memory limit in MB: `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
     pub memory: i32,
     /// The version that runs, `$LATEST` or a number: `AWS_LAMBDA_FUNCTION_VERSION`.
     pub version: String,
@@ -19,10 +21,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment. Lambda always sets these variables; where one is missing or no number, as in a local
-    /// run, its field is empty or 0.
+    /// Reads the environment. Lambda sets all of these variables; where one is missing or not a number, as in a local run,
+    /// its field is empty or 0.
     pub fn from_env() -> Self {
-        let text = |name| std::env::var(name).unwrap_or_default();
+        Self::from_environment(&Environment::Process)
+    }
+
+    pub(crate) fn from_environment(environment: &Environment) -> Self {
+        let text = |name| environment.text(name).unwrap_or_default();
         Config {
             function_name: text("AWS_LAMBDA_FUNCTION_NAME"),
             memory: text("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").parse().unwrap_or_default(),

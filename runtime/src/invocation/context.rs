@@ -10,7 +10,8 @@ use lambda_runtime_proto::client::Invocation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Config, Error};
+use crate::env::config::Config;
+use crate::error::Error;
 
 /// The context of an invocation, from [the headers of /next](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next)
 /// and from the environment.
@@ -88,12 +89,16 @@ impl Context {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.deadline)).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
-    /// The time left until the deadline: zero when it has passed, `None` if the API gave none.
+    /// The time left until the deadline: zero if it has passed, `None` if the API sent none.
     ///
-    /// One that passed more than a day ago counts as none: no invocation lasts that long, and `cargo lambda watch` gives
-    /// the length of the invocation where its end should be.
+    /// A deadline that passed more than a day ago counts as none: no invocation lasts that long, and `cargo lambda watch`
+    /// sends the maximum duration of the invocation instead of its end.
     pub fn remaining_time(&self) -> Option<Duration> {
-        match self.deadline().duration_since(SystemTime::now()) {
+        self.remaining_time_at(SystemTime::now())
+    }
+
+    pub(crate) fn remaining_time_at(&self, now: SystemTime) -> Option<Duration> {
+        match self.deadline().duration_since(now) {
             Ok(remaining) => Some(remaining),
             Err(passed) => (passed.duration() < DAY).then_some(Duration::ZERO),
         }

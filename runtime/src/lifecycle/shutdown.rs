@@ -1,16 +1,19 @@
-//! What executors share of a graceful shutdown.
+//! The executors' common part of a graceful shutdown.
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
-use crate::extension::Extension;
-use crate::log::{say, warn};
-use crate::{Error, Executor, panics_as_words};
+use super::extension::Extension;
+use crate::env::address::Address;
+use crate::error::Error;
+use crate::executor::Executor;
+use crate::logging::report::{stderr_line, warn};
+use crate::panics::catch_panic;
 
-/// The signal by which the process was told to end.
-// As the module: only so is it marked in the documentation of the executors' crates.
+/// The signal that announces the end of the process.
+// The item is marked as well as the module: only then do the executors' crates document the feature.
 #[cfg(feature = "graceful-shutdown")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -30,15 +33,22 @@ impl Signal {
     }
 }
 
-/// Registers the extension without which Lambda sends no signal, and returns a future that waits for what `listen` gives
-/// while it keeps the extension going.
+/// Registers the extension without which Lambda sends no signal. Returns a future that waits for the signal of `listen`
+/// and drives the extension meanwhile.
 ///
-/// `listen` comes last: it takes the signals away from the process for good, which would then not end by them.
+/// `listen` is called last: it replaces the default signal handlers permanently; afterwards the signals no longer end the
+/// process.
 #[doc(hidden)]
-pub async fn prepare<X: Executor + Default, S: Future<Output = Signal>>(
+pub async fn prepare<X: Executor, S: Future<Output = Signal>>(
+    executor: X,
+    address: Option<Address>,
     listen: impl FnOnce() -> io::Result<S>,
 ) -> Result<impl Future<Output = Signal>, Error> {
-    let extension = Extension::<X>::register().await?;
+    let address = match address {
+        Some(address) => address,
+        None => Address::from_env()?,
+    };
+    let extension = Extension::register(executor, address).await?;
     let signal = listen()?;
     Ok(async move {
         let mut signal = pin!(signal);
@@ -47,7 +57,7 @@ pub async fn prepare<X: Executor + Default, S: Future<Output = Signal>>(
         poll_fn(|cx| {
             if running && let Poll::Ready(error) = extension.as_mut().poll(cx) {
                 running = false;
-                warn!("the extension for graceful shutdown has ended, so Lambda may send no SIGTERM: {error}");
+                warn!("the extension for graceful shutdown has ended, so Lambda may not send SIGTERM: {error}");
             }
             signal.as_mut().poll(cx)
         })
@@ -55,8 +65,8 @@ pub async fn prepare<X: Executor + Default, S: Future<Output = Signal>>(
     })
 }
 
-/// What the task of `spawn_graceful_shutdown_handler` does: at the signal it runs the hook, says so on stderr, and ends
-/// the process with code 0, or 1 if the hook panicked. `None`, and a word about it, where there will be no signal.
+/// The task of `spawn_graceful_shutdown_handler`: after the signal it runs the hook, logs to stderr, and ends the process
+/// with code 0, or 1 if the hook panicked. `None`, with a message on stderr, if there will be no signal.
 #[doc(hidden)]
 pub fn handler<Fut: Future<Output = ()>>(
     signal: Result<impl Future<Output = Signal>, Error>,
@@ -65,24 +75,24 @@ pub fn handler<Fut: Future<Output = ()>>(
     let signal = match signal {
         Ok(signal) => signal,
         Err(error) => {
-            say!("[runtime] there will be no graceful shutdown: {error}");
+            stderr_line!("[runtime] graceful shutdown is not available: {error}");
             return None;
         }
     };
     Some(async move { std::process::exit(shut_down(signal, hook).await) })
 }
 
-/// Returns the code that the process is to end with.
+/// Returns the exit code of the process.
 async fn shut_down<Fut: Future<Output = ()>>(signal: impl Future<Output = Signal>, hook: impl FnOnce() -> Fut) -> i32 {
-    say!("[runtime] {} received", signal.await.name());
-    say!("[runtime] Graceful shutdown in progress ...");
-    match panics_as_words(async { hook().await }).await {
+    stderr_line!("[runtime] {} received", signal.await.name());
+    stderr_line!("[runtime] Graceful shutdown in progress ...");
+    match catch_panic(async { hook().await }).await {
         Ok(()) => {
-            say!("[runtime] Graceful shutdown completed");
+            stderr_line!("[runtime] Graceful shutdown completed");
             0
         }
         Err(panic) => {
-            say!("[runtime] Graceful shutdown failed: the hook panicked: {panic}");
+            stderr_line!("[runtime] Graceful shutdown failed: the hook panicked: {panic}");
             1
         }
     }
@@ -96,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_ends_whatever_the_hook_does() {
+    fn a_hook_that_panics_ends_the_process_with_code_1() {
         fn code<Fut: Future<Output = ()>>(hook: impl FnOnce() -> Fut) -> Poll<i32> {
             pin!(shut_down(ready(Signal::Terminate), hook)).poll(&mut Context::from_waker(Waker::noop()))
         }

@@ -1,4 +1,4 @@
-//! A failed invocation, on its way to /error.
+//! A failed invocation before it is posted to /error.
 
 use std::fmt;
 
@@ -7,27 +7,27 @@ use lambda_runtime_proto::client;
 use serde::Serialize;
 use tracing::Span;
 
-use crate::Diagnostic;
-use crate::log::error;
+use super::diagnostic::Diagnostic;
+use crate::logging::report::error;
 
-/// Lambda Managed Instances refuse a longer report on /error, and above 6 MiB the API breaks down in either mode.
+/// The largest report that Lambda Managed Instances accept on /error. Above 6 MiB the API fails in either mode.
 const MAX_REPORT: usize = 1024 * 1024;
 
-/// The API finds the end of a stream's trailers only within so many bytes, and breaks down where it does not.
+/// The most bytes of trailers in which the API finds their end; it fails on more.
 pub(crate) const MAX_TRAILERS: usize = 4096;
 
-/// Leaves room for base64, which makes four bytes of three, for the other trailer and for both names.
+/// Leaves room for base64, which turns three bytes into four, for the other trailer, and for both names.
 const MAX_REPORT_IN_TRAILERS: usize = 2760;
 
-/// What is longer is no name that somebody chose.
+/// Longer values cannot be deliberate names.
 const MAX_TYPE: usize = 256;
 
-/// A diagnostic and what the runtime knows besides.
+/// A diagnostic, with what only the runtime knows.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) diagnostic: Diagnostic,
     pub(crate) stack_trace: Vec<String>,
-    /// Where it was found. It is logged there, with the request id and what else layers have put into their spans.
+    /// The span that was current. The failure is logged in it, with the fields that layers have recorded.
     span: Span,
 }
 
@@ -42,29 +42,29 @@ struct Report<'a> {
 }
 
 impl Failure {
-    /// A failure that the runtime itself found: `error_type` has the form `Runtime.Name`.
+    /// A failure that the runtime itself detected. `error_type` has the form `Runtime.Name`.
     pub(crate) fn runtime(error_type: &str, error_message: impl Into<String>) -> Self {
         Diagnostic { error_type: error_type.to_owned(), error_message: error_message.into() }.into()
     }
 
-    /// Logs it, behind words that say of what.
-    pub(crate) fn log(&self, of_what: fmt::Arguments<'_>) {
-        self.span.in_scope(|| error!("{of_what}: {self}"));
+    /// Logs it after `prefix`, which names what failed.
+    pub(crate) fn log(&self, prefix: fmt::Arguments<'_>) {
+        self.span.in_scope(|| error!("{prefix}: {self}"));
     }
 
-    /// For a request of its own.
+    /// For a request to /error, /init/error or /restore/error.
     pub(crate) fn to_proto(&self) -> client::Failure {
-        self.within(MAX_REPORT)
+        self.to_report(MAX_REPORT)
     }
 
     /// For the trailers of a stream.
     pub(crate) fn to_trailers(&self) -> client::Failure {
-        self.within(MAX_REPORT_IN_TRAILERS)
+        self.to_report(MAX_REPORT_IN_TRAILERS)
     }
 
-    /// What does not fit is left out: of the stack trace first, from its outer end, then of the message.
-    fn within(&self, most: usize) -> client::Failure {
-        const CUT: &str = " [cut]";
+    /// Cuts what exceeds `limit`: first the outer end of the stack trace, then the end of the message.
+    fn to_report(&self, limit: usize) -> client::Failure {
+        const CUT: &str = " [truncated]";
         let Diagnostic { error_type, error_message } = &self.diagnostic;
         let report = |error_message: &str, stack_trace: &[String]| {
             let error_type = up_to(MAX_TYPE, error_type);
@@ -73,12 +73,12 @@ impl Failure {
         };
         let mut body = report(error_message, &self.stack_trace);
         let mut lines = self.stack_trace.as_slice();
-        while body.len() > most && !lines.is_empty() {
+        while body.len() > limit && !lines.is_empty() {
             lines = lines.get(..lines.len() / 2).unwrap_or_default();
             body = report(error_message, lines);
         }
-        let mut kept = error_message.len().min(most);
-        while body.len() > most && kept > 0 {
+        let mut kept = error_message.len().min(limit);
+        while body.len() > limit && kept > 0 {
             kept = kept / 4 * 3;
             body = report(&format!("{}{CUT}", up_to(kept, error_message)), lines);
         }
@@ -86,12 +86,12 @@ impl Failure {
     }
 }
 
-/// The beginning of `text`: so many bytes, or a few less where a character would be split.
-fn up_to(most: usize, text: &str) -> &str {
-    (0..=most.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
+/// The first `limit` bytes of `text`, or a few less if they would end within a character.
+fn up_to(limit: usize, text: &str) -> &str {
+    (0..=limit.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
-/// The error's type and its words.
+/// The error's type and message.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.diagnostic.error_type, self.diagnostic.error_message)
@@ -104,8 +104,8 @@ impl<D: Into<Diagnostic>> From<D> for Failure {
     }
 }
 
-/// The error type in a form that the API keeps: `Function.Name` or `Runtime.Name` with a name of letters. A path
-/// (`std::io::Error`) is reduced to its last name.
+/// The error type in a form that the API keeps: `Function.Name` or `Runtime.Name`, where the name consists of letters. A
+/// path such as `std::io::Error` is reduced to its last name.
 fn header(error_type: &str) -> HeaderValue {
     let (prefix, name) = match error_type.split_once('.') {
         Some((prefix @ ("Runtime" | "Function"), name)) => (prefix, name),
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_type_becomes_one_that_the_api_keeps() {
+    fn every_error_type_is_converted_to_one_that_the_api_keeps() {
         for (error_type, expected) in [
             ("Function.Panic", "Function.Panic"),
             ("Runtime.BadEvent", "Runtime.BadEvent"),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_never_longer_than_the_api_takes() {
+    fn a_report_never_exceeds_the_limits_of_the_api() {
         for (character, line) in [("y", "z"), ("\u{1}", "\""), ("\u{1f980}", "\u{e9}")] {
             for lengths in [(0, 0), (10_000, 0), (0, 2_000), (10_000, 2_000), (400_000, 2_000)] {
                 let (message, lines) = lengths;
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_is_the_json_of_the_runtime_api() {
+    fn a_report_is_the_json_of_the_runtime_api() {
         let failure = Failure::from(Diagnostic { error_type: "T".into(), error_message: "\"m\"".into() }).to_proto();
         assert_eq!(&failure.body[..], br#"{"errorMessage":"\"m\"","errorType":"T","stackTrace":[]}"#);
     }

@@ -1,16 +1,18 @@
-//! Errors, as Lambda and its callers see them.
+//! Errors as Lambda and its callers see them.
 
 use std::any::type_name;
 use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BadEvent, Error};
+use super::Error;
+use super::bad_event::BadEvent;
 
-/// What went wrong in an invocation: its type and its words, as the caller of the function sees them.
+/// A failed invocation as the caller of the function sees it: a type and a message.
 ///
-/// It is made from any boxed error, from strings and from `std::io::Error`. For an error type of your own, implement
-/// `From` and choose the type:
+/// Boxed errors, strings and `std::io::Error` convert to it. For your own error type, implement `From` and choose the
+/// type:
 ///
 /// ```
 /// use lambda_runtime_base::{Diagnostic, LambdaEvent};
@@ -31,12 +33,12 @@ use crate::{BadEvent, Error};
 #[derive(Debug, Eq, PartialEq, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnostic {
-    /// The kind of error, by which callers and alarms tell one from another.
+    /// The kind of error, for callers and alarms.
     ///
-    /// For a boxed error it is the name by which the error's `Debug` output begins (`ParseIntError`, or a variant's
-    /// name), taken from the innermost cause that has one.
+    /// For a boxed error it is the name at the start of the error's `Debug` output (`ParseIntError`, or the name of a
+    /// variant), taken from the innermost cause that has one.
     pub error_type: String,
-    /// The error in words: its `Display` output, and that of its causes where they say more.
+    /// The message: the error's `Display` output, followed by that of its causes unless it contains them.
     pub error_message: String,
 }
 
@@ -56,13 +58,13 @@ impl Diagnostic {
 
 /// The error and its causes, outermost first.
 fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    // An error that gives itself for its cause has a chain without end.
-    const LONGEST: usize = 100;
-    std::iter::successors(Some(error), |&error| error.source()).take(LONGEST)
+    // An error that returns itself as its source has an endless chain.
+    const MAX_CAUSES: usize = 100;
+    std::iter::successors(Some(error), |&error| error.source()).take(MAX_CAUSES)
 }
 
-/// The name of an error's type, as far as it can be known behind a `dyn Error`: the identifier that derived `Debug`
-/// implementations start with.
+/// The name of an error's type, as far as a `dyn Error` reveals it: the identifier at the start of the output of a derived
+/// `Debug` implementation.
 fn type_of(error: &(dyn StdError + 'static)) -> Option<String> {
     if error.is::<std::io::Error>() {
         return Some(type_name::<std::io::Error>().to_owned());
@@ -70,12 +72,33 @@ fn type_of(error: &(dyn StdError + 'static)) -> Option<String> {
     if error.is::<BadEvent>() {
         return Some(BadEvent::ERROR_TYPE.to_owned());
     }
-    let debug = format!("{error:?}");
+    let debug = debug_prefix(error);
     let end = debug.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(debug.len());
     let (name, rest) = debug.split_at_checked(end)?;
     let is_name = name.starts_with(|c: char| c.is_ascii_uppercase());
     let is_derived = matches!(rest.trim_start().chars().next(), None | Some('(' | '{'));
     (is_name && is_derived).then(|| name.to_owned())
+}
+
+/// The start of an error's `Debug` output, which may be as large as the data that the error holds.
+fn debug_prefix(error: &dyn StdError) -> String {
+    /// Longer identifiers are cut.
+    const MAX_PREFIX: usize = 128;
+
+    struct Prefix(String);
+
+    impl fmt::Write for Prefix {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let room = MAX_PREFIX.saturating_sub(self.0.len());
+            self.0.extend(text.chars().take(room));
+            // An error ends the formatting.
+            if self.0.len() < MAX_PREFIX { Ok(()) } else { Err(fmt::Error) }
+        }
+    }
+
+    let mut prefix = Prefix(String::new());
+    let _ = write!(prefix, "{error:?}");
+    prefix.0
 }
 
 impl From<Error> for Diagnostic {
@@ -87,6 +110,12 @@ impl From<Error> for Diagnostic {
 impl From<Box<dyn StdError>> for Diagnostic {
     fn from(error: Box<dyn StdError>) -> Self {
         Diagnostic::of(error.as_ref())
+    }
+}
+
+impl From<BadEvent> for Diagnostic {
+    fn from(error: BadEvent) -> Self {
+        Diagnostic::of(&error)
     }
 }
 
@@ -142,7 +171,6 @@ impl From<&'static str> for Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt;
 
     #[derive(Debug)]
     enum Outer {
@@ -154,13 +182,13 @@ mod tests {
 
     impl fmt::Display for Outer {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("outer words")
+            f.write_str("outer message")
         }
     }
 
     impl fmt::Display for Inner {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("inner words")
+            f.write_str("inner message")
         }
     }
 
@@ -174,14 +202,14 @@ mod tests {
     impl StdError for Inner {}
 
     #[test]
-    fn a_boxed_error_is_named_after_its_innermost_cause_and_tells_the_whole_chain() {
+    fn a_boxed_error_has_the_type_of_its_innermost_cause_and_the_messages_of_all() {
         let diagnostic = Diagnostic::from(Error::from(Outer::Wrapped(Inner)));
         assert_eq!(diagnostic.error_type, "Inner");
-        assert_eq!(diagnostic.error_message, "outer words: inner words");
+        assert_eq!(diagnostic.error_message, "outer message: inner message");
     }
 
     #[test]
-    fn an_error_that_gives_itself_for_its_cause_is_told_once() {
+    fn an_error_that_is_its_own_cause_is_reported_once() {
         #[derive(Debug)]
         struct Circular;
 
@@ -213,15 +241,15 @@ mod tests {
     }
 
     #[test]
-    fn a_boxed_string_has_no_type_to_show() {
+    fn a_boxed_string_has_no_type() {
         assert_eq!(
-            Diagnostic::from(Error::from("just words")),
-            Diagnostic { error_type: "Error".into(), error_message: "just words".into() }
+            Diagnostic::from(Error::from("just text")),
+            Diagnostic { error_type: "Error".into(), error_message: "just text".into() }
         );
     }
 
     #[test]
-    fn it_is_json_as_lambda_wants_it() {
+    fn it_serializes_as_lambdas_json() {
         let diagnostic = Diagnostic { error_type: "T".into(), error_message: "m".into() };
         assert_eq!(serde_json::to_string(&diagnostic).unwrap(), r#"{"errorType":"T","errorMessage":"m"}"#);
     }

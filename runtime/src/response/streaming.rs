@@ -15,8 +15,9 @@ use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Collected};
 
-use crate::Error;
-pub use crate::StreamResponse as Response;
+use crate::error::Error;
+
+pub use super::StreamResponse as Response;
 
 /// Creates a [`Body`] and the [`Sender`] that feeds it.
 ///

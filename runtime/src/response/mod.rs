@@ -1,14 +1,16 @@
-//! What a handler returns.
+//! The responses that a handler can return.
 
-use std::fmt::Debug;
+pub mod streaming;
+
+use std::fmt::{self, Debug};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::streaming::Body;
-use crate::{Error, PlainStream, RawResponse};
+use self::streaming::Body;
+use crate::error::Error;
 
 /// What goes ahead of a streamed payload, for the HTTP response that an integration makes of both.
 #[derive(Debug, Default, Serialize, Deserialize, Clone, PartialEq, Eq)]
@@ -69,7 +71,7 @@ pub trait IntoFunctionResponse<B, S> {
 
     /// What goes out.
     #[doc(hidden)]
-    fn into_any_response(self) -> AnyResponse<B, S>
+    fn into_handler_response(self) -> HandlerResponse<B, S>
     where
         Self: Sized,
     {
@@ -79,18 +81,18 @@ pub trait IntoFunctionResponse<B, S> {
 
 /// A response as it goes out: what [`FunctionResponse`] can hold, and what it cannot.
 #[doc(hidden)]
-pub enum AnyResponse<B, S> {
+pub enum HandlerResponse<B, S> {
     Json(B),
     Raw(RawResponse),
     Http(StreamResponse<S>),
     Plain(PlainStream<S>),
 }
 
-impl<B, S> From<FunctionResponse<B, S>> for AnyResponse<B, S> {
+impl<B, S> From<FunctionResponse<B, S>> for HandlerResponse<B, S> {
     fn from(response: FunctionResponse<B, S>) -> Self {
         match response {
-            FunctionResponse::BufferedResponse(body) => AnyResponse::Json(body),
-            FunctionResponse::StreamingResponse(response) => AnyResponse::Http(response),
+            FunctionResponse::BufferedResponse(body) => HandlerResponse::Json(body),
+            FunctionResponse::StreamingResponse(response) => HandlerResponse::Http(response),
         }
     }
 }
@@ -129,5 +131,68 @@ where
 {
     fn from(value: S) -> Self {
         StreamResponse { metadata_prelude: MetadataPrelude::default(), stream: value }
+    }
+}
+
+/// A response of bytes as they are, with a content type of its own: at most 6 MiB.
+#[derive(Debug, Clone)]
+pub struct RawResponse {
+    /// What the bytes are.
+    pub content_type: HeaderValue,
+    /// The bytes.
+    pub body: Bytes,
+}
+
+impl RawResponse {
+    /// These bytes.
+    pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        Self { content_type, body: body.into() }
+    }
+}
+
+/// A streamed response without a metadata prelude: a plain stream of bytes with a content type of its own, for
+/// functions that are invoked by
+/// [`InvokeWithResponseStream`](https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html) and not
+/// by way of HTTP.
+#[derive(Debug)]
+pub struct PlainStream<S> {
+    /// What the bytes are.
+    pub content_type: HeaderValue,
+    /// The bytes.
+    pub stream: S,
+}
+
+impl<S> PlainStream<S> {
+    /// This stream.
+    pub fn new(content_type: HeaderValue, stream: S) -> Self {
+        Self { content_type, stream }
+    }
+}
+
+impl IntoFunctionResponse<(), Body> for RawResponse {
+    /// As a streamed response, which is the only one of the two kinds that holds bytes. The runtime itself sends it
+    /// whole.
+    fn into_response(self) -> FunctionResponse<(), Body> {
+        FunctionResponse::StreamingResponse(StreamResponse::from(Body::from(self.body)))
+    }
+
+    fn into_handler_response(self) -> HandlerResponse<(), Body> {
+        HandlerResponse::Raw(self)
+    }
+}
+
+impl<S, D, E> IntoFunctionResponse<(), S> for PlainStream<S>
+where
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send,
+    E: Into<Error> + Send + fmt::Debug,
+{
+    /// As a streamed response with an empty prelude. The runtime itself sends it without.
+    fn into_response(self) -> FunctionResponse<(), S> {
+        FunctionResponse::StreamingResponse(StreamResponse::from(self.stream))
+    }
+
+    fn into_handler_response(self) -> HandlerResponse<(), S> {
+        HandlerResponse::Plain(self)
     }
 }

@@ -1,0 +1,5 @@
+//! The innermost service, and the handover of its outcome.
+
+pub(crate) mod handler;
+pub(crate) mod outcome;
+pub(crate) mod responder;

@@ -1,0 +1,217 @@
+//! The handover of an invocation's outcome, from the innermost service to the worker that owns the connection.
+//!
+//! ```text
+//!             respond()              poll_outcome()             acknowledge()
+//!   Open ───────────────► Filled ───────────────────► Taken ───────────────────► Closed
+//!     └──────────────────────── close(): there will be no outcome ─────────────────▲
+//! ```
+//!
+//! The service and the worker may share a task or run on different threads: both sides register ordinary wakers, and
+//! neither compares them. The lock is held only to move values; no waker is cloned, woken or dropped under it, and no
+//! outcome is dropped under it, because all of that runs foreign code.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+#[cfg(loom)]
+use loom::sync::{Arc, Mutex, MutexGuard};
+#[cfg(not(loom))]
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The worker's side. Dropping it releases a service that still waits for the acknowledgement.
+#[derive(Debug)]
+pub(crate) struct Handover<T>(Arc<Shared<T>>);
+
+/// The service's side: the right to hand over the outcome of one invocation. It travels in the invocation's
+/// extensions.
+#[derive(Debug)]
+pub(crate) struct Responder<T>(Arc<Shared<T>>);
+
+/// Completes when the API has acknowledged the outcome, or when nothing can change it any more.
+///
+/// The service holds it, so dropping it early means that a layer has dropped the service.
+#[must_use = "dropping it abandons the response"]
+#[derive(Debug)]
+pub(crate) struct Acknowledgement<T>(Arc<Shared<T>>);
+
+#[derive(Debug)]
+struct Shared<T>(Mutex<State<T>>);
+
+#[derive(Debug)]
+struct State<T> {
+    place: Place<T>,
+    /// The service was dropped before the acknowledgement.
+    abandoned: bool,
+    worker: Option<Waker>,
+    service: Option<Waker>,
+}
+
+/// Where the outcome is.
+#[derive(Debug)]
+enum Place<T> {
+    Open,
+    Filled(T),
+    Taken,
+    Closed,
+}
+
+impl<T> Shared<T> {
+    fn new() -> Self {
+        Self(Mutex::new(State { place: Place::Open, abandoned: false, worker: None, service: None }))
+    }
+
+    #[cfg(not(loom))]
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(loom)]
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap()
+    }
+
+    /// Closes the place, and returns an outcome that nobody has taken.
+    fn close(&self) -> Option<T> {
+        let mut state = self.lock();
+        match mem::replace(&mut state.place, Place::Closed) {
+            Place::Filled(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn wake_service(&self) {
+        let service = self.lock().service.take();
+        if let Some(service) = service {
+            service.wake();
+        }
+    }
+}
+
+impl<T> Handover<T> {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared::new()))
+    }
+
+    /// Prepares for the next invocation. A responder of an earlier one that still exists keeps its own, closed place.
+    pub(crate) fn open(&mut self) -> Responder<T> {
+        match Arc::get_mut(&mut self.0) {
+            Some(shared) => *shared = Shared::new(),
+            None => self.0 = Arc::new(Shared::new()),
+        }
+        Responder(Arc::clone(&self.0))
+    }
+
+    /// Takes the outcome, or registers the worker to be woken when it is there.
+    pub(crate) fn poll_outcome(&self, cx: &Context<'_>) -> Poll<T> {
+        if let Some(outcome) = self.take() {
+            return Poll::Ready(outcome);
+        }
+        let waker = Some(cx.waker().clone());
+        let mut state = self.0.lock();
+        let before = mem::replace(&mut state.worker, waker);
+        let outcome = state.take();
+        drop(state);
+        drop(before);
+        outcome.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn take(&self) -> Option<T> {
+        self.0.lock().take()
+    }
+
+    /// Withdraws the registered waker: a worker that is about to poll the service looks at the outcome afterwards
+    /// anyway.
+    pub(crate) fn forget_waker(&self) {
+        let waker = self.0.lock().worker.take();
+        drop(waker);
+    }
+
+    /// Refuses an outcome from now on, and returns the one that has just arrived.
+    pub(crate) fn close(&self) -> Option<T> {
+        self.0.close()
+    }
+
+    /// The service was dropped before the acknowledgement.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.lock().abandoned
+    }
+
+    /// Completes the acknowledgement. A service that the worker polls next finds that out by itself; follow with
+    /// [`wake_service`](Self::wake_service) for one that is polled elsewhere.
+    pub(crate) fn acknowledge(&self) {
+        let outcome = self.0.close();
+        drop(outcome);
+    }
+
+    /// Wakes a service that is still registered.
+    pub(crate) fn wake_service(&self) {
+        self.0.wake_service();
+    }
+}
+
+impl<T> Drop for Handover<T> {
+    fn drop(&mut self) {
+        self.acknowledge();
+        self.wake_service();
+    }
+}
+
+impl<T> State<T> {
+    fn take(&mut self) -> Option<T> {
+        match mem::replace(&mut self.place, Place::Taken) {
+            Place::Filled(outcome) => Some(outcome),
+            place => {
+                self.place = place;
+                None
+            }
+        }
+    }
+}
+
+impl<T> Responder<T> {
+    /// Hands over the outcome. Only the first one counts; a later one is returned.
+    pub(crate) fn respond(self, outcome: T) -> Result<Acknowledgement<T>, T> {
+        let mut state = self.0.lock();
+        if !matches!(state.place, Place::Open) {
+            return Err(outcome);
+        }
+        state.place = Place::Filled(outcome);
+        let worker = state.worker.take();
+        drop(state);
+        if let Some(worker) = worker {
+            worker.wake();
+        }
+        Ok(Acknowledgement(self.0))
+    }
+}
+
+impl<T> Clone for Responder<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Future for Acknowledgement<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut state = self.0.lock();
+        let (poll, before) = match state.place {
+            Place::Closed => (Poll::Ready(()), state.service.take()),
+            _ => (Poll::Pending, mem::replace(&mut state.service, Some(waker))),
+        };
+        drop(state);
+        drop(before);
+        poll
+    }
+}
+
+impl<T> Drop for Acknowledgement<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.abandoned = !matches!(state.place, Place::Closed);
+    }
+}

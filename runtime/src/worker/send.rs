@@ -1,0 +1,165 @@
+//! Sending an outcome, from the commands for the machine to the API's acknowledgement.
+
+use std::mem;
+use std::task::{Context, Poll};
+
+use http::HeaderMap;
+use lambda_runtime_proto::client::{Client, Event, InvocationToken, Reply, ReplyKind, ResponseStream};
+
+use crate::connection::Connection;
+use crate::error::failure::{Failure, MAX_TRAILERS};
+use crate::error::{RunError, message};
+use crate::executor::Executor;
+use crate::logging::report::{error, warn};
+use crate::service::outcome::{Item, Outcome, ResponseBody};
+
+/// Chunks are pulled from a stream only while fewer bytes than this are unwritten.
+const MAX_UNWRITTEN: usize = 64 * 1024;
+
+/// Bytes of chunks that one poll forwards before other tasks get their turn. A stream that is always ready, for a socket
+/// that is always writable, would never yield.
+const MAX_PER_POLL: usize = 1024 * 1024;
+
+/// A chunk counts for at least this much of [`MAX_PER_POLL`], so that an endless stream of empty chunks yields, too.
+const MIN_CHUNK_COST: usize = 1024;
+
+/// An outcome on its way to the API.
+pub(crate) struct Sending {
+    state: SendState,
+    pipelining: bool,
+}
+
+enum SendState {
+    Streaming(ResponseStream, ResponseBody),
+    /// The machine has been given everything.
+    Complete,
+}
+
+impl Sending {
+    pub(crate) fn start(client: &mut Client, token: InvocationToken, outcome: Outcome, pipelining: bool) -> Self {
+        let refused = match outcome {
+            Outcome::Response(response) => client.respond(token, response).err(),
+            Outcome::Failure(failure) => {
+                failure.log(format_args!("invocation {} failed", client.request_id()));
+                client.fail(token, failure.to_proto()).err()
+            }
+            Outcome::Stream(head, body) => match client.stream(token, head) {
+                Ok(stream) => return Self { state: SendState::Streaming(stream, body), pipelining },
+                Err(refused) => Some(refused),
+            },
+        };
+        if let Some(refused) = refused {
+            let failure = Failure::runtime("Runtime.BadResponse", refused.to_string());
+            failure.log(format_args!("invocation {} failed", client.request_id()));
+            let _ = client.fail(refused.token, failure.to_proto());
+        }
+        let sending = Self { state: SendState::Complete, pipelining };
+        sending.request_next(client);
+        sending
+    }
+
+    pub(crate) fn is_streaming(&self) -> bool {
+        matches!(self.state, SendState::Streaming(..))
+    }
+
+    /// Writes, and pulls chunks from the stream while there is room, until the API has replied or the stream is lost.
+    /// An abandoned stream is not pulled.
+    pub(crate) fn poll<X: Executor>(
+        &mut self,
+        connection: &mut Connection<X>,
+        abandoned: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), RunError>> {
+        let mut budget = MAX_PER_POLL;
+        loop {
+            let more = !abandoned && self.pull(&mut connection.client, &mut budget, cx);
+            if let Poll::Ready(event) = connection.poll_event(cx) {
+                match event? {
+                    Event::Reply(reply) => return Poll::Ready(check(&reply, connection.client.request_id())),
+                    Event::StreamInterrupted => {
+                        let request_id = connection.client.request_id();
+                        warn!("invocation {request_id}: the connection was lost while the response was streamed");
+                        return Poll::Ready(Ok(()));
+                    }
+                    _ => {}
+                }
+            } else if !more || connection.client.queued() >= MAX_UNWRITTEN {
+                return Poll::Pending;
+            } else if budget == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Gives the machine chunks while the stream has any and there is room. Returns whether the stream may have more.
+    fn pull(&mut self, client: &mut Client, budget: &mut usize, cx: &mut Context<'_>) -> bool {
+        while let SendState::Streaming(stream, body) = &mut self.state {
+            if client.queued() >= MAX_UNWRITTEN || *budget == 0 {
+                return true;
+            }
+            match body.poll_item(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Item::Chunk(data)) => {
+                    *budget = budget.saturating_sub(data.len().max(MIN_CHUNK_COST));
+                    // Refused when the stream is over on the API's side; its reply, which is an event, says why.
+                    if client.chunk(stream, data).is_err() {
+                        self.state = SendState::Complete;
+                    }
+                }
+                Poll::Ready(Item::Finish(trailers)) => self.finish(client, &trailers),
+                Poll::Ready(Item::Abort(failure)) => self.abort(client, &failure),
+            }
+        }
+        false
+    }
+
+    fn finish(&mut self, client: &mut Client, trailers: &HeaderMap) {
+        // `name: value` and CRLF each, and an empty line.
+        let len = 2 + trailers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+        if len > MAX_TRAILERS {
+            let message = format!("the response's trailers have {len} bytes; Lambda accepts {MAX_TRAILERS}");
+            return self.abort(client, &Failure::runtime("Runtime.BadResponse", message));
+        }
+        if let SendState::Streaming(stream, _) = self.complete() {
+            let _ = client.finish_with_trailers(stream, trailers);
+            self.request_next(client);
+        }
+    }
+
+    /// Ends a stream as incomplete.
+    pub(crate) fn abort(&mut self, client: &mut Client, failure: &Failure) {
+        if let SendState::Streaming(stream, _) = self.complete() {
+            failure.log(format_args!("invocation {} failed while its response was streamed", client.request_id()));
+            let _ = client.abort(stream, failure.to_trailers());
+            self.request_next(client);
+        }
+    }
+
+    fn complete(&mut self) -> SendState {
+        mem::replace(&mut self.state, SendState::Complete)
+    }
+
+    fn request_next(&self, client: &mut Client) {
+        if self.pipelining {
+            let _ = client.next_invocation();
+        }
+    }
+}
+
+/// Checks the API's reply to an outcome, or a refusal of /next.
+pub(crate) fn check(reply: &Reply, request_id: &str) -> Result<(), RunError> {
+    let status = reply.status();
+    match reply.kind() {
+        ReplyKind::Accepted => {}
+        ReplyKind::Fatal => return Err(RunError::refused(reply)),
+        ReplyKind::TooLate => warn!(
+            "invocation {request_id}: the response was too late, the invocation has timed out ({status} {})",
+            message(reply)
+        ),
+        _ => {
+            error!("invocation {request_id}: the Lambda Runtime API refused the response: {status} {}", message(reply))
+        }
+    }
+    Ok(())
+}
