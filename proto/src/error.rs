@@ -11,8 +11,8 @@ use std::fmt;
 pub enum PeerError {
     /// A response does not begin with `HTTP/1.`; its first bytes are given, up to the one that differs.
     NotHttp(Vec<u8>),
-    /// A head that breaks the grammar of RFC 9112 sections 2 to 5, in `httparse`'s words.
-    MalformedHead(httparse::Error),
+    /// A head or trailer section that breaks the grammar of RFC 9112 sections 2 to 5, in this element.
+    MalformedHead(HeadElement),
     /// A line of a head or trailer section ends in LF without CR (RFC 9112 section 2.2).
     BareLineEnding,
     /// The head is longer than [`Limits::head`](crate::Limits::head), whose value this is.
@@ -61,6 +61,37 @@ pub enum Part {
     Trailers,
 }
 
+/// An element of a head's grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeadElement {
+    /// The method, the request target, or the spaces around them.
+    RequestLine,
+    /// The version after `HTTP/`.
+    Version,
+    /// The status code or the reason phrase.
+    Status,
+    /// The name of a field, or what separates it from the value.
+    FieldName,
+    /// The value of a field.
+    FieldValue,
+    /// The end of a line.
+    LineEnding,
+}
+
+impl fmt::Display for HeadElement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeadElement::RequestLine => "request line",
+            HeadElement::Version => "HTTP version",
+            HeadElement::Status => "status line",
+            HeadElement::FieldName => "field name",
+            HeadElement::FieldValue => "field value",
+            HeadElement::LineEnding => "line ending",
+        })
+    }
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -77,7 +108,7 @@ impl fmt::Display for PeerError {
             PeerError::NotHttp(bytes) => {
                 write!(f, "the peer does not speak HTTP/1: its answer begins with \"{}\"", bytes.escape_ascii())
             }
-            PeerError::MalformedHead(error) => write!(f, "malformed HTTP head: {error}"),
+            PeerError::MalformedHead(element) => write!(f, "malformed HTTP head: invalid {element}"),
             PeerError::BareLineEnding => f.write_str("a header line does not end in CRLF"),
             PeerError::HeadTooLong(limit) => write!(f, "the head is longer than {limit} bytes (Limits::head)"),
             PeerError::TooManyHeaders(limit) => write!(f, "more than {limit} header fields (Limits::headers)"),
@@ -104,14 +135,7 @@ impl fmt::Display for PeerError {
     }
 }
 
-impl std::error::Error for PeerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            PeerError::MalformedHead(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for PeerError {}
 
 /// A command that the machine refused because the caller gave it at the wrong time or with the wrong token. The
 /// machine's state is what it was before.

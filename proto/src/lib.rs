@@ -145,7 +145,7 @@ mod output;
 pub mod server;
 
 pub use endpoint::Endpoint;
-pub use error::{Misuse, Part, PeerError, Refused};
-pub use http1::{Headers, Slices};
+pub use error::{HeadElement, Misuse, Part, PeerError, Refused};
+pub use http1::{Headers, HeadersIter, Slices};
 pub use limits::Limits;
 pub use output::{CloseReason, Output};

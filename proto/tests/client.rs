@@ -177,6 +177,25 @@ fn what_the_caller_does_wrong_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn the_void_handle_of_an_earlier_stream_has_no_effect_on_a_later_one() {
+    let plain = || StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
+    let (mut client, invocation) = in_hand(client());
+    let void = client.stream(invocation.into_token(), plain()).unwrap();
+    written(&mut client);
+    client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    assert!(matches!(event(&mut client), Event::Reply(_)));
+    client.reset();
+
+    let (mut client, invocation) = in_hand(client);
+    let stream = client.stream(invocation.into_token(), plain()).unwrap();
+    assert_eq!(client.chunk(&void, "void"), Err(Misuse::StreamOver));
+    client.chunk(&stream, "chunk").unwrap();
+    drop(stream);
+    let request = written(&mut client);
+    assert!(request.contains("\r\n\r\n5\r\nchunk\r\n0\r\n"), "the drop is noticed although {void:?} exists: {request}");
+}
+
+#[test]
 fn a_prelude_must_fit_with_its_delimiter() {
     let (mut client, invocation) = in_hand(client());
     let prelude = Bytes::from(vec![b' '; MAX_PRELUDE - 7]);

@@ -263,7 +263,7 @@ impl Dialogue {
                     self.api.body.clear();
                 }
                 Output::Event(server::Event::Data(data)) => self.api.body.extend_from_slice(&data),
-                Output::Event(server::Event::End(trailers)) => self.complete(trailers.fields().next().is_some()),
+                Output::Event(server::Event::End(trailers)) => self.complete(!trailers.fields().is_empty()),
                 Output::Closed(_) => {
                     // What was written before is still delivered, then the client sees the end.
                     self.deliver_to_client(usize::MAX);

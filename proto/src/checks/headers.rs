@@ -22,7 +22,7 @@ pub fn headers(fields: &[u8]) {
     let Output::Event(Event::Invocation(invocation)) = client.poll_output() else { return };
     let id = invocation.request_id().to_owned();
     assert!(!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()), "{id:?} is no request id");
-    assert!(invocation.headers().any(|(_, value)| value == id.as_bytes()), "{id:?} was never sent");
+    assert!(invocation.headers().iter().any(|(_, value)| value == id.as_bytes()), "{id:?} was never sent");
     // What is picked out while parsing is what a search of the headers finds.
     for (name, picked) in [
         ("lambda-runtime-aws-request-id", Some(id.as_bytes())),

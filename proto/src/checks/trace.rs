@@ -197,8 +197,8 @@ impl Machine {
         match self {
             Machine::Client { client, token, .. } => wanted(client.poll_output(), |event| match event {
                 client::Event::Invocation(invocation) => {
-                    let headers: Vec<_> = invocation.headers().collect();
-                    let said = format!("invocation {} {headers:?} {:?}", invocation.request_id(), invocation.body());
+                    let (headers, body) = (invocation.headers(), invocation.body());
+                    let said = format!("invocation {} {headers:?} {body:?}", invocation.request_id());
                     *token = Some(invocation.into_token());
                     Wanted::Said(said)
                 }
@@ -214,13 +214,10 @@ impl Machine {
             }),
             Machine::Server(server) => wanted(server.poll_output(), |event| match event {
                 server::Event::Request(request) => {
-                    let headers: Vec<_> = request.headers().collect();
-                    Wanted::Said(format!("{} {} {headers:?}", request.method(), request.path()))
+                    Wanted::Said(format!("{} {} {:?}", request.method(), request.path(), request.headers()))
                 }
                 server::Event::Data(data) => Wanted::Data(data.to_vec()),
-                server::Event::End(trailers) => {
-                    Wanted::Said(format!("end {:?}", trailers.fields().collect::<Vec<_>>()))
-                }
+                server::Event::End(trailers) => Wanted::Said(format!("end {:?}", trailers.fields())),
             }),
         }
     }

@@ -94,7 +94,7 @@ impl Client {
     ///
     /// The token is of another machine or of an invocation that is over.
     pub fn respond(&mut self, token: InvocationToken, response: Response) -> Result<(), Refused<InvocationToken>> {
-        self.check(token)?;
+        self.redeem(token)?;
         let mut head = self.begin_answer(Endpoint::Response);
         push_field(&mut head, "Content-Type", response.content_type.as_bytes());
         self.answer(Endpoint::Response, head, response.body);
@@ -107,7 +107,7 @@ impl Client {
     ///
     /// The token is of another machine or of an invocation that is over.
     pub fn fail(&mut self, token: InvocationToken, failure: Failure) -> Result<(), Refused<InvocationToken>> {
-        self.check(token)?;
+        self.redeem(token)?;
         let mut head = self.begin_answer(Endpoint::Error);
         failure.push_fields(&mut head);
         self.answer(Endpoint::Error, head, failure.body);
@@ -135,7 +135,7 @@ impl Client {
                 (HeaderValue::from_static("application/vnd.awslambda.http-integration-response"), Some(prelude))
             }
         };
-        self.check(token)?;
+        let identity = self.redeem(token)?;
         let mut head = self.begin_answer(Endpoint::Response);
         push_field(&mut head, "Content-Type", content_type.as_bytes());
         push_field(&mut head, "Lambda-Runtime-Function-Response-Mode", b"streaming");
@@ -149,9 +149,8 @@ impl Client {
             outgoing.chunk(Bytes::from_static(DELIMITER));
         }
         self.request(Endpoint::Response, outgoing);
-        let alive = Arc::new(());
-        self.phase = Phase::Streaming(Arc::clone(&alive));
-        Ok(ResponseStream { alive })
+        self.phase = Phase::Streaming;
+        Ok(ResponseStream { identity })
     }
 
     /// Appends a chunk to a streamed response. An empty one is left out: on the wire it would end the response.
@@ -202,8 +201,7 @@ impl Client {
 
     /// Aborts the response whose handle was dropped.
     pub(super) fn abort_if_dropped(&mut self) {
-        let Phase::Streaming(alive) = &self.phase else { return };
-        if Arc::strong_count(alive) > 1 {
+        if self.phase != Phase::Streaming || self.has_holder() {
             return;
         }
         self.phase = Phase::Idle;
@@ -287,17 +285,18 @@ impl Client {
         }
     }
 
-    fn check(&self, token: InvocationToken) -> Result<(), Refused<InvocationToken>> {
-        match self.phase {
-            Phase::InHand if token == InvocationToken::new(self.machine, self.serial) => Ok(()),
-            _ => Err(Refused { misuse: Misuse::ForeignToken, token }),
+    /// Consumes the token of the invocation in hand and returns its identity.
+    fn redeem(&self, token: InvocationToken) -> Result<Arc<()>, Refused<InvocationToken>> {
+        if self.phase == Phase::InHand && Arc::ptr_eq(&self.identity, &token.identity) {
+            Ok(token.identity)
+        } else {
+            Err(Refused { misuse: Misuse::ForeignToken, token })
         }
     }
 
     fn open_stream(&mut self, stream: &ResponseStream) -> Option<&mut Outgoing> {
-        match &self.phase {
-            Phase::Streaming(alive) if Arc::ptr_eq(alive, &stream.alive) => {}
-            _ => return None,
+        if self.phase != Phase::Streaming || !Arc::ptr_eq(&self.identity, &stream.identity) {
+            return None;
         }
         self.outstanding.iter_mut().map(|request| &mut request.outgoing).find(|outgoing| outgoing.is_open())
     }

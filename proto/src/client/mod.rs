@@ -22,7 +22,6 @@ mod reply;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
 use crate::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
@@ -88,8 +87,6 @@ impl Config {
 /// the connection is over; it never returns "nothing happened".
 #[derive(Debug)]
 pub struct Client {
-    /// Tells this machine's tokens from another's.
-    machine: u64,
     reader: Reader,
     heads: head_templates::HeadTemplates,
     pipelining: bool,
@@ -100,8 +97,8 @@ pub struct Client {
     reading: Option<Reading>,
     /// The response to the oldest request, accepted before all of that request was sent.
     early: Option<Reading>,
-    /// Identifies the invocation in hand; counts up.
-    serial: u64,
+    /// Identifies the invocation in hand: its token, or the handle of its stream, holds the only other reference.
+    identity: Arc<()>,
     request_id: String,
     /// The value of `Lambda-Runtime-Invocation-Id`, to be echoed, when the API sent it.
     invocation_id: Option<http::HeaderValue>,
@@ -115,16 +112,16 @@ pub struct Client {
 }
 
 /// Where the lifecycle stands. Requests that are under way are in [`Client::outstanding`].
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Before the first /next: start-up can still be reported as failed.
     Init,
     /// No invocation in hand: it can be asked for, or is on its way.
     Idle,
-    /// The token of the invocation with this serial number is out.
+    /// The caller has the token of an invocation.
     InHand,
-    /// The handle of its response stream is out; this half tells when it was dropped.
-    Streaming(Arc<()>),
+    /// The caller has the handle of a response stream.
+    Streaming,
 }
 
 /// One request: which, and its bytes.
@@ -181,9 +178,7 @@ pub struct Outstanding {
 impl Client {
     /// A machine for a connection that has just been opened.
     pub fn new(config: Config) -> Self {
-        static MACHINES: AtomicU64 = AtomicU64::new(0);
         Self {
-            machine: MACHINES.fetch_add(1, Ordering::Relaxed),
             heads: head_templates::HeadTemplates::new(&config),
             pipelining: config.pipelining,
             reader: Reader::new(Role::Response, config.limits),
@@ -191,7 +186,7 @@ impl Client {
             outstanding: VecDeque::new(),
             reading: None,
             early: None,
-            serial: 0,
+            identity: Arc::new(()),
             request_id: String::new(),
             invocation_id: None,
             output_ended: false,
@@ -277,7 +272,7 @@ impl Client {
     fn answered(&mut self, head: &Reading) -> Option<Event> {
         let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
         self.spare_heads.push(outgoing.into_head());
-        if let (Endpoint::Response, Phase::Streaming(_)) = (endpoint, &self.phase) {
+        if endpoint == Endpoint::Response && self.phase == Phase::Streaming {
             self.phase = Phase::Idle;
         }
         if !head.keep_alive {
@@ -294,11 +289,20 @@ impl Client {
             Ok(message) => message,
             Err(none) => return Event::NoInvocation(none),
         };
-        self.serial += 1;
+        if self.has_holder() {
+            // The caller kept the void handle of an earlier stream.
+            self.identity = Arc::new(());
+        }
         message.request_id().clone_into(&mut self.request_id);
         self.invocation_id = message.invocation_id().and_then(|id| http::HeaderValue::from_bytes(id).ok());
         self.phase = Phase::InHand;
-        Event::Invocation(Invocation::new(InvocationToken::new(self.machine, self.serial), message))
+        let token = InvocationToken { identity: Arc::clone(&self.identity) };
+        Event::Invocation(Invocation::new(token, message))
+    }
+
+    /// Whether the token or stream handle of the last invocation still exists.
+    fn has_holder(&self) -> bool {
+        Arc::strong_count(&self.identity) > 1
     }
 
     fn close(&mut self, reason: CloseReason) {
@@ -363,7 +367,7 @@ impl Client {
         self.outstanding.retain_mut(|request| request.outgoing.rewind());
         if self.outstanding.len() < before {
             self.torn = true;
-            if let Phase::Streaming(_) = self.phase {
+            if self.phase == Phase::Streaming {
                 self.phase = Phase::Idle;
             }
         }
@@ -400,7 +404,7 @@ impl Client {
         match self.phase {
             Phase::Init if self.outstanding.is_empty() => "nothing was asked of the API yet",
             Phase::InHand => "an invocation is in hand and not answered",
-            Phase::Streaming(_) => "a response is being streamed",
+            Phase::Streaming => "a response is being streamed",
             _ if self.awaits_acknowledgement() => "the API has not acknowledged the last answer",
             _ if self.outstanding.is_empty() => "no invocation is in hand",
             _ => "the API has not answered the last request",

@@ -2,11 +2,12 @@
 
 mod body;
 mod head;
+mod headers;
 mod input;
 mod outgoing;
 mod reader;
 
-pub use head::Headers;
+pub use headers::{Headers, HeadersIter};
 pub use outgoing::Slices;
 
 pub(crate) use head::{Field, Role, StartLine};
