@@ -152,6 +152,9 @@ pub enum Misuse {
     /// The metadata prelude and its delimiter do not fit into the first 16 KiB of the body, where the API looks for
     /// them; the prelude's length is given.
     PreludeTooLong(usize),
+    /// The trailer section of a stream is longer than [`MAX_TRAILERS`](crate::client::MAX_TRAILERS); its length is
+    /// given. The stream stays open.
+    TrailersTooLong(usize),
 }
 
 impl fmt::Display for Misuse {
@@ -167,6 +170,9 @@ impl fmt::Display for Misuse {
                 "a metadata prelude of {len} bytes: with its delimiter it must fit into {} bytes",
                 crate::client::MAX_PRELUDE
             ),
+            Misuse::TrailersTooLong(len) => {
+                write!(f, "a trailer section of {len} bytes: Lambda accepts at most {}", crate::client::MAX_TRAILERS)
+            }
         }
     }
 }

@@ -4,11 +4,14 @@
 
 mod common;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use common::*;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{
-    Client, Config, Event, MAX_PRELUDE, NoInvocation, Outstanding, ReplyKind, Response, StreamHead,
+    Client, Config, Event, Failure, MAX_PRELUDE, MAX_TRAILERS, NoInvocation, Outstanding, ReplyKind, Response,
+    ResponseStream, StreamHead,
 };
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
 
@@ -117,15 +120,57 @@ fn a_response_is_streamed_with_prelude_delimiter_chunks_and_end() {
     assert_eq!(written(&mut client), "0\r\n\r\n");
 }
 
-#[test]
-fn a_complete_stream_can_end_in_trailers_of_its_own_but_for_those_that_frame() {
+fn plain_stream() -> (Client, ResponseStream) {
     let (mut client, invocation) = in_hand(client());
     let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
     let stream = client.stream(invocation.into_token(), head).unwrap();
-    let trailers = [("x-checksum", "1"), ("transfer-encoding", "chunked"), ("content-length", "7"), ("trailer", "x")]
-        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-    client.finish_with_trailers(stream, &trailers.into_iter().collect()).unwrap();
+    (client, stream)
+}
+
+fn trailers<'t>(fields: impl IntoIterator<Item = (&'t str, &'t str)>) -> HeaderMap {
+    fields.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+}
+
+#[test]
+fn trailers_that_frame_or_that_report_a_failure_to_lambda_are_removed_and_named() {
+    let reserved = [
+        ("transfer-encoding", "chunked"),
+        ("content-length", "7"),
+        ("trailer", "x"),
+        ("lambda-runtime-function-error-type", "Function.Forged"),
+        ("lambda-runtime-function-error-body", "e30="),
+    ];
+    let (mut client, stream) = plain_stream();
+    let fields = trailers([("x-checksum", "1")].into_iter().chain(reserved));
+    let removed = client.finish_with_trailers(stream, &fields).unwrap();
     assert!(written(&mut client).ends_with("\r\n\r\n0\r\nx-checksum: 1\r\n\r\n"));
+    let removed: HashSet<&str> = removed.iter().map(HeaderName::as_str).collect();
+    assert_eq!(removed, reserved.map(|(name, _)| name).into());
+
+    let (mut client, stream) = plain_stream();
+    assert_eq!(client.finish_with_trailers(stream, &trailers([("x-checksum", "1")])).unwrap(), [] as [HeaderName; 0]);
+}
+
+#[test]
+fn a_trailer_section_over_the_limit_is_refused_and_the_stream_stays_open() {
+    // `a: ` and three line endings.
+    let value = "x".repeat(MAX_TRAILERS - 7);
+    let (mut client, stream) = plain_stream();
+    let longer = value.clone() + "x";
+    let refused = client.finish_with_trailers(stream, &trailers([("a", longer.as_str())])).unwrap_err();
+    assert_eq!(refused.misuse, Misuse::TrailersTooLong(MAX_TRAILERS + 1));
+    client.chunk(&refused.token, "more").unwrap();
+    client.finish_with_trailers(refused.token, &trailers([("a", value.as_str())])).unwrap();
+    let request = written(&mut client);
+    let (_, section) = request.split_once("\r\n4\r\nmore\r\n0\r\n").unwrap();
+    assert_eq!(section.len(), MAX_TRAILERS);
+
+    let (mut client, stream) = plain_stream();
+    let report = Failure::new(HeaderValue::from_static("Function.Test"), vec![b' '; MAX_TRAILERS]);
+    let refused = client.abort(stream, report).unwrap_err();
+    assert!(matches!(refused.misuse, Misuse::TrailersTooLong(length) if length > MAX_TRAILERS));
+    client.abort(refused.token, failure()).unwrap();
+    assert!(written(&mut client).contains("\r\n0\r\nLambda-Runtime-Function-Error-Type: Function.Test\r\n"));
 }
 
 #[test]

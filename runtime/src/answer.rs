@@ -3,11 +3,12 @@
 use std::task::{Context, Poll};
 
 use http::HeaderMap;
+use lambda_runtime_proto::Misuse;
 use lambda_runtime_proto::client::{Client, Event, InvocationToken, Reply, ReplyKind, Response, ResponseStream};
 
 use crate::connection::Connection;
 use crate::error::words;
-use crate::failure::{Failure, MAX_TRAILERS};
+use crate::failure::Failure;
 use crate::log::{error, warn};
 use crate::slot::{Item, Outcome, Slot};
 use crate::{Executor, RunError};
@@ -107,13 +108,16 @@ fn give_outcome(client: &mut Client, token: InvocationToken, outcome: Outcome) -
 }
 
 fn finish(client: &mut Client, stream: ResponseStream, trailers: &HeaderMap) {
-    // `name: value` and CRLF each, and an empty line.
-    let len = 2 + trailers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
-    if len > MAX_TRAILERS {
-        let words = format!("the response's trailers are {len} bytes long, and Lambda takes {MAX_TRAILERS}");
-        return abort(client, stream, &Failure::runtime("Runtime.BadResponse", words));
+    match client.finish_with_trailers(stream, trailers) {
+        Ok(removed) => removed.iter().for_each(|name| {
+            warn!("invocation {}: the response's trailer {name} is reserved and was removed", client.request_id());
+        }),
+        Err(refused) if refused.misuse == Misuse::StreamOver => {}
+        Err(refused) => {
+            let failure = Failure::runtime("Runtime.BadResponse", refused.to_string());
+            abort(client, refused.token, &failure);
+        }
     }
-    let _ = client.finish_with_trailers(stream, trailers);
 }
 
 fn abort(client: &mut Client, stream: ResponseStream, failure: &Failure) {

@@ -13,10 +13,7 @@ use crate::log::error;
 /// Lambda Managed Instances refuse a longer report on /error, and above 6 MiB the API breaks down in either mode.
 const MAX_REPORT: usize = 1024 * 1024;
 
-/// The API finds the end of a stream's trailers only within so many bytes, and breaks down where it does not.
-pub(crate) const MAX_TRAILERS: usize = 4096;
-
-/// Leaves room for base64, which makes four bytes of three, for the other trailer and for both names.
+/// Within [`MAX_TRAILERS`](client::MAX_TRAILERS), leaves room for base64, for the error type and for both names.
 const MAX_REPORT_IN_TRAILERS: usize = 2760;
 
 /// What is longer is no name that somebody chose.
@@ -160,7 +157,7 @@ mod tests {
                 assert!(request.body.len() <= MAX_REPORT);
                 let fields = "Lambda-Runtime-Function-Error-Type: \r\nLambda-Runtime-Function-Error-Body: \r\n\r\n";
                 let base64 = trailers.body.len().div_ceil(3) * 4;
-                assert!(fields.len() + trailers.error_type.len() + base64 <= MAX_TRAILERS, "{lengths:?}");
+                assert!(fields.len() + trailers.error_type.len() + base64 <= client::MAX_TRAILERS, "{lengths:?}");
                 for body in [&request.body, &trailers.body] {
                     let report: serde_json::Value = serde_json::from_slice(body).unwrap();
                     assert!(report["errorMessage"].as_str().unwrap().starts_with("asked for"), "{report}");

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Client, InvocationToken, MAX_PRELUDE, Phase, ResponseStream};
-use crate::http1::{Outgoing, push_field};
+use super::{Client, InvocationToken, MAX_PRELUDE, MAX_TRAILERS, Phase, ResponseStream};
+use crate::http1::{Outgoing, push_field, trailer_section};
 use crate::{Endpoint, Misuse, Refused};
 
 /// A whole response.
@@ -169,34 +169,54 @@ impl Client {
     ///
     /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
     pub fn finish(&mut self, stream: ResponseStream) -> Result<(), Misuse> {
-        self.finish_with_trailers(stream, &HeaderMap::new())
+        self.end_stream(stream, b"\r\n").map_err(|refused| refused.misuse)
     }
 
-    /// Ends a streamed response that is complete with trailer fields of its own. Those that would say how the message
-    /// is framed are left out, because they cannot be true any more
-    /// (RFC 9110 [section 6.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1)).
+    /// Ends a streamed response: it is complete and has these trailer fields.
+    ///
+    /// Fields that describe the framing
+    /// (RFC 9110 [section 6.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1)) and those by which
+    /// [`abort`](Self::abort) reports a failure are removed; returns their names.
     ///
     /// # Errors
     ///
-    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
-    pub fn finish_with_trailers(&mut self, stream: ResponseStream, trailers: &HeaderMap) -> Result<(), Misuse> {
-        let fields = trailers.iter().filter(|(name, _)| ![CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].contains(name));
-        let outgoing = self.open_stream(&stream).ok_or(Misuse::StreamOver)?;
-        outgoing.end(fields.map(|(name, value)| (name.as_str(), value.as_bytes())));
-        self.phase = Phase::Idle;
-        Ok(())
+    /// - [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    /// - [`Misuse::TrailersTooLong`]: the remaining fields exceed [`MAX_TRAILERS`]. The stream stays open.
+    pub fn finish_with_trailers(
+        &mut self,
+        stream: ResponseStream,
+        trailers: &HeaderMap,
+    ) -> Result<Vec<HeaderName>, Refused<ResponseStream>> {
+        let fields = trailers.iter().filter(|(name, _)| !is_reserved(name));
+        let section = trailer_section(fields.map(|(name, value)| (name.as_str(), value.as_bytes())));
+        self.end_stream(stream, &section)?;
+        Ok(trailers.keys().filter(|name| is_reserved(name)).cloned().collect())
     }
 
-    /// Ends a streamed response that failed midway: what was sent is incomplete, which the API learns, with the
-    /// reason, from the trailers.
+    /// Ends a streamed response that failed midway: the trailers mark it as incomplete and contain the failure.
     ///
     /// # Errors
     ///
-    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
-    pub fn abort(&mut self, stream: ResponseStream, failure: Failure) -> Result<(), Misuse> {
-        abort(self.open_stream(&stream).ok_or(Misuse::StreamOver)?, &failure);
-        self.phase = Phase::Idle;
-        Ok(())
+    /// - [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    /// - [`Misuse::TrailersTooLong`]: the failure, whose body is sent in base64, exceeds [`MAX_TRAILERS`]. The stream
+    ///   stays open.
+    pub fn abort(&mut self, stream: ResponseStream, failure: Failure) -> Result<(), Refused<ResponseStream>> {
+        let body = base64::engine::general_purpose::STANDARD.encode(&failure.body);
+        let fields = [(ERROR_TYPE, failure.error_type.as_bytes()), (ERROR_BODY, body.as_bytes())];
+        self.end_stream(stream, &trailer_section(fields))
+    }
+
+    fn end_stream(&mut self, stream: ResponseStream, trailers: &[u8]) -> Result<(), Refused<ResponseStream>> {
+        let refused = match self.open_stream(&stream) {
+            None => Misuse::StreamOver,
+            Some(_) if trailers.len() > MAX_TRAILERS => Misuse::TrailersTooLong(trailers.len()),
+            Some(outgoing) => {
+                outgoing.end(trailers);
+                self.phase = Phase::Idle;
+                return Ok(());
+            }
+        };
+        Err(Refused { misuse: refused, token: stream })
     }
 
     /// Aborts the response whose handle was dropped.
@@ -204,16 +224,15 @@ impl Client {
         if self.phase != Phase::Streaming || self.has_holder() {
             return;
         }
-        self.phase = Phase::Idle;
         let failure = Failure::new(
             HeaderValue::from_static("Runtime.StreamDropped"),
             Bytes::from_static(
                 br#"{"errorMessage":"the response stream was dropped before its end","errorType":"Runtime.StreamDropped","stackTrace":[]}"#,
             ),
         );
-        if let Some(request) = self.outstanding.iter_mut().find(|request| request.outgoing.is_open()) {
-            abort(&mut request.outgoing, &failure);
-        }
+        // This is the handle again, and the report is short: nothing is refused.
+        let stream = ResponseStream { identity: Arc::clone(&self.identity) };
+        let _ = self.abort(stream, failure);
     }
 
     /// Reports that start-up failed, before the first [`next_invocation`](Self::next_invocation). The process is to end afterwards.
@@ -355,7 +374,8 @@ impl Failure {
     }
 }
 
-fn abort(outgoing: &mut Outgoing, failure: &Failure) {
-    let body = base64::engine::general_purpose::STANDARD.encode(&failure.body);
-    outgoing.end([(ERROR_TYPE, failure.error_type.as_bytes()), (ERROR_BODY, body.as_bytes())]);
+/// Whether a trailer field is not for the caller to set.
+fn is_reserved(name: &HeaderName) -> bool {
+    [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].contains(name)
+        || [ERROR_TYPE, ERROR_BODY].iter().any(|reserved| name.as_str().eq_ignore_ascii_case(reserved))
 }

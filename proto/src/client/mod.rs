@@ -33,6 +33,10 @@ pub use reply::{Reply, ReplyKind};
 /// The metadata prelude of a streamed response and its delimiter must lie within so many bytes of the body's start.
 pub const MAX_PRELUDE: usize = 16 * 1024;
 
+/// The longest trailer section of a streamed response, its empty line included. Go's HTTP server, on which the API is
+/// built, looks for the end of the section in a buffer of this size, and fails if it is not there.
+pub const MAX_TRAILERS: usize = 4096;
+
 /// How a [`Client`] addresses the API, and what it accepts.
 #[derive(Debug, Clone)]
 pub struct Config {

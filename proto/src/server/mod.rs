@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 
-use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
+use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step, trailer_section};
 use crate::{CloseReason, Limits, Misuse, Output, PeerError};
 
 pub use reply::Reply;
@@ -254,7 +254,7 @@ impl Server {
     /// No streamed reply is open.
     pub fn finish<'t>(&mut self, trailers: impl IntoIterator<Item = (&'t str, &'t HeaderValue)>) -> Result<(), Misuse> {
         let fields = trailers.into_iter().map(|(name, value)| (name, value.as_bytes()));
-        self.open_reply()?.end(fields);
+        self.open_reply()?.end(&trailer_section(fields));
         self.complete_reply(!self.keep_alive);
         Ok(())
     }
