@@ -27,8 +27,9 @@ pub enum PeerError {
     ChunkExtensionTooLong(usize),
     /// The trailer section is longer than [`Limits::trailers`](crate::Limits::trailers), whose value this is.
     TrailersTooLong(usize),
-    /// More interim (1xx) responses than [`Limits::interim`](crate::Limits::interim), whose value this is.
-    TooManyInterim(usize),
+    /// The interim (1xx) replies are together longer than [`Limits::interim`](crate::Limits::interim), whose value
+    /// this is.
+    InterimTooLong(usize),
     /// `101 Switching Protocols`, which nobody asked for.
     SwitchingProtocols,
     /// A `Content-Length` that is not a plain decimal number of at most 64 bits.
@@ -52,6 +53,7 @@ pub enum PeerError {
 
 /// A part of an HTTP message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// From the first line to the empty line.
     Head,
@@ -119,7 +121,9 @@ impl fmt::Display for PeerError {
             PeerError::TrailersTooLong(limit) => {
                 write!(f, "the trailer section is longer than {limit} bytes (Limits::trailers)")
             }
-            PeerError::TooManyInterim(limit) => write!(f, "more than {limit} interim responses (Limits::interim)"),
+            PeerError::InterimTooLong(limit) => {
+                write!(f, "the interim (1xx) replies are longer than {limit} bytes (Limits::interim)")
+            }
             PeerError::SwitchingProtocols => f.write_str("101 Switching Protocols, which was not asked for"),
             PeerError::BadContentLength => f.write_str("Content-Length is not a decimal number of at most 64 bits"),
             PeerError::RepeatedContentLength => f.write_str("Content-Length is given more than once"),

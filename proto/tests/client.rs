@@ -10,8 +10,7 @@ use bytes::Bytes;
 use common::*;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{
-    Client, Config, Event, Failure, MAX_PRELUDE, MAX_TRAILERS, NoInvocation, Outstanding, ReplyKind, Response,
-    ResponseStream, StreamHead,
+    Client, Event, Failure, MAX_PRELUDE, MAX_TRAILERS, NoInvocation, ReplyKind, Response, ResponseStream, StreamHead,
 };
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
 
@@ -52,8 +51,7 @@ fn an_invocation_goes_from_next_to_its_acknowledgement() {
 #[test]
 fn a_failure_carries_its_type_and_its_json() {
     let (mut client, invocation) = in_hand(client());
-    let mut failure = failure();
-    failure.xray_cause = Some(HeaderValue::from_static("{\"paths\":[]}"));
+    let failure = failure().xray_cause(HeaderValue::from_static("{\"paths\":[]}"));
     client.fail(invocation.into_token(), failure).unwrap();
     let request = written(&mut client);
     assert!(request.starts_with("POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1\r\n"), "{request}");
@@ -64,7 +62,7 @@ fn a_failure_carries_its_type_and_its_json() {
 
 #[test]
 fn the_base_path_precedes_every_path() {
-    let mut client = Client::new(Config { base_path: "/.rt".to_owned(), ..config() });
+    let mut client = Client::new(config().base_path("/.rt/".parse().unwrap()));
     client.next_invocation().unwrap();
     assert!(written(&mut client).starts_with("GET /.rt/2018-06-01/runtime/invocation/next HTTP/1.1\r\n"));
     client.receive(EVENT);
@@ -313,8 +311,8 @@ fn what_can_be_sent_again_is_and_a_half_sent_stream_is_not() {
     waiting.next_invocation().unwrap();
     written(&mut waiting);
     waiting.disconnected();
-    let outstanding = Outstanding { endpoint: Endpoint::Next, can_be_resent: true };
-    assert_eq!(waiting.outstanding().collect::<Vec<_>>(), [outstanding]);
+    let outstanding: Vec<_> = waiting.outstanding().map(|request| (request.endpoint, request.can_be_resent)).collect();
+    assert_eq!(outstanding, [(Endpoint::Next, true)]);
     waiting.reset();
     assert!(written(&mut waiting).starts_with("GET "));
 
@@ -357,7 +355,7 @@ fn pipelining_is_the_drivers_choice() {
     plain.respond(invocation.into_token(), Response::json("1")).unwrap();
     assert!(matches!(plain.next_invocation(), Err(Misuse::WrongState("the API has not acknowledged the last answer"))));
 
-    let (mut pipelined, invocation) = in_hand(Client::new(Config { pipelining: true, ..config() }));
+    let (mut pipelined, invocation) = in_hand(Client::new(config().pipelining(true)));
     pipelined.respond(invocation.into_token(), Response::json("1")).unwrap();
     pipelined.next_invocation().unwrap();
     let Output::Transmit(slices) = pipelined.poll_output() else { panic!() };
@@ -370,7 +368,7 @@ fn pipelining_is_the_drivers_choice() {
 
 #[test]
 fn a_pipelined_next_that_was_never_read_is_sent_again() {
-    let (mut client, invocation) = in_hand(Client::new(Config { pipelining: true, ..config() }));
+    let (mut client, invocation) = in_hand(Client::new(config().pipelining(true)));
     client.respond(invocation.into_token(), Response::json("1")).unwrap();
     client.next_invocation().unwrap();
     written(&mut client);

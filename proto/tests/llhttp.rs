@@ -234,7 +234,7 @@ enum Ask {
 
 impl Asked {
     fn new(with: Ask) -> Self {
-        let client = Client::new(Config::new(HeaderValue::from_static("127.0.0.1:9001")));
+        let client = Client::new(Config::new("127.0.0.1:9001".parse().unwrap()));
         let mut asked = Self { client, with, messages: Vec::new(), closed: None };
         asked.ask();
         asked

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::HeaderValue;
+use lambda_runtime_proto::client::{BasePath, Host};
 
 use crate::RunError;
 
@@ -26,10 +26,9 @@ pub struct Address {
     /// Without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// Empty, or with a slash at its start and none at its end.
-    pub(crate) base_path: String,
-    /// `host:port` as given, for the `Host` header.
-    pub(crate) authority: HeaderValue,
+    pub(crate) base_path: BasePath,
+    /// `host:port` as given.
+    pub(crate) authority: Host,
 }
 
 impl Address {
@@ -86,15 +85,12 @@ impl FromStr for Address {
         if host.is_empty() {
             return Err(bad("the host is missing"));
         }
-        let safe = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\');
-        if !rest.bytes().all(safe) {
-            return Err(bad("it holds a character that has no place in an address"));
-        }
+        let invalid = |_| bad("it contains an invalid character");
         Ok(Self {
             host: host.to_owned(),
             port,
-            base_path: if path.is_empty() { String::new() } else { format!("/{path}") },
-            authority: HeaderValue::from_str(authority).map_err(|_| bad("the host cannot stand in a header"))?,
+            base_path: format!("/{path}").parse().map_err(invalid)?,
+            authority: authority.parse().map_err(invalid)?,
         })
     }
 }
@@ -102,11 +98,9 @@ impl FromStr for Address {
 /// As it can stand in the variable.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = self.authority.to_str().unwrap_or(&self.host);
-        if self.base_path.is_empty() {
-            f.write_str(authority)
-        } else {
-            write!(f, "http://{authority}{}", self.base_path)
+        match self.base_path.as_str() {
+            "" => self.authority.fmt(f),
+            path => write!(f, "http://{}{path}", self.authority),
         }
     }
 }
@@ -117,7 +111,7 @@ mod tests {
 
     fn parts(value: &str) -> (String, u16, String) {
         let address: Address = value.parse().unwrap_or_else(|error| panic!("{value}: {error}"));
-        (address.host, address.port, address.base_path)
+        (address.host, address.port, address.base_path.to_string())
     }
 
     #[test]

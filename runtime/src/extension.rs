@@ -20,8 +20,7 @@ impl<X: Executor + Default> Extension<X> {
     pub(crate) async fn register() -> Result<Self, Error> {
         const NAME: HeaderValue = HeaderValue::from_static("_lambda-rust-runtime-no-op-graceful-shutdown-helper");
         let address = Address::from_env()?;
-        let config =
-            client::Config { base_path: address.base_path.clone(), ..client::Config::new(address.authority.clone()) };
+        let config = client::Config::new(address.authority.clone()).base_path(address.base_path.clone());
         let mut connection = Connection::new(X::default(), address, config);
         connection.client.register_extension(&NAME, r#"{"events":[]}"#)?;
         loop {

@@ -202,7 +202,7 @@ where
     let (head, mut stream) = match response {
         AnyResponse::Json(body) => return Begun::Whole(json(&body)),
         AnyResponse::Raw(RawResponse { content_type, body }) => {
-            return Begun::Whole(Outcome::Response(Response { content_type, body }));
+            return Begun::Whole(Outcome::Response(Response::new(content_type, body)));
         }
         AnyResponse::Plain(PlainStream { content_type, stream }) => (StreamHead::Plain { content_type }, stream),
         AnyResponse::Http(response) => match prelude(response.metadata_prelude) {

@@ -179,12 +179,10 @@ where
             Some(address) => address,
             None => Address::from_env()?,
         };
-        let config = client::Config {
-            base_path: address.base_path.clone(),
-            user_agent: USER_AGENT,
-            pipelining: self.pipelining,
-            ..client::Config::new(address.authority.clone())
-        };
+        let config = client::Config::new(address.authority.clone())
+            .base_path(address.base_path.clone())
+            .user_agent(USER_AGENT)
+            .pipelining(self.pipelining);
         let mut connection = Connection::new(self.executor, address, config);
         if snapstart::is_on() {
             snapstart::pass(&mut connection, &self.snapstart_resources).await?;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::config;
 use crate::client::{self, Client, Failure, InvocationToken, Response, ResponseStream, StreamHead};
 use crate::server::{self, Reply, Server};
 use crate::{Limits, Output};
@@ -184,9 +185,7 @@ impl Machine {
     fn new(side: Side, limits: &Limits) -> Self {
         match side {
             Side::Client => {
-                let mut config = client::Config::new(HeaderValue::from_static("api:9001"));
-                config.limits = limits.clone();
-                config.pipelining = true;
+                let config = config().limits(limits.clone()).pipelining(true);
                 Machine::Client { client: Box::new(Client::new(config)), token: None, stream: None }
             }
             Side::Server => Machine::Server(Box::new(Server::new(limits.clone()))),

@@ -12,8 +12,9 @@ use super::{Client, InvocationToken, MAX_PRELUDE, MAX_TRAILERS, Phase, ResponseS
 use crate::http1::{Outgoing, push_field, trailer_section};
 use crate::{Endpoint, Misuse, Refused};
 
-/// A whole response.
+/// A buffered response.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Response {
     /// `application/json` for JSON.
     pub content_type: HeaderValue,
@@ -22,14 +23,20 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response of JSON.
+    /// Returns a response of this content type.
+    pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        Self { content_type, body: body.into() }
+    }
+
+    /// Returns a response of type `application/json`.
     pub fn json(body: impl Into<Bytes>) -> Self {
-        Self { content_type: HeaderValue::from_static("application/json"), body: body.into() }
+        Self::new(HeaderValue::from_static("application/json"), body)
     }
 }
 
 /// The head of a streamed response.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum StreamHead {
     /// The response of an HTTP integration: JSON such as `{"statusCode":200,"headers":{},"cookies":[]}`, which the
     /// machine sends ahead of the payload with the delimiter that the API wants (eight NUL bytes). Both must fit into
@@ -47,6 +54,7 @@ pub enum StreamHead {
 
 /// A report of a failure.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Failure {
     /// The value of `Lambda-Runtime-Function-Error-Type`. The API keeps what has the form `Function.Name` or
     /// `Runtime.Name`, with a name of ASCII letters; it replaces anything else.
@@ -58,9 +66,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without a cause for X-Ray.
+    /// Returns a failure without a cause for X-Ray.
     pub fn new(error_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self { error_type, body: body.into(), xray_cause: None }
+    }
+
+    /// Sets [`xray_cause`](Self::xray_cause).
+    pub fn xray_cause(self, xray_cause: HeaderValue) -> Self {
+        Self { xray_cause: Some(xray_cause), ..self }
     }
 }
 

@@ -15,7 +15,9 @@
 //!
 //! See [`Client`] for the methods and the order to call them in.
 
+mod address;
 mod command;
+mod config;
 mod head_templates;
 mod invocation;
 mod reply;
@@ -24,9 +26,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
-use crate::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+use crate::{CloseReason, Endpoint, Misuse, Output, PeerError};
 
+pub use address::{BasePath, Host, ParseAddressError};
 pub use command::{Failure, Response, StreamHead};
+pub use config::Config;
 pub use invocation::{Invocation, InvocationToken, NoInvocation, ResponseStream};
 pub use reply::{Reply, ReplyKind};
 
@@ -36,44 +40,6 @@ pub const MAX_PRELUDE: usize = 16 * 1024;
 /// The longest trailer section of a streamed response, its empty line included. Go's HTTP server, on which the API is
 /// built, looks for the end of the section in a buffer of this size, and fails if it is not there.
 pub const MAX_TRAILERS: usize = 4096;
-
-/// How a [`Client`] addresses the API, and what it accepts.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The value of the `Host` header, `127.0.0.1:9001` say.
-    pub host: http::HeaderValue,
-    /// What precedes `/2018-06-01/…` in every path: empty in Lambda, `/.rt` under `cargo lambda watch`. Without a
-    /// slash at its end.
-    pub base_path: String,
-    /// The value of the `User-Agent` header.
-    pub user_agent: http::HeaderValue,
-    /// Caps on what the API may send.
-    pub limits: Limits,
-    /// Allow [`Client::next_invocation`] while an answer is under way, so that both go out in one write. The API serves one
-    /// request of a connection after the other, and a `GET` that it never read is sent again on the next connection.
-    pub pipelining: bool,
-}
-
-impl Config {
-    /// The usual: this host, no base path, default limits, no pipelining.
-    ///
-    /// ```
-    /// use http::HeaderValue;
-    /// use lambda_runtime_proto::client::Config;
-    ///
-    /// let config = Config::new(HeaderValue::from_static("127.0.0.1:9001"));
-    /// assert!(!config.pipelining);
-    /// ```
-    pub fn new(host: http::HeaderValue) -> Self {
-        Self {
-            host,
-            base_path: String::new(),
-            user_agent: http::HeaderValue::from_static(concat!("lambda-runtime-proto/", env!("CARGO_PKG_VERSION"))),
-            limits: Limits::default(),
-            pipelining: false,
-        }
-    }
-}
 
 /// The runtime's side of one connection to the Runtime API.
 ///
@@ -172,6 +138,7 @@ pub enum Event {
 
 /// A request that the API has not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outstanding {
     /// Which.
     pub endpoint: Endpoint,

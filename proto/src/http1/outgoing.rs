@@ -237,10 +237,10 @@ impl Outgoing {
 }
 
 /// A trailer section: its fields and the empty line.
-pub(crate) fn trailer_section<'t>(fields: impl IntoIterator<Item = (&'t str, &'t [u8])>) -> Vec<u8> {
+pub(crate) fn trailer_section<'v>(fields: impl IntoIterator<Item = (impl AsRef<str>, &'v [u8])>) -> Vec<u8> {
     let mut section = Vec::new();
     for (name, value) in fields {
-        push_field(&mut section, name, value);
+        push_field(&mut section, name.as_ref(), value);
     }
     section.extend_from_slice(b"\r\n");
     section
