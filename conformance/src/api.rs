@@ -127,7 +127,7 @@ impl<'a> Connection<'a> {
     fn new(socket: TcpStream, taken: &'a mut Vec<Taken>) -> Self {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let limits = Limits { body: u64::MAX, ..Limits::default() };
+        let limits = Limits::default().body(u64::MAX);
         Self { socket, server: Server::new(limits), taken, open: false }
     }
 

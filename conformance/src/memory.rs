@@ -23,7 +23,7 @@ pub fn a_gibibyte_is_streamed_in_bounded_memory(start: fn(Address) -> Result<(),
     let address: Address = listener.local_addr().unwrap().to_string().parse().unwrap();
     let function = std::thread::spawn(move || start(address));
     let (mut socket, _) = listener.accept().unwrap();
-    let mut server = Server::new(Limits { body: u64::MAX, ..Limits::default() });
+    let mut server = Server::new(Limits::default().body(u64::MAX));
     let mut requests = 0;
     let mut received = 0;
     let before = resident_kib();

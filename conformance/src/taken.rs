@@ -33,7 +33,7 @@ impl Taken {
         Ok(Self {
             endpoint,
             id: id.to_owned(),
-            fields: request.headers().map(lower).collect(),
+            fields: request.headers().iter().map(lower).collect(),
             body: Vec::new(),
             trailers: Vec::new(),
             whole: false,
@@ -42,7 +42,7 @@ impl Taken {
 
     /// It has come to its end.
     pub fn end(&mut self, trailers: &Trailers) {
-        self.trailers = trailers.fields().map(lower).collect();
+        self.trailers = trailers.fields().iter().map(lower).collect();
         self.whole = true;
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 /// An event and the headers that come with it.
 ///
@@ -93,9 +93,9 @@ impl Event {
     /// Adds a header, whatever it is; a name given twice is sent twice. One that the emulator would send by itself is
     /// replaced.
     pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
-        match HeaderValue::from_bytes(value.as_ref()) {
-            Ok(value) => self.headers.push((name, value)),
-            Err(_) => self.invalid = self.invalid.or(Some(name)),
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_ref())) {
+            (Ok(_), Ok(value)) => self.headers.push((name, value)),
+            _ => self.invalid = self.invalid.or(Some(name)),
         }
         self
     }

@@ -4,7 +4,8 @@ use std::net::TcpStream;
 
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
-use http::HeaderValue;
+use http::header::{CONTENT_TYPE, TRAILER};
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::{self, Reply, Request, Route};
 
 use crate::api::Api;
@@ -118,23 +119,21 @@ impl Call {
 /// Passes the function's answer on, as it comes.
 fn answer(mut invocation: Invocation, connection: &mut Connection<'_>, takes_trailers: bool) {
     let reply = with_request_id(Reply::new(200), invocation.request_id())
-        .header("X-Amz-Executed-Version", HeaderValue::from_static("$LATEST"));
+        .header(EXECUTED_VERSION, HeaderValue::from_static("$LATEST"));
     let Some(head) = invocation.head().filter(ResponseHead::is_streamed) else {
         return connection.reply(match invocation.outcome() {
             Err(error) => unanswered(&error),
             Ok(outcome) => match outcome.error() {
-                Some(error) => reply
-                    .header("X-Amz-Function-Error", HeaderValue::from_static("Unhandled"))
-                    .json(error.body().clone()),
+                Some(error) => {
+                    reply.header(FUNCTION_ERROR, HeaderValue::from_static("Unhandled")).json(error.body().clone())
+                }
                 None => with_content_type(reply, outcome.head()).body(outcome.body().clone()),
             },
         });
     };
     let mut reply = with_content_type(reply, Some(&head));
     if takes_trailers {
-        reply = reply
-            .header("Trailer", HeaderValue::from_static(ERROR_TYPE))
-            .header("Trailer", HeaderValue::from_static(ERROR_BODY));
+        reply = reply.header(TRAILER, HeaderValue::from(ERROR_TYPE)).header(TRAILER, HeaderValue::from(ERROR_BODY));
     }
     // The machine refuses only what the order of calls here rules out.
     let _ = connection.machine.stream(reply);
@@ -155,14 +154,18 @@ fn answer(mut invocation: Invocation, connection: &mut Connection<'_>, takes_tra
     }
 }
 
-const ERROR_TYPE: &str = "Lambda-Runtime-Function-Error-Type";
-const ERROR_BODY: &str = "Lambda-Runtime-Function-Error-Body";
+const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+const INVOKE_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
 
 fn finish_with_error(connection: &mut Connection<'_>, error: &FunctionError) {
     let body = base64::engine::general_purpose::STANDARD.encode(error.body());
     let fields = [(ERROR_TYPE, error.error_type()), (ERROR_BODY, &body)];
     let fields = fields.map(|(name, value)| (name, HeaderValue::from_str(value)));
-    let _ = connection.machine.finish(fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref().ok()?))));
+    let _ = connection.machine.finish(fields.iter().filter_map(|(name, value)| Some((name, value.as_ref().ok()?))));
 }
 
 /// There is no answer to pass on.
@@ -175,15 +178,15 @@ fn unanswered(error: &Error) -> Reply {
 
 fn refusal(status: u16, error_type: &'static str, message: &str) -> Reply {
     let body = serde_json::json!({"Type": "User", "Message": message});
-    Reply::new(status).header("X-Amzn-ErrorType", HeaderValue::from_static(error_type)).json(body.to_string())
+    Reply::new(status).header(INVOKE_ERROR_TYPE, HeaderValue::from_static(error_type)).json(body.to_string())
 }
 
 fn with_request_id(reply: Reply, request_id: &str) -> Reply {
     let id = HeaderValue::from_str(request_id);
-    id.into_iter().fold(reply, |reply, id| reply.header("X-Amzn-RequestId", id))
+    id.into_iter().fold(reply, |reply, id| reply.header(REQUEST_ID, id))
 }
 
 fn with_content_type(reply: Reply, head: Option<&ResponseHead>) -> Reply {
-    let value = head.and_then(|head| head.headers().get(http::header::CONTENT_TYPE)).cloned();
-    reply.header("Content-Type", value.unwrap_or(HeaderValue::from_static("application/json")))
+    let value = head.and_then(|head| head.headers().get(CONTENT_TYPE)).cloned();
+    reply.header(CONTENT_TYPE, value.unwrap_or(HeaderValue::from_static("application/json")))
 }

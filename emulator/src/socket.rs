@@ -31,7 +31,7 @@ impl<'s> Connection<'s> {
     /// How large a body may be is for whoever receives it to say: to answer 413 it has to be received. Longer trailers are
     /// what Go's server, which AWS's is built on, breaks off at.
     pub(crate) fn new(api: &'s Api, socket: &'s TcpStream) -> Self {
-        let limits = Limits { body: u64::MAX, trailers: 4096, ..Limits::default() };
+        let limits = Limits::default().body(u64::MAX).trailers(4096);
         let wire = Wire::new(api, socket);
         Self { socket, wire, machine: Server::new(limits), pending: None }
     }

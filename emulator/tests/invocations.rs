@@ -102,7 +102,7 @@ fn headers_can_be_odd_or_left_out() {
     assert_eq!(event.header("lambda-runtime-trace-id"), Some(b"\xff".as_slice()));
     assert_eq!(event.header("content-type"), None);
     assert_eq!(event.header("lambda-runtime-invoked-function-arn"), None);
-    assert_eq!(event.headers().filter(|(name, _)| *name == "X-Twice").count(), 2);
+    assert_eq!(event.headers().iter().filter(|(name, _)| *name == "X-Twice").count(), 2);
 
     let invalid = Event::new("{}").trace_id("a\r\nb");
     assert_eq!(emulator.begin(invalid).unwrap_err(), Error::InvalidHeader("Lambda-Runtime-Trace-Id"));

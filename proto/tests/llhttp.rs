@@ -234,7 +234,7 @@ enum Ask {
 
 impl Asked {
     fn new(with: Ask) -> Self {
-        let client = Client::new(Config::new(HeaderValue::from_static("127.0.0.1:9001")));
+        let client = Client::new(Config::new("127.0.0.1:9001".parse().unwrap()));
         let mut asked = Self { client, with, messages: Vec::new(), closed: None };
         asked.ask();
         asked
@@ -265,7 +265,7 @@ impl Asked {
         loop {
             match self.client.poll_output() {
                 Output::Event(client::Event::Reply(answer)) => {
-                    let fields = answer.headers().count();
+                    let fields = answer.headers().iter().count();
                     self.messages.push(format!("{} ({fields}) {}", answer.status(), quoted(&answer.body())));
                 }
                 Output::Event(client::Event::NoInvocation(none)) => self.messages.push(none.to_string()),
@@ -317,7 +317,8 @@ impl Serving {
         loop {
             match self.server.poll_output() {
                 Output::Event(server::Event::Request(request)) => {
-                    self.line = format!("{} {} ({})", request.method(), request.path(), request.headers().count());
+                    self.line =
+                        format!("{} {} ({})", request.method(), request.path(), request.headers().iter().count());
                     self.body.clear();
                 }
                 Output::Event(server::Event::Data(data)) => self.body.extend_from_slice(&data),

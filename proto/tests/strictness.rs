@@ -167,7 +167,7 @@ fn a_message_that_ends_early_is_told_by_the_part_that_is_missing() {
 
 #[test]
 fn every_cap_holds_and_says_its_value() {
-    let limits = Limits { head: 100, headers: 3, body: 4, chunk_extension: 4, trailers: 12, interim: 1 };
+    let limits = Limits::default().head(100).headers(3).body(4).chunk_extension(4).trailers(12).interim(20);
     let with =
         |fields: &str, body: &str| format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: i\r\n{fields}\r\n{body}");
     let chunked = |body: &str| with("Transfer-Encoding: chunked\r\n", body);
@@ -181,7 +181,7 @@ fn every_cap_holds_and_says_its_value() {
         (with("", "12345"), PeerError::BodyTooLong(4)),
         (chunked("1;12345\r\nx\r\n0\r\n\r\n"), PeerError::ChunkExtensionTooLong(4)),
         (chunked("0\r\nA: 123456789\r\n\r\n"), PeerError::TrailersTooLong(12)),
-        ("HTTP/1.1 100 C\r\n\r\n".repeat(2), PeerError::TooManyInterim(1)),
+        ("HTTP/1.1 100 C\r\n\r\n".repeat(2), PeerError::InterimTooLong(20)),
         ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), PeerError::SwitchingProtocols),
     ] {
         let error = refusal_with(&bytes, limits.clone());
@@ -193,17 +193,20 @@ fn every_cap_holds_and_says_its_value() {
         (PeerError::BodyTooLong(4), "4"),
         (PeerError::ChunkExtensionTooLong(5), "5"),
         (PeerError::TrailersTooLong(12), "12"),
-        (PeerError::TooManyInterim(1), "1"),
+        (PeerError::InterimTooLong(20), "20"),
     ] {
         assert!(error.to_string().contains(value), "{error}");
     }
 }
 
 #[test]
-fn interim_responses_are_passed_over() {
-    let bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".to_owned()
-        + &response("Content-Length: 2\r\n", "{}");
-    assert_eq!(accepted_body(&bytes), "{}");
+fn interim_replies_are_skipped_and_limited_by_their_bytes() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    let last = response("Content-Length: 2\r\n", "{}");
+    assert_eq!(accepted_body(&(interim.repeat(1000) + &last)), "{}");
+    let limits = Limits::default().interim(10 * interim.len());
+    assert!(answer_to_next((interim.repeat(10) + &last).as_bytes(), limits.clone()).is_ok());
+    assert_eq!(refusal_with(interim.repeat(11) + &last, limits), PeerError::InterimTooLong(10 * interim.len()));
 }
 
 #[test]

@@ -215,12 +215,10 @@ where
             Some(address) => address,
             None => Address::from_environment(&self.environment).map_err(RunError::from)?,
         };
-        let config = client::Config {
-            base_path: address.base_path().to_owned(),
-            user_agent: USER_AGENT,
-            pipelining: self.pipelining,
-            ..client::Config::new(address.authority().clone())
-        };
+        let config = client::Config::new(address.authority().clone())
+            .base_path(address.base_path().clone())
+            .user_agent(USER_AGENT)
+            .pipelining(self.pipelining);
         let mut connection = Connection::new(self.executor, address, config);
         if snapstart::is_enabled(&self.environment) {
             snapstart::run(&mut connection, &self.snapstart_resources).await?;

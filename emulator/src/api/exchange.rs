@@ -274,7 +274,7 @@ fn size(n: usize) -> u64 {
 }
 
 fn header_map(headers: Headers<'_>) -> HeaderMap {
-    let parsed = headers.filter_map(|(name, value)| {
+    let parsed = headers.iter().filter_map(|(name, value)| {
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?))
     });
     let mut map = HeaderMap::new();

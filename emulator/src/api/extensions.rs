@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::Reply;
 
 use super::answer::Refused;
 use super::{Api, Job, Phase, State};
 use crate::observed::Extension;
 use crate::{Observed, event, id};
+
+const IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");
+const EVENT_IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-event-identifier");
 
 /// A registered extension.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ impl Api {
             "functionName": self.config.function_name, "functionVersion": "$LATEST", "handler": "bootstrap",
         });
         let reply = Reply::new(200).json(body.to_string());
-        Ok(identifier.into_iter().fold(reply, |reply, id| reply.header("Lambda-Extension-Identifier", id)))
+        Ok(identifier.into_iter().fold(reply, |reply, id| reply.header(IDENTIFIER, id)))
     }
 
     /// `GET /2020-01-01/extension/event/next`: waits, perhaps for ever. `None` if the connection is gone.
@@ -85,7 +88,7 @@ impl Api {
             let event = registered.pending.pop_front()?;
             let id = HeaderValue::from_str(&id::uuid()).into_iter();
             let reply = Reply::new(200).json(event);
-            Some(Ok(id.fold(reply, |reply, id| reply.header("Lambda-Extension-Event-Identifier", id))))
+            Some(Ok(id.fold(reply, |reply, id| reply.header(EVENT_IDENTIFIER, id))))
         })
     }
 

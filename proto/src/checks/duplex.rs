@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::Entropy;
+use super::{Entropy, config};
 use crate::client::{self, Client, Failure, InvocationToken, Response, ResponseStream, StreamHead};
 use crate::server::{self, Reply, Route, Server};
 use crate::{Endpoint, Limits, Output};
@@ -18,10 +18,8 @@ const MAX_IN_FLIGHT: usize = 256 * 1024;
 /// answered twice; what arrives whole is what was sent; what was not finished never looks whole.
 pub fn duplex(bytes: &[u8]) {
     let mut entropy = Entropy::new(bytes);
-    let mut config = client::Config::new(HeaderValue::from_static("api"));
-    config.pipelining = entropy.byte() & 1 == 1;
     let mut dialogue = Dialogue {
-        client: Client::new(config),
+        client: Client::new(config().pipelining(entropy.byte() & 1 == 1)),
         server: Server::new(Limits::default()),
         to_server: VecDeque::new(),
         to_client: VecDeque::new(),
@@ -263,7 +261,7 @@ impl Dialogue {
                     self.api.body.clear();
                 }
                 Output::Event(server::Event::Data(data)) => self.api.body.extend_from_slice(&data),
-                Output::Event(server::Event::End(trailers)) => self.complete(trailers.fields().next().is_some()),
+                Output::Event(server::Event::End(trailers)) => self.complete(!trailers.fields().is_empty()),
                 Output::Closed(_) => {
                     // What was written before is still delivered, then the client sees the end.
                     self.deliver_to_client(usize::MAX);

@@ -15,62 +15,31 @@
 //!
 //! See [`Client`] for the methods and the order to call them in.
 
+mod address;
 mod command;
+mod config;
 mod head_templates;
 mod invocation;
 mod reply;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
-use crate::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+use crate::{CloseReason, Endpoint, Misuse, Output, PeerError};
 
+pub use address::{BasePath, Host, ParseAddressError};
 pub use command::{Failure, Response, StreamHead};
+pub use config::Config;
 pub use invocation::{Invocation, InvocationToken, NoInvocation, ResponseStream};
 pub use reply::{Reply, ReplyKind};
 
 /// The metadata prelude of a streamed response and its delimiter must lie within so many bytes of the body's start.
 pub const MAX_PRELUDE: usize = 16 * 1024;
 
-/// How a [`Client`] addresses the API, and what it accepts.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The value of the `Host` header, `127.0.0.1:9001` say.
-    pub host: http::HeaderValue,
-    /// What precedes `/2018-06-01/…` in every path: empty in Lambda, `/.rt` under `cargo lambda watch`. Without a
-    /// slash at its end.
-    pub base_path: String,
-    /// The value of the `User-Agent` header.
-    pub user_agent: http::HeaderValue,
-    /// Caps on what the API may send.
-    pub limits: Limits,
-    /// Allow [`Client::next_invocation`] while an answer is under way, so that both go out in one write. The API serves one
-    /// request of a connection after the other, and a `GET` that it never read is sent again on the next connection.
-    pub pipelining: bool,
-}
-
-impl Config {
-    /// The usual: this host, no base path, default limits, no pipelining.
-    ///
-    /// ```
-    /// use http::HeaderValue;
-    /// use lambda_runtime_proto::client::Config;
-    ///
-    /// let config = Config::new(HeaderValue::from_static("127.0.0.1:9001"));
-    /// assert!(!config.pipelining);
-    /// ```
-    pub fn new(host: http::HeaderValue) -> Self {
-        Self {
-            host,
-            base_path: String::new(),
-            user_agent: http::HeaderValue::from_static(concat!("lambda-runtime-proto/", env!("CARGO_PKG_VERSION"))),
-            limits: Limits::default(),
-            pipelining: false,
-        }
-    }
-}
+/// The longest trailer section of a streamed response, its empty line included. Go's HTTP server, on which the API is
+/// built, looks for the end of the section in a buffer of this size, and fails if it is not there.
+pub const MAX_TRAILERS: usize = 4096;
 
 /// The runtime's side of one connection to the Runtime API.
 ///
@@ -88,8 +57,6 @@ impl Config {
 /// the connection is over; it never returns "nothing happened".
 #[derive(Debug)]
 pub struct Client {
-    /// Tells this machine's tokens from another's.
-    machine: u64,
     reader: Reader,
     heads: head_templates::HeadTemplates,
     pipelining: bool,
@@ -100,8 +67,8 @@ pub struct Client {
     reading: Option<Reading>,
     /// The response to the oldest request, accepted before all of that request was sent.
     early: Option<Reading>,
-    /// Identifies the invocation in hand; counts up.
-    serial: u64,
+    /// Identifies the invocation in hand: its token, or the handle of its stream, holds the only other reference.
+    identity: Arc<()>,
     request_id: String,
     /// The value of `Lambda-Runtime-Invocation-Id`, to be echoed, when the API sent it.
     invocation_id: Option<http::HeaderValue>,
@@ -115,16 +82,16 @@ pub struct Client {
 }
 
 /// Where the lifecycle stands. Requests that are under way are in [`Client::outstanding`].
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Before the first /next: start-up can still be reported as failed.
     Init,
     /// No invocation in hand: it can be asked for, or is on its way.
     Idle,
-    /// The token of the invocation with this serial number is out.
+    /// The caller has the token of an invocation.
     InHand,
-    /// The handle of its response stream is out; this half tells when it was dropped.
-    Streaming(Arc<()>),
+    /// The caller has the handle of a response stream.
+    Streaming,
 }
 
 /// One request: which, and its bytes.
@@ -171,6 +138,7 @@ pub enum Event {
 
 /// A request that the API has not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outstanding {
     /// Which.
     pub endpoint: Endpoint,
@@ -181,9 +149,7 @@ pub struct Outstanding {
 impl Client {
     /// A machine for a connection that has just been opened.
     pub fn new(config: Config) -> Self {
-        static MACHINES: AtomicU64 = AtomicU64::new(0);
         Self {
-            machine: MACHINES.fetch_add(1, Ordering::Relaxed),
             heads: head_templates::HeadTemplates::new(&config),
             pipelining: config.pipelining,
             reader: Reader::new(Role::Response, config.limits),
@@ -191,7 +157,7 @@ impl Client {
             outstanding: VecDeque::new(),
             reading: None,
             early: None,
-            serial: 0,
+            identity: Arc::new(()),
             request_id: String::new(),
             invocation_id: None,
             output_ended: false,
@@ -277,7 +243,7 @@ impl Client {
     fn answered(&mut self, head: &Reading) -> Option<Event> {
         let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
         self.spare_heads.push(outgoing.into_head());
-        if let (Endpoint::Response, Phase::Streaming(_)) = (endpoint, &self.phase) {
+        if endpoint == Endpoint::Response && self.phase == Phase::Streaming {
             self.phase = Phase::Idle;
         }
         if !head.keep_alive {
@@ -294,11 +260,20 @@ impl Client {
             Ok(message) => message,
             Err(none) => return Event::NoInvocation(none),
         };
-        self.serial += 1;
+        if self.has_holder() {
+            // The caller kept the void handle of an earlier stream.
+            self.identity = Arc::new(());
+        }
         message.request_id().clone_into(&mut self.request_id);
         self.invocation_id = message.invocation_id().and_then(|id| http::HeaderValue::from_bytes(id).ok());
         self.phase = Phase::InHand;
-        Event::Invocation(Invocation::new(InvocationToken::new(self.machine, self.serial), message))
+        let token = InvocationToken { identity: Arc::clone(&self.identity) };
+        Event::Invocation(Invocation::new(token, message))
+    }
+
+    /// Whether the token or stream handle of the last invocation still exists.
+    fn has_holder(&self) -> bool {
+        Arc::strong_count(&self.identity) > 1
     }
 
     fn close(&mut self, reason: CloseReason) {
@@ -363,7 +338,7 @@ impl Client {
         self.outstanding.retain_mut(|request| request.outgoing.rewind());
         if self.outstanding.len() < before {
             self.torn = true;
-            if let Phase::Streaming(_) = self.phase {
+            if self.phase == Phase::Streaming {
                 self.phase = Phase::Idle;
             }
         }
@@ -400,7 +375,7 @@ impl Client {
         match self.phase {
             Phase::Init if self.outstanding.is_empty() => "nothing was asked of the API yet",
             Phase::InHand => "an invocation is in hand and not answered",
-            Phase::Streaming(_) => "a response is being streamed",
+            Phase::Streaming => "a response is being streamed",
             _ if self.awaits_acknowledgement() => "the API has not acknowledged the last answer",
             _ if self.outstanding.is_empty() => "no invocation is in hand",
             _ => "the API has not answered the last request",

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     fn size_line(input: &[u8]) -> Result<Option<(u64, usize)>, PeerError> {
-        parse_size_line(input, &Limits { chunk_extension: 4, ..Limits::default() })
+        parse_size_line(input, &Limits::default().chunk_extension(4))
     }
 
     #[test]

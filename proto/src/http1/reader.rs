@@ -21,6 +21,7 @@ pub(crate) struct Reader {
     filled: usize,
     /// Of the head that was parsed last.
     fields: Vec<Field>,
+    /// Of a request; those of a reply are checked and discarded.
     trailers: Vec<u8>,
     state: State,
     end_of_input: bool,
@@ -28,7 +29,7 @@ pub(crate) struct Reader {
 
 #[derive(Debug)]
 enum State {
-    /// Before a head. `interim` responses have preceded it; the search for its end came as far as `scanned`.
+    /// Before a head. Interim replies of `interim` bytes have preceded it; its end is not in the first `scanned` bytes.
     Head {
         scanned: usize,
         interim: usize,
@@ -188,10 +189,10 @@ impl Reader {
                     match head.start_line {
                         StartLine::Response { status: 101 } => return Err(PeerError::SwitchingProtocols),
                         StartLine::Response { status: 100..=199 } => {
-                            *interim += 1;
+                            *interim = interim.saturating_add(len);
                             *scanned = 0;
                             if *interim > self.limits.interim {
-                                return Err(PeerError::TooManyInterim(self.limits.interim));
+                                return Err(PeerError::InterimTooLong(self.limits.interim));
                             }
                             self.input.consume(len);
                         }
@@ -220,7 +221,9 @@ impl Reader {
                         return Ok(Step::Data);
                     }
                     Decoded::End { trailers } => {
-                        self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                        if self.role == Role::Request {
+                            self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                        }
                         self.input.consume(trailers);
                         self.state = State::BEFORE_HEAD;
                         return Ok(Step::End);
@@ -312,4 +315,22 @@ impl Reader {
 
 impl State {
     const BEFORE_HEAD: State = State::Head { scanned: 0, interim: 0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_stores_trailers() {
+        for (role, first_line, expected) in
+            [(Role::Request, "POST / HTTP/1.1", "A: b\r\n\r\n"), (Role::Response, "HTTP/1.1 200 OK", "")]
+        {
+            let mut reader = Reader::new(role, Limits::default());
+            reader.receive(format!("{first_line}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n").as_bytes());
+            assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+            assert!(matches!(reader.poll(), Ok(Step::End)));
+            assert_eq!(reader.take_trailers(), expected.as_bytes());
+        }
+    }
 }

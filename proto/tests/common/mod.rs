@@ -14,7 +14,7 @@ pub const EVENT: &[u8] =
 pub const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
 
 pub fn config() -> Config {
-    Config::new(HeaderValue::from_static("127.0.0.1:9001"))
+    Config::new("127.0.0.1:9001".parse().unwrap())
 }
 
 pub fn client() -> Client {
@@ -63,7 +63,7 @@ pub fn in_hand(mut client: Client) -> (Client, Invocation) {
 
 /// What the client makes of `bytes` as the answer to /next.
 pub fn answer_to_next(bytes: &[u8], limits: Limits) -> Result<Event, PeerError> {
-    let mut client = Client::new(Config { limits, ..config() });
+    let mut client = Client::new(config().limits(limits));
     client.next_invocation().unwrap();
     written(&mut client);
     client.receive(bytes);

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
 
-use http::HeaderValue;
+use lambda_runtime_proto::client::{BasePath, Host};
 
 use super::{Environment, RUNTIME_API};
 
@@ -24,10 +24,9 @@ pub struct Address {
     /// Without brackets.
     host: String,
     port: u16,
-    /// Empty, or with a leading and without a trailing slash.
-    base_path: String,
-    /// `host:port` as given, for the `Host` header.
-    authority: HeaderValue,
+    base_path: BasePath,
+    /// `host:port` as given.
+    authority: Host,
 }
 
 impl Address {
@@ -55,11 +54,11 @@ impl Address {
         self.port
     }
 
-    pub(crate) fn base_path(&self) -> &str {
+    pub(crate) fn base_path(&self) -> &BasePath {
         &self.base_path
     }
 
-    pub(crate) fn authority(&self) -> &HeaderValue {
+    pub(crate) fn authority(&self) -> &Host {
         &self.authority
     }
 }
@@ -99,15 +98,12 @@ impl FromStr for Address {
         if host.is_empty() {
             return Err(invalid("the host is missing"));
         }
-        let safe = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\');
-        if !rest.bytes().all(safe) {
-            return Err(invalid("it contains an invalid character"));
-        }
+        let invalid_character = |_| invalid("it contains an invalid character");
         Ok(Self {
             host: host.to_owned(),
             port,
-            base_path: if path.is_empty() { String::new() } else { format!("/{path}") },
-            authority: HeaderValue::from_str(authority).map_err(|_| invalid("it contains an invalid character"))?,
+            base_path: format!("/{path}").parse().map_err(invalid_character)?,
+            authority: authority.parse().map_err(invalid_character)?,
         })
     }
 }
@@ -121,11 +117,9 @@ fn parse_port(port: &str) -> Option<u16> {
 /// In the form that the variable takes.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = self.authority.to_str().unwrap_or(&self.host);
-        if self.base_path.is_empty() {
-            f.write_str(authority)
-        } else {
-            write!(f, "http://{authority}{}", self.base_path)
+        match self.base_path.as_str() {
+            "" => self.authority.fmt(f),
+            path => write!(f, "http://{}{path}", self.authority),
         }
     }
 }
@@ -176,7 +170,7 @@ mod tests {
 
     fn parts(value: &str) -> (String, u16, String) {
         let address: Address = value.parse().unwrap_or_else(|error| panic!("{value}: {error}"));
-        (address.host, address.port, address.base_path)
+        (address.host, address.port, address.base_path.to_string())
     }
 
     #[test]

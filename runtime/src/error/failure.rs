@@ -13,10 +13,7 @@ use crate::logging::report::error;
 /// The largest report that Lambda Managed Instances accept on /error. Above 6 MiB the API fails in either mode.
 const MAX_REPORT: usize = 1024 * 1024;
 
-/// The most bytes of trailers in which the API finds their end; it fails on more.
-pub(crate) const MAX_TRAILERS: usize = 4096;
-
-/// Leaves room for base64, which turns three bytes into four, for the other trailer, and for both names.
+/// Within [`MAX_TRAILERS`](client::MAX_TRAILERS), leaves room for base64, for the error type and for both names.
 const MAX_REPORT_IN_TRAILERS: usize = 2760;
 
 /// Longer values cannot be deliberate names.
@@ -160,7 +157,7 @@ mod tests {
                 assert!(request.body.len() <= MAX_REPORT);
                 let fields = "Lambda-Runtime-Function-Error-Type: \r\nLambda-Runtime-Function-Error-Body: \r\n\r\n";
                 let base64 = trailers.body.len().div_ceil(3) * 4;
-                assert!(fields.len() + trailers.error_type.len() + base64 <= MAX_TRAILERS, "{lengths:?}");
+                assert!(fields.len() + trailers.error_type.len() + base64 <= client::MAX_TRAILERS, "{lengths:?}");
                 for body in [&request.body, &trailers.body] {
                     let report: serde_json::Value = serde_json::from_slice(body).unwrap();
                     assert!(report["errorMessage"].as_str().unwrap().starts_with("asked for"), "{report}");

@@ -22,10 +22,7 @@ impl<X: Executor> Extension<X> {
     /// Registers it, before the process requests its first invocation.
     pub(crate) async fn register(executor: X, address: Address) -> Result<Self, Error> {
         const NAME: HeaderValue = HeaderValue::from_static("_lambda-rust-runtime-no-op-graceful-shutdown-helper");
-        let config = client::Config {
-            base_path: address.base_path().to_owned(),
-            ..client::Config::new(address.authority().clone())
-        };
+        let config = client::Config::new(address.authority().clone()).base_path(address.base_path().clone());
         let mut connection = Connection::new(executor, address, config);
         connection.client.register_extension(&NAME, r#"{"events":[]}"#)?;
         loop {

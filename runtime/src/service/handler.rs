@@ -186,7 +186,7 @@ where
     let started = match response {
         HandlerResponse::Json(body) => json(&body),
         HandlerResponse::Raw(RawResponse { content_type, body }) => {
-            Ok(Outcome::Response(Response { content_type, body }))
+            Ok(Outcome::Response(Response::new(content_type, body)))
         }
         HandlerResponse::Plain(PlainStream { content_type, stream }) => {
             ResponseBody::start(stream, cx).map(|body| Outcome::Stream(StreamHead::Plain { content_type }, body))

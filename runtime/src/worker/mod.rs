@@ -262,6 +262,6 @@ fn headers(invocation: &Invocation) -> HeaderMap {
         Some((name, HeaderValue::from_maybe_shared(bytes.slice_ref(value)).ok()?))
     };
     let mut headers = HeaderMap::with_capacity(12);
-    headers.extend(invocation.headers().filter_map(field));
+    headers.extend(invocation.headers().iter().filter_map(field));
     headers
 }

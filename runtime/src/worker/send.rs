@@ -4,10 +4,11 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use http::HeaderMap;
+use lambda_runtime_proto::Misuse;
 use lambda_runtime_proto::client::{Client, Event, InvocationToken, Reply, ReplyKind, ResponseStream};
 
 use crate::connection::Connection;
-use crate::error::failure::{Failure, MAX_TRAILERS};
+use crate::error::failure::Failure;
 use crate::error::{RunError, message};
 use crate::executor::Executor;
 use crate::logging::report::{error, warn};
@@ -115,23 +116,25 @@ impl Sending {
     }
 
     fn finish(&mut self, client: &mut Client, trailers: &HeaderMap) {
-        // `name: value` and CRLF each, and an empty line.
-        let len = 2 + trailers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
-        if len > MAX_TRAILERS {
-            let message = format!("the response's trailers have {len} bytes; Lambda accepts {MAX_TRAILERS}");
-            return self.abort(client, &Failure::runtime("Runtime.BadResponse", message));
+        let SendState::Streaming(stream, _) = self.complete() else { return };
+        match client.finish_with_trailers(stream, trailers) {
+            Ok(removed) => removed.iter().for_each(|name| {
+                let request_id = client.request_id();
+                warn!("invocation {request_id}: the response's trailer {name} is reserved and was removed");
+            }),
+            // Its stream was over; the machine has an event that says why.
+            Err(refused) if refused.misuse == Misuse::StreamOver => return,
+            Err(refused) => {
+                abort(client, refused.token, &Failure::runtime("Runtime.BadResponse", refused.misuse.to_string()));
+            }
         }
-        if let SendState::Streaming(stream, _) = self.complete() {
-            let _ = client.finish_with_trailers(stream, trailers);
-            self.request_next(client);
-        }
+        self.request_next(client);
     }
 
     /// Ends a stream as incomplete.
     pub(crate) fn abort(&mut self, client: &mut Client, failure: &Failure) {
         if let SendState::Streaming(stream, _) = self.complete() {
-            failure.log(format_args!("invocation {} failed while its response was streamed", client.request_id()));
-            let _ = client.abort(stream, failure.to_trailers());
+            abort(client, stream, failure);
             self.request_next(client);
         }
     }
@@ -145,6 +148,11 @@ impl Sending {
             let _ = client.next_invocation();
         }
     }
+}
+
+fn abort(client: &mut Client, stream: ResponseStream, failure: &Failure) {
+    failure.log(format_args!("invocation {} failed while its response was streamed", client.request_id()));
+    let _ = client.abort(stream, failure.to_trailers());
 }
 
 /// Checks the API's reply to an outcome, or a refusal of /next.
