@@ -215,3 +215,171 @@ impl<T> Drop for Acknowledgement<T> {
         state.abandoned = !matches!(state.place, Place::Closed);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Weak;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A task that counts how often it is woken.
+    fn task() -> (Waker, impl Fn() -> usize) {
+        let woken = Arc::new(Woken::default());
+        (Waker::from(Arc::clone(&woken)), move || woken.0.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn each_side_is_woken_by_the_other() {
+        let ((service, service_woken), (worker, worker_woken)) = (task(), task());
+        let (mut service, mut worker) = (Context::from_waker(&service), Context::from_waker(&worker));
+        let mut handover = Handover::new();
+        let responder = handover.open();
+
+        assert_eq!(handover.poll_outcome(&mut worker), Poll::Pending);
+        let mut acknowledgement = responder.respond("response").unwrap();
+        assert_eq!(worker_woken(), 1);
+        assert!(Pin::new(&mut acknowledgement).poll(&mut service).is_pending());
+        assert_eq!(handover.poll_outcome(&mut worker), Poll::Ready("response"));
+        assert!(Pin::new(&mut acknowledgement).poll(&mut service).is_pending());
+
+        handover.acknowledge();
+        assert_eq!(service_woken(), 0, "a service that is polled next needs no wake-up");
+        handover.wake_service();
+        assert_eq!(service_woken(), 1);
+        assert!(Pin::new(&mut acknowledgement).poll(&mut service).is_ready());
+        handover.wake_service();
+        assert_eq!((service_woken(), worker_woken()), (1, 1));
+        assert!(!handover.is_abandoned());
+    }
+
+    #[test]
+    fn a_worker_that_has_withdrawn_its_waker_is_not_woken() {
+        let (worker, woken) = task();
+        let mut handover = Handover::new();
+        let responder = handover.open();
+        assert!(handover.poll_outcome(&mut Context::from_waker(&worker)).is_pending());
+        handover.forget_waker();
+        let _acknowledgement = responder.respond(1).unwrap();
+        assert_eq!(woken(), 0);
+    }
+
+    #[test]
+    fn of_two_outcomes_the_first_counts() {
+        let mut handover = Handover::new();
+        let responder = handover.open();
+        let _first = responder.clone().respond(1).unwrap();
+        assert_eq!(responder.clone().respond(2).unwrap_err(), 2);
+        assert_eq!(handover.close(), Some(1));
+        assert_eq!(responder.respond(3).unwrap_err(), 3);
+    }
+
+    #[test]
+    fn a_dropped_acknowledgement_is_noticed_until_it_completes() {
+        let mut handover = Handover::new();
+        drop(handover.open().respond(1).unwrap());
+        assert!(handover.is_abandoned());
+        assert_eq!(handover.close(), Some(1), "the outcome is still there");
+
+        let acknowledgement = handover.open().respond(2).unwrap();
+        assert!(!handover.is_abandoned());
+        handover.acknowledge();
+        drop(acknowledgement);
+        assert!(!handover.is_abandoned());
+    }
+
+    #[test]
+    fn a_dropped_worker_releases_the_service() {
+        let (service, woken) = task();
+        let mut service = Context::from_waker(&service);
+        let mut handover = Handover::new();
+        let mut acknowledgement = pin!(handover.open().respond(1).unwrap());
+        assert!(acknowledgement.as_mut().poll(&mut service).is_pending());
+        drop(handover);
+        assert_eq!(woken(), 1);
+        assert!(acknowledgement.poll(&mut service).is_ready());
+    }
+
+    #[test]
+    fn a_responder_of_an_earlier_invocation_has_no_effect() {
+        let mut handover = Handover::new();
+        let earlier = handover.open();
+        handover.acknowledge();
+        let place = Arc::as_ptr(&handover.0);
+        let _later = handover.open();
+        assert_ne!(Arc::as_ptr(&handover.0), place);
+        assert_eq!(earlier.respond(1).unwrap_err(), 1);
+        assert!(handover.poll_outcome(&Context::from_waker(Waker::noop())).is_pending());
+    }
+
+    #[test]
+    fn the_place_is_reused_if_nobody_else_holds_it() {
+        let mut handover = Handover::new();
+        let place = Arc::as_ptr(&handover.0);
+        for n in 0..3 {
+            let acknowledgement = handover.open().respond(n).unwrap();
+            assert_eq!(handover.poll_outcome(&Context::from_waker(Waker::noop())), Poll::Ready(n));
+            handover.acknowledge();
+            drop(acknowledgement);
+            assert_eq!(Arc::as_ptr(&handover.0), place);
+        }
+    }
+
+    /// Takes the lock whenever foreign code could run: as a waker and as an outcome.
+    #[derive(Debug)]
+    struct Foreign(Weak<Shared<Arc<Foreign>>>);
+
+    impl Foreign {
+        fn run(&self) {
+            if let Some(shared) = self.0.upgrade() {
+                assert!(shared.0.try_lock().is_ok(), "foreign code runs under the lock");
+            }
+        }
+    }
+
+    impl Wake for Foreign {
+        fn wake(self: Arc<Self>) {
+            self.run();
+        }
+    }
+
+    impl Drop for Foreign {
+        fn drop(&mut self) {
+            self.run();
+        }
+    }
+
+    #[test]
+    fn no_foreign_code_runs_under_the_lock() {
+        let mut handover = Handover::new();
+        let responder = handover.open();
+        let foreign = || Arc::new(Foreign(Arc::downgrade(&handover.0)));
+        // Each waker exists once: it is dropped where it is replaced or used.
+        let poll_worker =
+            |handover: &Handover<_>| handover.poll_outcome(&Context::from_waker(&Waker::from(foreign()))).is_ready();
+        assert!(!poll_worker(&handover));
+        assert!(!poll_worker(&handover), "replaces the waker");
+        handover.forget_waker();
+        assert!(!poll_worker(&handover));
+        let mut acknowledgement = responder.clone().respond(foreign()).unwrap();
+        drop(responder.respond(foreign()));
+        let mut poll_service =
+            || Pin::new(&mut acknowledgement).poll(&mut Context::from_waker(&Waker::from(foreign()))).is_ready();
+        assert!(!poll_service());
+        assert!(!poll_service(), "replaces the waker");
+        handover.acknowledge();
+        assert!(poll_service());
+        handover.wake_service();
+    }
+}
