@@ -56,6 +56,7 @@ pub struct Runtime<S, X> {
     environment: Environment,
     address: Option<Address>,
     pipelining: bool,
+    trace_id_variable: bool,
     shows_headers: bool,
     snapstart_resources: Vec<Arc<dyn SnapStartResource>>,
 }
@@ -91,6 +92,7 @@ where
             environment: Environment::Process,
             address: None,
             pipelining: false,
+            trace_id_variable: true,
             shows_headers: false,
             snapstart_resources: Vec::new(),
         }
@@ -130,6 +132,7 @@ impl<S, X> Runtime<S, X> {
             environment: self.environment,
             address: self.address,
             pipelining: self.pipelining,
+            trace_id_variable: self.trace_id_variable,
             shows_headers,
             snapstart_resources: self.snapstart_resources,
         }
@@ -170,6 +173,15 @@ impl<S, X> Runtime<S, X> {
     /// response (flushing telemetry, for example) may be delayed until the next event.
     pub fn pipelining(mut self, pipelining: bool) -> Self {
         self.pipelining = pipelining;
+        self
+    }
+
+    /// Whether the environment variable `_X_AMZN_TRACE_ID` is set for each invocation, as X-Ray's SDKs expect. On by default.
+    ///
+    /// The variable belongs to the process: turn it off if several runtimes share one. See
+    /// [`Context::xray_trace_id`](crate::Context::xray_trace_id) for the same value.
+    pub fn trace_id_variable(mut self, enabled: bool) -> Self {
+        self.trace_id_variable = enabled;
         self
     }
 
@@ -231,7 +243,7 @@ where
                 config: Arc::new(Config::from_environment(&self.environment)),
                 pipelining: self.pipelining,
                 shows_headers: self.shows_headers,
-                sets_trace_id: true,
+                sets_trace_id: self.trace_id_variable,
             },
             served: false,
         })
@@ -299,7 +311,7 @@ where
                 return Err(error.into());
             }
         };
-        first.options.sets_trace_id = count == 1;
+        first.options.sets_trace_id &= count == 1;
         let mut workers: Vec<_> = (1..count).map(|_| first.sibling()).collect();
         workers.push(first);
         Ok(workers)
