@@ -38,16 +38,60 @@ pub fn channel() -> (Sender, Body) {
     // With the sender's own place there is room for one chunk.
     let (data, chunks) = mpsc::channel(0);
     let (trailers_in, trailers) = oneshot::channel();
-    (Sender { data, trailers: Some(trailers_in) }, Source::Channel { chunks, trailers }.into())
+    let sender = Sender { data, trailers: Some(trailers_in), sending: false, strict: false };
+    (sender, Source::Channel { chunks, trailers }.into())
 }
 
-/// Feeds a [`Body`]. Dropping it ends the body as complete, unless it is dropped by a panic; [`abort`](Self::abort) ends
-/// it as torn.
-#[must_use = "Sender does nothing unless sent on"]
+/// Feeds a [`Body`].
+///
+/// How the body ends depends on how the sender is dropped:
+///
+/// | the sender | the body |
+/// |---|---|
+/// | is dropped | is complete, as in `lambda_runtime` |
+/// | is dropped by a panic, or after a [`send_data`](Self::send_data) that was cancelled before it completed | is interrupted: its task was cancelled |
+/// | is [strict](Self::strict) and dropped without [`finish`](Self::finish) | is interrupted |
+/// | is ended by [`finish`](Self::finish) | is complete |
+/// | is ended by [`abort`](Self::abort), or has sent an [error](Self::send_error) | is interrupted |
+///
+/// ```
+/// use lambda_runtime_base::streaming::{BodyError, Sender};
+///
+/// // Complete when the loop ends, interrupted if the task is cancelled in `send_data`.
+/// async fn dropped(mut sender: Sender) -> Result<(), BodyError> {
+///     for chunk in ["one", "two"] {
+///         sender.send_data(chunk.into()).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// // Complete only at the last line: `?` and a cancellation at any `await` interrupt the response.
+/// async fn strict(sender: Sender) -> Result<(), lambda_runtime_base::Error> {
+///     let mut sender = sender.strict();
+///     for chunk in ["one", "two"] {
+///         sender.send_data(produce(chunk).await?.into()).await?;
+///     }
+///     sender.finish();
+///     Ok(())
+/// }
+///
+/// // Interrupted: a part of the response is missing.
+/// async fn aborted(mut sender: Sender) -> Result<(), BodyError> {
+///     sender.send_data("one".into()).await?;
+///     sender.abort();
+///     Ok(())
+/// }
+/// # async fn produce(chunk: &'static str) -> Result<&'static str, std::io::Error> { Ok(chunk) }
+/// ```
+#[must_use = "dropping the sender ends the body"]
 #[derive(Debug)]
 pub struct Sender {
     data: mpsc::Sender<Result<Bytes, BodyError>>,
     trailers: Option<oneshot::Sender<HeaderMap>>,
+    /// A call of `send_data` has begun and not completed.
+    sending: bool,
+    /// A drop without `finish` interrupts the body.
+    strict: bool,
 }
 
 impl Sender {
@@ -62,8 +106,9 @@ impl Sender {
     ///
     /// The body was dropped: nobody reads what is sent.
     pub async fn send_data(&mut self, chunk: Bytes) -> Result<(), BodyError> {
+        self.sending = true;
         poll_fn(|cx| self.poll_ready(cx)).await?;
-        self.data.try_send(Ok(chunk)).map_err(|_| BodyError::new(Gone))
+        self.try_send_data(chunk).map_err(|_| BodyError::new(Gone))
     }
 
     /// Sends trailers, which follow the last chunk.
@@ -82,17 +127,31 @@ impl Sender {
     ///
     /// There is no room, or the body was dropped; the chunk is returned.
     pub fn try_send_data(&mut self, chunk: Bytes) -> Result<(), Bytes> {
-        self.data.try_send(Ok(chunk)).map_err(|error| error.into_inner().unwrap_or_default())
+        self.data.try_send(Ok(chunk)).map_err(|error| error.into_inner().unwrap_or_default())?;
+        self.sending = false;
+        Ok(())
     }
 
-    /// Ends the body as failed.
+    /// From now on, dropping the sender without [`finish`](Self::finish) interrupts the body.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Ends the body as complete.
+    pub fn finish(mut self) {
+        self.sending = false;
+        self.strict = false;
+    }
+
+    /// Ends the body as interrupted.
     pub fn abort(mut self) {
         self.send_error(Aborted);
     }
 
-    /// Ends the body as failed, for this reason.
+    /// Ends the body as interrupted, with this reason.
     pub fn send_error(&mut self, error: impl Into<Error>) {
-        // A clone has a place of its own, so this succeeds even when the channel is full.
+        // A clone has its own slot in the channel, so this succeeds even if the channel is full.
         let _ = self.data.clone().try_send(Err(BodyError::new(error)));
     }
 }
@@ -101,16 +160,20 @@ impl Drop for Sender {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.send_error(Panicked);
+        } else if self.sending {
+            self.send_error(Cancelled);
+        } else if self.strict {
+            self.send_error(Unfinished);
         }
     }
 }
 
-/// A stream of bytes: the receiving half of a [`channel`], bytes that are there already, or any
-/// [`http_body::Body`]. Its trailers go out behind the last chunk.
+/// A stream of bytes: the receiving half of a [`channel`], bytes in memory, or any [`http_body::Body`]. Its trailers are
+/// sent after the last chunk.
 #[derive(Debug, Default)]
 pub struct Body {
     source: Source,
-    /// Those that came when it was read as a [`Stream`], which has no place for them.
+    /// Trailers that were received while it was read as a [`Stream`], which cannot yield them.
     trailers: Option<HeaderMap>,
 }
 
@@ -202,7 +265,7 @@ impl http_body::Body for Body {
         match &mut self.source {
             Source::Channel { chunks, trailers } => match ready!(Pin::new(chunks).poll_next(cx)) {
                 Some(chunk) => Poll::Ready(Some(chunk.map(Frame::data))),
-                // Known by now: both ends went with the sender.
+                // Both channels end with the sender, so the trailers are known by now.
                 None => Poll::Ready(trailers.try_recv().ok().flatten().map(|trailers| Ok(Frame::trailers(trailers)))),
             },
             Source::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
@@ -234,7 +297,7 @@ impl Stream for Body {
         let Some(frame) = ready!(http_body::Body::poll_frame(self.as_mut(), cx)?) else { return Poll::Ready(None) };
         Poll::Ready(match frame.into_data() {
             Ok(data) => Some(Ok(data)),
-            // Trailers are the end of the bytes.
+            // Trailers end the bytes.
             Err(frame) => {
                 self.trailers = frame.into_trailers().ok();
                 None
@@ -243,24 +306,24 @@ impl Stream for Body {
     }
 }
 
-/// The trailers of a stream that has ended: only a [`Body`] can have some.
+/// The trailers of a stream that has ended. Only a [`Body`] can have any.
 pub(crate) fn trailers_of<S: 'static>(stream: &mut S) -> HeaderMap {
     let body = (stream as &mut dyn Any).downcast_mut::<Body>();
     body.and_then(|body| body.trailers.take()).unwrap_or_default()
 }
 
-/// Why a [`Body`] failed, or why a [`Sender`] cannot send. It reads as the error that it was made of.
+/// The reason why a [`Body`] failed, or why a [`Sender`] cannot send. It displays as the error that it was made from.
 pub struct BodyError {
     inner: Error,
 }
 
 impl BodyError {
-    /// Of any error.
+    /// Wraps any error.
     pub fn new(error: impl Into<Error>) -> Self {
         Self { inner: error.into() }
     }
 
-    /// The error that it was made of.
+    /// The error that it was made from.
     pub fn into_inner(self) -> Error {
         self.inner
     }
@@ -284,56 +347,114 @@ impl std::error::Error for BodyError {
     }
 }
 
-/// The body that a [`Sender`] fed is gone.
-#[derive(Debug)]
-struct Gone;
+/// Unit errors whose names are the error types that Lambda receives.
+macro_rules! body_errors {
+    ($($name:ident: $message:literal),* $(,)?) => {$(
+        #[derive(Debug)]
+        struct $name;
 
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the response body was dropped: nobody reads what is sent")
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($message)
+            }
+        }
+
+        impl std::error::Error for $name {}
+    )*};
 }
 
-impl std::error::Error for Gone {}
-
-/// [`Sender::abort`].
-#[derive(Debug)]
-struct Aborted;
-
-impl fmt::Display for Aborted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the function aborted the response body")
-    }
+body_errors! {
+    Gone: "the response body was dropped, so nothing more can be sent",
+    Aborted: "the function aborted the response body",
+    Panicked: "the task that sends the response body panicked",
+    Cancelled: "the task that sends the response body was cancelled before it had sent everything",
+    Unfinished: "the sender of the response body was dropped without `finish`",
 }
-
-impl std::error::Error for Aborted {}
-
-/// The task that fed a body panicked.
-#[derive(Debug)]
-struct Panicked;
-
-impl fmt::Display for Panicked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("what feeds the response body panicked")
-    }
-}
-
-impl std::error::Error for Panicked {}
 
 #[cfg(test)]
 mod tests {
+    use futures_util::{FutureExt as _, StreamExt};
+
     use super::*;
 
+    /// Sends some chunks, drops the sender, and returns what was received: text, and an error at the end.
+    fn received(send: impl FnOnce(Sender) + Send + 'static) -> (String, Option<String>) {
+        let (sender, body) = channel();
+        // A panic belongs to the sender's thread.
+        let _ = std::thread::spawn(move || send(sender)).join();
+        let (mut text, mut error) = (String::new(), None);
+        for item in StreamExt::collect::<Vec<_>>(body).now_or_never().expect("the sender was dropped") {
+            match item {
+                Ok(data) => text.push_str(std::str::from_utf8(&data).unwrap()),
+                Err(reason) => error = Some(reason.to_string()),
+            }
+        }
+        (text, error)
+    }
+
+    fn send(sender: &mut Sender, chunk: &'static str) {
+        sender.send_data(chunk.into()).now_or_never().expect("there is room").unwrap();
+    }
+
     #[test]
-    fn a_body_whose_sender_panicked_is_torn() {
+    fn a_sender_that_is_dropped_ends_the_body_as_complete() {
+        let (text, error) = received(|mut sender| send(&mut sender, "all"));
+        assert_eq!((&*text, error), ("all", None));
+        assert_eq!(received(drop), (String::new(), None));
+    }
+
+    #[test]
+    fn a_sender_whose_send_is_cancelled_interrupts_the_body() {
+        let (text, error) = received(|mut sender| {
+            send(&mut sender, "half");
+            assert!(sender.send_data("the rest".into()).now_or_never().is_none(), "there is no room");
+        });
+        assert_eq!(text, "half");
+        assert!(error.unwrap().contains("cancelled"));
+    }
+
+    #[test]
+    fn a_cancelled_send_that_is_repeated_does_no_harm() {
         let (mut sender, mut body) = channel();
-        let feeding = std::thread::spawn(move || {
-            sender.try_send_data("half of it".into()).unwrap();
+        send(&mut sender, "one ");
+        assert!(sender.send_data("two".into()).now_or_never().is_none());
+        assert_eq!(body.next().now_or_never().unwrap().unwrap().unwrap(), "one ");
+        send(&mut sender, "two");
+        drop(sender);
+        assert_eq!(body.next().now_or_never().unwrap().unwrap().unwrap(), "two");
+        assert!(body.next().now_or_never().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_strict_sender_must_finish() {
+        let (text, error) = received(|sender| send(&mut sender.strict(), "half"));
+        assert_eq!(text, "half");
+        assert!(error.unwrap().contains("`finish`"));
+        let (text, error) = received(|sender| {
+            let mut sender = sender.strict();
+            send(&mut sender, "all");
+            sender.finish();
+        });
+        assert_eq!((&*text, error), ("all", None));
+    }
+
+    #[test]
+    fn a_sender_that_panics_interrupts_the_body() {
+        let (text, error) = received(|mut sender| {
+            send(&mut sender, "half");
             panic!("the other half is lost");
         });
-        assert!(feeding.join().is_err());
-        let mut next = || Pin::new(&mut body).poll_next(&mut Context::from_waker(std::task::Waker::noop()));
-        assert!(matches!(next(), Poll::Ready(Some(Ok(data))) if data == "half of it"));
-        assert!(matches!(next(), Poll::Ready(Some(Err(error))) if error.to_string().contains("panicked")));
+        assert_eq!(text, "half");
+        assert!(error.unwrap().contains("panicked"));
+    }
+
+    #[test]
+    fn an_aborted_body_is_interrupted() {
+        let (text, error) = received(|mut sender| {
+            send(&mut sender, "half");
+            sender.abort();
+        });
+        assert_eq!(text, "half");
+        assert!(error.unwrap().contains("aborted"));
     }
 }
