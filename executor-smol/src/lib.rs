@@ -40,6 +40,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
@@ -51,7 +52,7 @@ use lambda_runtime_base::signature::{Bytes, Deserialize, Serialize, Stream};
 pub use lambda_runtime_base::*;
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "graceful-shutdown"))))]
-pub use signals::{graceful_shutdown, spawn_graceful_shutdown_handler};
+pub use signals::{graceful_shutdown, graceful_shutdown_at, spawn_graceful_shutdown_handler};
 
 /// A [`lambda_runtime_base::Runtime`] on smol.
 pub type Runtime<S> = lambda_runtime_base::Runtime<S, Smol>;
@@ -131,22 +132,57 @@ impl Executor for Smol {
 }
 
 impl Spawn for Smol {
-    type Task<T: Send + 'static> = async_executor::Task<Result<T, String>>;
+    type Task<T: Send + 'static> = Task<T>;
 
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Self::Task<T> {
-        threads().spawn(catch_panic(task))
+        Task(match threads() {
+            Ok(executor) => Ok(executor.spawn(catch_panic(task))),
+            Err(error) => Err(error.to_string()),
+        })
     }
 }
 
-/// An executor with as many threads as the machine has cores, started when it is first needed.
-fn threads() -> &'static async_executor::Executor<'static> {
-    static EXECUTOR: OnceLock<async_executor::Executor<'static>> = OnceLock::new();
+/// A task on smol's threads, as a [`Spawn::Task`].
+#[derive(Debug)]
+pub struct Task<T>(Result<async_executor::Task<Result<T, String>>, String>);
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, String>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Ok(task) => Pin::new(task).poll(cx),
+            Err(error) => Poll::Ready(Err(std::mem::take(error))),
+        }
+    }
+}
+
+#[cfg(all(unix, feature = "graceful-shutdown"))]
+impl<T> Task<T> {
+    /// Lets it run on its own.
+    fn detach(self) {
+        if let Ok(task) = self.0 {
+            task.detach();
+        }
+    }
+}
+
+/// An executor with as many threads as the machine has cores, started when it is first needed; an error if the system
+/// starts none.
+fn threads() -> &'static io::Result<async_executor::Executor<'static>> {
+    static EXECUTOR: OnceLock<io::Result<async_executor::Executor<'static>>> = OnceLock::new();
+    fn run() {
+        if let Ok(executor) = threads() {
+            async_io::block_on(executor.run(std::future::pending::<()>()));
+        }
+    }
     EXECUTOR.get_or_init(|| {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..cores {
-            std::thread::spawn(|| async_io::block_on(threads().run(std::future::pending::<()>())));
-        }
-        async_executor::Executor::new()
+        let start = |n| std::thread::Builder::new().name(format!("smol-{n}")).spawn(run);
+        start(0)?;
+        // Tasks run with fewer threads than cores, too.
+        (1..cores).try_for_each(|n| start(n).map(drop)).ok();
+        Ok(async_executor::Executor::new())
     })
 }
 

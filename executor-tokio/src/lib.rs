@@ -53,7 +53,7 @@ use tokio::net::TcpStream;
 pub use lambda_runtime_base::*;
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "graceful-shutdown"))))]
-pub use signals::{graceful_shutdown, spawn_graceful_shutdown_handler};
+pub use signals::{graceful_shutdown, graceful_shutdown_at, spawn_graceful_shutdown_handler};
 
 /// A [`lambda_runtime_base::Runtime`] on tokio.
 pub type Runtime<S> = lambda_runtime_base::Runtime<S, Tokio>;

@@ -1,10 +1,10 @@
 //! The traits that an executor implements. [`Executor`] explains how.
 
 use std::collections::hash_map::RandomState;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::hash::BuildHasher as _;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -143,4 +143,15 @@ pub trait Spawn: Executor<Transport: Send, Connect: Send, Sleep: Send> + Send + 
 
     /// Starts a task.
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Self::Task<T>;
+}
+
+/// Returns the output of `future`, or `None` if `sleep` completes first.
+pub(crate) async fn timeout<T>(sleep: impl Future<Output = ()>, future: impl Future<Output = T>) -> Option<T> {
+    let mut sleep = pin!(sleep);
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }

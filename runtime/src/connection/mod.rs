@@ -10,9 +10,9 @@
 
 pub(crate) mod retry;
 
-use std::future::{Future, poll_fn};
+use std::future::{Future as _, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use lambda_runtime_proto::{CloseReason, Output, PeerError};
 use self::retry::{ATTEMPT_TIMEOUT, GiveUp, RetryState};
 use crate::env::address::Address;
 use crate::error::RunError;
-use crate::executor::{Executor, Transport};
+use crate::executor::{Executor, Transport, timeout};
 use crate::logging::report::warn;
 
 /// Delay before repeating a request that returned nothing.
@@ -175,17 +175,6 @@ impl<X: Executor> Connection<X> {
             GiveUp::ProtocolErrors { count, last } => RunError::ProtocolErrors { address, count, last },
         }
     }
-}
-
-/// Returns the output of `future`, or `None` if `sleep` completes first.
-async fn timeout<T>(sleep: impl Future<Output = ()>, future: impl Future<Output = T>) -> Option<T> {
-    let mut sleep = pin!(sleep);
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
-    })
-    .await
 }
 
 enum Step {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tracing::Span;
 
 use super::diagnostic::Diagnostic;
-use crate::logging::report::error;
+use crate::logging::report::{OneLine, error};
 
 /// The largest report that Lambda Managed Instances accept on /error. Above 6 MiB the API fails in either mode.
 const MAX_REPORT: usize = 1024 * 1024;
@@ -46,7 +46,7 @@ impl Failure {
 
     /// Logs it after `prefix`, which names what failed.
     pub(crate) fn log(&self, prefix: fmt::Arguments<'_>) {
-        self.span.in_scope(|| error!("{prefix}: {self}"));
+        self.span.in_scope(|| error!("{prefix}: {}", OneLine(self)));
     }
 
     /// For a request to /error, /init/error or /restore/error.

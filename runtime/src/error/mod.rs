@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::env::MAX_CONCURRENCY;
 use crate::env::address::AddressError;
+use crate::logging::report::OneLine;
 
 /// The error type of handlers, layers and `run`.
 pub type Error = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -63,7 +64,7 @@ impl RunError {
     }
 }
 
-/// The API's message, from the body of its reply: one line, of limited length.
+/// The API's message, from the body of its reply.
 pub(crate) fn message(reply: &Reply) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -80,8 +81,7 @@ pub(crate) fn message(reply: &Reply) -> String {
         }
         _ => String::from_utf8_lossy(&body),
     };
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    message.trim().chars().take(1000).map(printable).collect()
+    OneLine(message.trim()).to_string()
 }
 
 impl fmt::Display for RunError {

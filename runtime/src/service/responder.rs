@@ -108,9 +108,9 @@ impl<T> Handover<T> {
         if let Some(outcome) = self.take() {
             return Poll::Ready(outcome);
         }
-        let waker = Some(cx.waker().clone());
+        let waker = cx.waker().clone();
         let mut state = self.0.lock();
-        let before = mem::replace(&mut state.worker, waker);
+        let before = state.worker.replace(waker);
         let outcome = state.take();
         drop(state);
         drop(before);
@@ -201,7 +201,7 @@ impl<T> Future for Acknowledgement<T> {
         let mut state = self.0.lock();
         let (poll, before) = match state.place {
             Place::Closed => (Poll::Ready(()), state.service.take()),
-            _ => (Poll::Pending, mem::replace(&mut state.service, Some(waker))),
+            _ => (Poll::Pending, state.service.replace(waker)),
         };
         drop(state);
         drop(before);
@@ -243,15 +243,15 @@ mod tests {
     #[test]
     fn each_side_is_woken_by_the_other() {
         let ((service, service_woken), (worker, worker_woken)) = (task(), task());
-        let (mut service, mut worker) = (Context::from_waker(&service), Context::from_waker(&worker));
+        let (mut service, worker) = (Context::from_waker(&service), Context::from_waker(&worker));
         let mut handover = Handover::new();
         let responder = handover.open();
 
-        assert_eq!(handover.poll_outcome(&mut worker), Poll::Pending);
+        assert_eq!(handover.poll_outcome(&worker), Poll::Pending);
         let mut acknowledgement = responder.respond("response").unwrap();
         assert_eq!(worker_woken(), 1);
         assert!(Pin::new(&mut acknowledgement).poll(&mut service).is_pending());
-        assert_eq!(handover.poll_outcome(&mut worker), Poll::Ready("response"));
+        assert_eq!(handover.poll_outcome(&worker), Poll::Ready("response"));
         assert!(Pin::new(&mut acknowledgement).poll(&mut service).is_pending());
 
         handover.acknowledge();
@@ -269,7 +269,7 @@ mod tests {
         let (worker, woken) = task();
         let mut handover = Handover::new();
         let responder = handover.open();
-        assert!(handover.poll_outcome(&mut Context::from_waker(&worker)).is_pending());
+        assert!(handover.poll_outcome(&Context::from_waker(&worker)).is_pending());
         handover.forget_waker();
         let _acknowledgement = responder.respond(1).unwrap();
         assert_eq!(woken(), 0);
