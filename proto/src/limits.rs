@@ -21,6 +21,9 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of a decoded body. Default 6 MiB + 100, the largest event that Lambda delivers.
     pub body: u64,
+    /// Bytes of the body of a reply that a client does not need: the rest of an acknowledgement, which is discarded, and
+    /// the message of a refusal, which is truncated. Beyond, the connection closes. Default 64 KiB.
+    pub reply_body: u64,
     /// Bytes of the extensions after the size of one chunk. Default 1 KiB; no known API sends any.
     pub chunk_extension: usize,
     /// Bytes of the trailer section after a chunked body. Default 1 MiB, which holds the largest error report in
@@ -50,6 +53,11 @@ impl Limits {
         Self { body, ..self }
     }
 
+    /// Sets [`reply_body`](Self::reply_body).
+    pub fn reply_body(self, reply_body: u64) -> Self {
+        Self { reply_body, ..self }
+    }
+
     /// Sets [`chunk_extension`](Self::chunk_extension).
     pub fn chunk_extension(self, chunk_extension: usize) -> Self {
         Self { chunk_extension, ..self }
@@ -72,6 +80,7 @@ impl Default for Limits {
             head: 1024 * 1024,
             headers: 100,
             body: 6 * 1024 * 1024 + 100,
+            reply_body: 64 * 1024,
             chunk_extension: 1024,
             trailers: 1024 * 1024,
             interim: 1024 * 1024,

@@ -38,6 +38,11 @@ pub enum CloseReason {
     TransportFailed,
     /// The caller cut a message short.
     Aborted,
+    /// An event is longer than [`Limits::body`](crate::Limits::body), whose value this is; the rest of it was not read.
+    EventTooLarge(u64),
+    /// The body of a reply is longer than [`Limits::reply_body`](crate::Limits::reply_body), whose value this is; the
+    /// rest of it was not read. The reply itself was handed out.
+    ReplyBodyTooLarge(u64),
     /// The peer broke the protocol.
     Peer(PeerError),
 }
@@ -50,6 +55,13 @@ impl fmt::Display for CloseReason {
             CloseReason::RepliedEarly => f.write_str("refused before the request was sent whole"),
             CloseReason::TransportFailed => f.write_str("the transport failed"),
             CloseReason::Aborted => f.write_str("cut short"),
+            CloseReason::EventTooLarge(limit) => {
+                write!(f, "an event is longer than {limit} bytes (Limits::body); closed without reading the rest")
+            }
+            CloseReason::ReplyBodyTooLarge(limit) => write!(
+                f,
+                "the body of a reply is longer than {limit} bytes (Limits::reply_body); closed without reading the rest"
+            ),
             CloseReason::Peer(error) => error.fmt(f),
         }
     }

@@ -442,16 +442,16 @@ fn statuses_mean_what_the_runtime_api_says() {
     assert_eq!(meaning(500), ReplyKind::Fatal);
     for status in [403, 500] {
         let bytes = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}");
-        let Ok(Event::Reply(answer)) = answer_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
+        let Ok(Event::Reply(answer)) = reply_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
         assert_eq!((answer.endpoint(), answer.kind()), (Endpoint::Next, ReplyKind::Fatal));
     }
 }
 
 #[test]
-fn an_answer_to_next_without_a_usable_id_is_no_invocation() {
+fn an_reply_to_next_without_a_usable_id_is_no_invocation() {
     let next = |fields: &str| {
         let message = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n");
-        match answer_to_next(message.as_bytes(), Limits::default()) {
+        match reply_to_next(message.as_bytes(), Limits::default()) {
             Ok(Event::NoInvocation(none)) => none,
             other => panic!("{other:?}"),
         }

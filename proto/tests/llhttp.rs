@@ -264,9 +264,11 @@ impl Asked {
     fn read(&mut self) {
         loop {
             match self.client.poll_output() {
-                Output::Event(client::Event::Reply(answer)) => {
-                    let fields = answer.headers().iter().count();
-                    self.messages.push(format!("{} ({fields}) {}", answer.status(), quoted(&answer.body())));
+                // A message is complete.
+                Output::Event(client::Event::Reply(reply)) if reply.is_truncated() => {}
+                Output::Event(client::Event::Reply(reply)) => {
+                    let fields = reply.headers().iter().count();
+                    self.messages.push(format!("{} ({fields}) {}", reply.status(), quoted(&reply.body())));
                 }
                 Output::Event(client::Event::NoInvocation(none)) => self.messages.push(none.to_string()),
                 Output::Receive | Output::Idle => return,

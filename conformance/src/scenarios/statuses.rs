@@ -40,7 +40,7 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
     ends(all, "words that are no JSON are told as they are", acts, "500 <html>oops</html>");
     let acts = vec![Act::Take(Next), Act::Send(reply(500, "<html>\n\u{1b}[31moops\r\n</html>\n"))];
     ends(all, "words of many lines are told on one", acts, "500 <html>\\n\\u{1b}[31moops\\r\\n</html>");
-    let long = format!(r#"{{"errorMessage":"{}","errorType":"Long"}}"#, "x".repeat(1_000_000));
+    let long = format!(r#"{{"errorMessage":"{}","errorType":"Long"}}"#, "x".repeat(60_000));
     scenario(
         all,
         "words that are too many are cut",

@@ -201,6 +201,12 @@ impl Machine {
                     *token = Some(invocation.into_token());
                     Wanted::Said(said)
                 }
+                client::Event::EventTooLarge { invocation, length, limit } => {
+                    let (id, headers, body) = (invocation.request_id(), invocation.headers(), invocation.body());
+                    let said = format!("too large {id} {headers:?} {body:?} {length:?} {limit}");
+                    *token = Some(invocation.into_token());
+                    Wanted::Said(said)
+                }
                 client::Event::Reply(answer) => Wanted::Said(format!(
                     "answered {} {} {:?} {:?}",
                     answer.endpoint(),

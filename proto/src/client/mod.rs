@@ -20,13 +20,15 @@ mod command;
 mod config;
 mod head_templates;
 mod invocation;
+mod receive;
 mod reply;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
-use crate::{CloseReason, Endpoint, Misuse, Output, PeerError};
+use self::receive::Reading;
+use crate::http1::{Outgoing, Reader, Role, Slices};
+use crate::{CloseReason, Endpoint, Misuse, Output};
 
 pub use address::{BasePath, Host, ParseAddressError};
 pub use command::{Failure, Response, StreamHead};
@@ -63,10 +65,12 @@ pub struct Client {
     phase: Phase,
     /// The requests that the API has not answered, oldest first; what of them is to be written, they know.
     outstanding: VecDeque<Request>,
-    /// The response that is being read.
+    /// The reply that is being received.
     reading: Option<Reading>,
-    /// The response to the oldest request, accepted before all of that request was sent.
+    /// The reply that accepted the oldest request before all of that request was sent.
     early: Option<Reading>,
+    /// [`Limits::reply_body`](crate::Limits::reply_body).
+    reply_body: u64,
     /// Identifies the invocation in hand: its token, or the handle of its stream, holds the only other reference.
     identity: Arc<()>,
     request_id: String,
@@ -76,8 +80,8 @@ pub struct Client {
     output_ended: bool,
     /// The connection is over as soon as its events are handed out.
     closed: Option<CloseReason>,
-    /// A stream was lost with its connection and that is still to be told.
-    torn: bool,
+    /// The event that the end of a connection caused. It precedes all others.
+    pending: Option<Box<Event>>,
     spare_heads: Vec<Vec<u8>>,
 }
 
@@ -101,23 +105,15 @@ struct Request {
     outgoing: Outgoing,
 }
 
-/// What the head of a response said.
-#[derive(Debug)]
-struct Reading {
-    status: u16,
-    head_len: usize,
-    keep_alive: bool,
-}
-
-impl Reading {
-    fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-}
-
 impl Request {
     fn is_sent(&self) -> bool {
         self.outgoing.is_sent()
+    }
+
+    /// Whether an early acknowledgement settles the request although not all of it can be sent any more. A stream that
+    /// is cut off is incomplete whatever the API says.
+    fn is_settled_by_acceptance(&self) -> bool {
+        self.is_sent() || self.outgoing.can_rewind()
     }
 }
 
@@ -131,6 +127,17 @@ pub enum Event {
     NoInvocation(NoInvocation),
     /// The API answered another request than /next, or refused /next.
     Reply(Reply),
+    /// An invocation arrived whose event is longer than [`Limits::body`](crate::Limits::body). Its body is empty; report
+    /// the failure with its token. The rest of the event is not read: the connection closes.
+    #[non_exhaustive]
+    EventTooLarge {
+        /// The invocation, without its event.
+        invocation: Invocation,
+        /// The length of the event, if the API stated it.
+        length: Option<u64>,
+        /// The limit.
+        limit: u64,
+    },
     /// A streamed response was lost with its connection after parts of it were sent: it cannot be sent again. If it was
     /// not sent to its end, the API knows that it is torn. The stream's handle is void; ask for the next invocation.
     StreamInterrupted,
@@ -152,17 +159,18 @@ impl Client {
         Self {
             heads: head_templates::HeadTemplates::new(&config),
             pipelining: config.pipelining,
-            reader: Reader::new(Role::Response, config.limits),
+            reader: Reader::new(Role::Response, config.limits.clone()),
             phase: Phase::Init,
             outstanding: VecDeque::new(),
             reading: None,
             early: None,
+            reply_body: config.limits.reply_body,
             identity: Arc::new(()),
             request_id: String::new(),
             invocation_id: None,
             output_ended: false,
             closed: None,
-            torn: false,
+            pending: None,
             spare_heads: Vec::new(),
         }
     }
@@ -170,13 +178,13 @@ impl Client {
     /// What is to be done next. Call it again after doing it; see [`Output`].
     pub fn poll_output(&mut self) -> Output<'_, Event> {
         self.abort_if_dropped();
-        if std::mem::take(&mut self.torn) {
-            return Output::Event(Event::StreamInterrupted);
-        }
-        if self.closed.is_none()
+        if self.pending.is_none()
             && let Some(event) = self.read()
         {
             return Output::Event(event);
+        }
+        if let Some(event) = self.pending.take() {
+            return Output::Event(*event);
         }
         if let Some(reason) = &self.closed {
             return Output::Closed(reason.clone());
@@ -192,92 +200,9 @@ impl Client {
         }
     }
 
-    /// Decodes what has come until it amounts to an event or more input is needed.
-    fn read(&mut self) -> Option<Event> {
-        loop {
-            if let Some(head) = self.early.take_if(|_| self.outstanding.front().is_some_and(Request::is_sent)) {
-                return self.answered(&head);
-            }
-            if self.reading.is_none() && !self.can_be_answered() && !self.reader.is_between_messages() {
-                self.close(CloseReason::Peer(PeerError::Unsolicited));
-                return None;
-            }
-            match self.reader.poll() {
-                Ok(Step::Head(head)) => {
-                    let StartLine::Response { status } = head.start_line else { continue };
-                    self.reading = Some(Reading { status, head_len: head.len, keep_alive: head.keep_alive });
-                }
-                Ok(Step::Data) => {}
-                Ok(Step::End) => {
-                    let Some(head) = self.reading.take() else { continue };
-                    if self.outstanding.front().is_some_and(Request::is_sent) {
-                        return self.answered(&head);
-                    }
-                    if head.is_success() {
-                        // A server may accept a request when it has seen its head and pass the body on as it comes.
-                        self.early = Some(head);
-                    } else {
-                        self.close(CloseReason::RepliedEarly);
-                        return self.answered(&head);
-                    }
-                }
-                Ok(Step::NeedInput) => return None,
-                Ok(Step::Closed) => {
-                    self.close(CloseReason::ClosedByPeer);
-                    return None;
-                }
-                Err(error) => {
-                    self.close(CloseReason::Peer(error));
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// The API may answer a request as soon as its first byte was sent.
-    fn can_be_answered(&self) -> bool {
-        self.early.is_none() && self.outstanding.front().is_some_and(|request| request.outgoing.is_started())
-    }
-
-    /// The oldest request was answered.
-    fn answered(&mut self, head: &Reading) -> Option<Event> {
-        let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
-        self.spare_heads.push(outgoing.into_head());
-        if endpoint == Endpoint::Response && self.phase == Phase::Streaming {
-            self.phase = Phase::Idle;
-        }
-        if !head.keep_alive {
-            self.close(CloseReason::CloseRequested);
-        }
-        Some(match endpoint {
-            Endpoint::Next if head.is_success() => self.invocation(head),
-            _ => Event::Reply(Reply::new(endpoint, head.status, head.head_len, &mut self.reader)),
-        })
-    }
-
-    fn invocation(&mut self, head: &Reading) -> Event {
-        let message = match invocation::Message::read(&mut self.reader, head.status, head.head_len) {
-            Ok(message) => message,
-            Err(none) => return Event::NoInvocation(none),
-        };
-        if self.has_holder() {
-            // The caller kept the void handle of an earlier stream.
-            self.identity = Arc::new(());
-        }
-        message.request_id().clone_into(&mut self.request_id);
-        self.invocation_id = message.invocation_id().and_then(|id| http::HeaderValue::from_bytes(id).ok());
-        self.phase = Phase::InHand;
-        let token = InvocationToken { identity: Arc::clone(&self.identity) };
-        Event::Invocation(Invocation::new(token, message))
-    }
-
     /// Whether the token or stream handle of the last invocation still exists.
     fn has_holder(&self) -> bool {
         Arc::strong_count(&self.identity) > 1
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        self.closed.get_or_insert(reason);
     }
 
     /// Room for the transport to read into; never empty. Report with [`filled`](Self::filled) how much was read.
@@ -329,15 +254,15 @@ impl Client {
     /// A new connection is open. Every outstanding request that [can be](Outstanding::can_be_resent) is sent on it
     /// again, from its first byte.
     pub fn reset(&mut self) {
+        self.close(CloseReason::TransportFailed);
         self.reader.reset();
         self.reading = None;
-        self.early = None;
         self.closed = None;
         self.output_ended = false;
         let before = self.outstanding.len();
         self.outstanding.retain_mut(|request| request.outgoing.rewind());
         if self.outstanding.len() < before {
-            self.torn = true;
+            self.pending = Some(Box::new(Event::StreamInterrupted));
             if self.phase == Phase::Streaming {
                 self.phase = Phase::Idle;
             }

@@ -10,6 +10,6 @@ mod reader;
 pub use headers::{Headers, HeadersIter};
 pub use outgoing::Slices;
 
-pub(crate) use head::{Field, Role, StartLine};
+pub(crate) use head::{Field, Framing, Head, Role, StartLine};
 pub(crate) use outgoing::{Outgoing, push_field, trailer_section};
 pub(crate) use reader::{Reader, Step};

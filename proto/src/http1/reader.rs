@@ -34,9 +34,11 @@ enum State {
         scanned: usize,
         interim: usize,
     },
-    /// In a body. `landed` bytes of it were read straight into the message since the last step.
+    /// In a body of at most `longest` bytes. `landed`: some of it was read directly into the message since the last
+    /// step.
     Body {
         body: Body,
+        longest: u64,
         landed: bool,
     },
     Failed(PeerError),
@@ -86,8 +88,8 @@ impl Reader {
 
     /// Room for the transport to read into; never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        if let State::Body { body, .. } = &self.state {
-            let contiguous = usize::try_from(body.contiguous()).unwrap_or(usize::MAX);
+        if let State::Body { body, longest, .. } = &self.state {
+            let contiguous = usize::try_from(body.contiguous(*longest)).unwrap_or(usize::MAX);
             if self.input.bytes().is_empty() && contiguous > 0 {
                 // The more has come, the more is taken at once.
                 let wanted = self.filled.clamp(Self::GROWTH, 16 * Self::GROWTH);
@@ -104,9 +106,9 @@ impl Reader {
 
     /// `n` bytes were read into [`space`](Self::space).
     pub(crate) fn filled(&mut self, n: usize) {
-        if let State::Body { body, landed } = &mut self.state
+        if let State::Body { body, longest, landed } = &mut self.state
             && self.input.bytes().is_empty()
-            && body.contiguous() > 0
+            && body.contiguous(*longest) > 0
         {
             let n = n.min(self.message.len() - self.filled);
             self.filled += n;
@@ -142,6 +144,18 @@ impl Reader {
     pub(crate) fn is_overfull(&self) -> bool {
         let most = u64::try_from(self.limits.head).unwrap_or(u64::MAX).saturating_add(self.limits.body);
         u64::try_from(self.input.bytes().len()).is_ok_and(|here| here > most)
+    }
+
+    /// Replaces [`Limits::body`] for the message whose head was returned last.
+    pub(crate) fn limit_body(&mut self, limit: u64) {
+        if let State::Body { longest, .. } = &mut self.state {
+            *longest = limit;
+        }
+    }
+
+    /// Drops what exceeds `len` bytes of the message so far.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.filled = self.filled.min(len);
     }
 
     /// From now on every [`poll`](Self::poll) returns this error.
@@ -197,11 +211,11 @@ impl Reader {
                             self.input.consume(len);
                         }
                         _ => {
-                            let body = Body::new(head.framing, &self.limits)?;
+                            let body = Body::new(head.framing);
                             self.discard();
                             self.reserve_for(&head);
                             self.accept(len, len);
-                            self.state = State::Body { body, landed: false };
+                            self.state = State::Body { body, longest: self.limits.body, landed: false };
                             return Ok(Step::Head(head));
                         }
                     }
@@ -210,7 +224,7 @@ impl Reader {
                     *landed = false;
                     return Ok(Step::Data);
                 }
-                State::Body { body, .. } => match body.decode(self.input.bytes(), &self.limits)? {
+                State::Body { body, longest, .. } => match body.decode(self.input.bytes(), *longest, &self.limits)? {
                     Decoded::Framing(n) => self.input.consume(n),
                     Decoded::Data(n) => {
                         let useful = match body {

@@ -90,7 +90,14 @@ where
                     warn!("the Lambda Runtime API sent no invocation: {none}; repeating the request");
                     self.connection.sleep(REPEAT_DELAY).await;
                 }
-                Event::Reply(reply) => check(&reply, "")?,
+                Event::EventTooLarge { invocation, limit, .. } => {
+                    let message = format!("the event is larger than {limit} bytes, the most that Lambda sends");
+                    let failure = Failure::runtime("Runtime.EventTooLarge", message);
+                    let client = &mut self.connection.client;
+                    failure.log(format_args!("invocation {} failed", client.request_id()));
+                    let _ = client.fail(invocation.into_token(), failure.to_proto());
+                }
+                Event::Reply(reply) => check(&reply, self.connection.client.request_id())?,
                 _ => {}
             }
         }
