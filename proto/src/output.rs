@@ -34,6 +34,8 @@ pub enum CloseReason {
     CloseRequested,
     /// A request was refused before it was sent whole, so the rest of it has no place.
     RepliedEarly,
+    /// The peer replied 408 Request Timeout: it has given up an idle connection.
+    RequestTimeout,
     /// The driver reported that the socket failed.
     TransportFailed,
     /// The caller cut a message short.
@@ -53,6 +55,7 @@ impl fmt::Display for CloseReason {
             CloseReason::ClosedByPeer => f.write_str("closed by the peer"),
             CloseReason::CloseRequested => f.write_str("the last message asked to close it"),
             CloseReason::RepliedEarly => f.write_str("refused before the request was sent whole"),
+            CloseReason::RequestTimeout => f.write_str("closed by the peer with 408 Request Timeout"),
             CloseReason::TransportFailed => f.write_str("the transport failed"),
             CloseReason::Aborted => f.write_str("cut short"),
             CloseReason::EventTooLarge(limit) => {

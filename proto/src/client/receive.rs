@@ -7,6 +7,7 @@
 //! | 2xx to /next | [`Event::Invocation`] when complete | stored up to `Limits::body`; beyond, [`Event::EventTooLarge`] |
 //! | 2xx to an outcome | [`Event::Reply`] at once | discarded up to `Limits::reply_body` |
 //! | 2xx to another request | [`Event::Reply`] when complete | stored up to `Limits::body` |
+//! | 408 | none: the connection is over, and the request is repeated on the next | |
 //! | any other | [`Event::Reply`] when complete, or truncated | stored up to `Limits::reply_body` |
 
 use std::sync::Arc;
@@ -41,6 +42,10 @@ enum BodyUse {
     /// An acknowledgement says nothing more.
     Discarded,
 }
+
+/// A server sends it to close an idle connection (RFC 9110
+/// [section 15.5.9](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9)): the request can be repeated on a new one.
+const REQUEST_TIMEOUT: u16 = 408;
 
 impl Client {
     /// Decodes the input until there is an event, more input is needed, or the connection is over.
@@ -95,6 +100,10 @@ impl Client {
         let StartLine::Response { status } = head.start_line else { return None };
         let Request { endpoint, outgoing } = self.outstanding.front()?;
         let (endpoint, is_sent) = (*endpoint, outgoing.is_sent());
+        if status == REQUEST_TIMEOUT {
+            self.close(CloseReason::RequestTimeout);
+            return None;
+        }
         let body = match status {
             200..=299 if endpoint.posts_outcome() => BodyUse::Discarded,
             200..=299 => BodyUse::Required,

@@ -28,6 +28,9 @@ use crate::logging::report::warn;
 /// Delay before repeating a request that returned nothing.
 pub(crate) const REPEAT_DELAY: Duration = Duration::from_millis(100);
 
+/// Time for the rest of a reply whose status is known.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Time for reporting a failed start-up: the process ends anyway.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -41,19 +44,39 @@ pub(crate) struct Connection<X: Executor> {
     pub(crate) client: Client,
     link: Link<X>,
     retry: RetryState,
+    /// An outcome was sent again before the last event.
+    resent: bool,
 }
 
 enum Link<X: Executor> {
     Down,
     Pausing(Pin<Box<X::Sleep>>),
-    Connecting { connect: Pin<Box<X::Connect>>, timeout: Pin<Box<X::Sleep>>, started: Instant },
-    Up { transport: X::Transport, since: Instant },
+    Connecting {
+        connect: Pin<Box<X::Connect>>,
+        timeout: Pin<Box<X::Sleep>>,
+        started: Instant,
+    },
+    Up {
+        transport: X::Transport,
+        since: Instant,
+        /// Limits the wait for the rest of a reply that is not needed.
+        drain: Option<Pin<Box<X::Sleep>>>,
+    },
+}
+
+/// Why there will be no event.
+#[derive(Debug)]
+pub(crate) enum ConnectionError {
+    /// Connections were lost again and again while an outcome was being sent; the last error is given. The outcome is sent
+    /// once more unless it is [withdrawn](Client::withdraw).
+    SendFailed(String),
+    GivenUp(RunError),
 }
 
 impl<X: Executor> Connection<X> {
     pub(crate) fn new(executor: X, address: Address, config: Config) -> Self {
         let client = Client::new(config.clone());
-        Self { executor, address, config, client, link: Link::Down, retry: RetryState::default() }
+        Self { executor, address, config, client, link: Link::Down, retry: RetryState::default(), resent: false }
     }
 
     /// A new connection to the same API.
@@ -69,6 +92,11 @@ impl<X: Executor> Connection<X> {
         self.executor.sleep(duration)
     }
 
+    /// Whether the outcome to which the last event replies was sent more than once: the API may have accepted it before.
+    pub(crate) fn was_resent(&self) -> bool {
+        self.resent
+    }
+
     /// Drops the socket; the next request opens another one.
     pub(crate) fn drop_transport(&mut self) {
         self.link = Link::Down;
@@ -81,24 +109,44 @@ impl<X: Executor> Connection<X> {
         let _ = timeout(sleep, self.event()).await;
     }
 
-    /// Waits for the next event.
+    /// Waits for the next event, while no outcome is outstanding.
     pub(crate) async fn event(&mut self) -> Result<Event, RunError> {
-        poll_fn(|cx| self.poll_event(cx)).await
+        loop {
+            match poll_fn(|cx| self.poll_event(cx)).await {
+                Ok(event) => return Ok(event),
+                Err(ConnectionError::GivenUp(error)) => return Err(error),
+                Err(ConnectionError::SendFailed(_)) => {}
+            }
+        }
     }
 
     /// Connects, writes and reads as the machine wants, until it has an event. Pending while the machine is idle: give it
     /// a command, and poll again.
-    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, RunError>> {
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, ConnectionError>> {
         loop {
             match &mut self.link {
-                Link::Up { transport, since } => match ready!(drive(&mut self.client, transport, cx)) {
-                    Step::Event(event) => {
+                Link::Up { transport, since, drain } => match drive(&mut self.client, transport, cx) {
+                    Poll::Ready(Step::Event(event)) => {
+                        self.resent = self.retry.has_interrupted_sends();
                         self.retry.succeeded();
                         return Poll::Ready(Ok(event));
                     }
-                    Step::Closed(reason, error) => {
+                    Poll::Ready(Step::Closed(reason, error)) => {
                         let lifetime = self.executor.now().saturating_duration_since(*since);
-                        self.closed(reason, error, lifetime);
+                        self.closed(reason, error, lifetime)?;
+                    }
+                    Poll::Pending if self.client.is_draining() => {
+                        let drain = drain.get_or_insert_with(|| Box::pin(self.executor.sleep(DRAIN_TIMEOUT)));
+                        ready!(drain.as_mut().poll(cx));
+                        warn!(
+                            "closed the connection to the Lambda Runtime API at {}: a reply is incomplete",
+                            self.address
+                        );
+                        self.client.disconnected();
+                    }
+                    Poll::Pending => {
+                        *drain = None;
+                        return Poll::Pending;
                     }
                 },
                 Link::Down => match self.client.poll_output() {
@@ -108,7 +156,7 @@ impl<X: Executor> Connection<X> {
                     Output::Idle => return Poll::Pending,
                     _ => {
                         let delay = self.retry.next_attempt(self.executor.random());
-                        let delay = delay.map_err(|given_up| self.given_up(given_up))?;
+                        let delay = delay.map_err(|given_up| ConnectionError::GivenUp(self.given_up(given_up)))?;
                         // A sleep of no time at all takes a millisecond on some executors.
                         self.link = match delay {
                             Duration::ZERO => self.connect(),
@@ -130,7 +178,7 @@ impl<X: Executor> Connection<X> {
                     };
                     let now = self.executor.now();
                     self.link = match connected {
-                        Ok(transport) => Link::Up { transport, since: now },
+                        Ok(transport) => Link::Up { transport, since: now, drain: None },
                         Err(error) => {
                             self.retry.attempt_failed(error, now.saturating_duration_since(*started));
                             Link::Down
@@ -149,11 +197,20 @@ impl<X: Executor> Connection<X> {
         }
     }
 
-    fn closed(&mut self, reason: CloseReason, error: Option<io::Error>, lifetime: Duration) {
+    fn closed(
+        &mut self,
+        reason: CloseReason,
+        error: Option<io::Error>,
+        lifetime: Duration,
+    ) -> Result<(), ConnectionError> {
+        let resends = self
+            .client
+            .outstanding()
+            .any(|request| request.endpoint.posts_outcome() && request.is_started && request.can_be_resent);
         self.drop_transport();
         let error = match (&reason, error) {
             // As announced by the API, or as expected.
-            (CloseReason::CloseRequested | CloseReason::RepliedEarly, _) => return,
+            (CloseReason::CloseRequested | CloseReason::RepliedEarly, _) if !resends => return Ok(()),
             (CloseReason::TransportFailed, Some(error)) => error,
             (CloseReason::Peer(error), _) => io::Error::new(io::ErrorKind::InvalidData, error.clone()),
             (reason, _) => io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_string()),
@@ -161,11 +218,16 @@ impl<X: Executor> Connection<X> {
         if reason != CloseReason::ClosedByPeer {
             warn!("lost the connection to the Lambda Runtime API at {}: {error}", self.address);
         }
+        let send_failed = resends && !self.retry.send_interrupted();
+        let message = if send_failed { error.to_string() } else { String::new() };
         match reason {
-            CloseReason::Peer(PeerError::UnexpectedEnd(_)) => self.retry.connection_lost(error, lifetime),
+            CloseReason::Peer(PeerError::UnexpectedEnd(_) | PeerError::Unsolicited) => {
+                self.retry.connection_lost(error, lifetime);
+            }
             CloseReason::Peer(_) => self.retry.protocol_violated(error, lifetime),
             _ => self.retry.connection_lost(error, lifetime),
         }
+        if send_failed { Err(ConnectionError::SendFailed(message)) } else { Ok(()) }
     }
 
     fn given_up(&self, given_up: GiveUp) -> RunError {

@@ -25,6 +25,14 @@ const MAX_CONNECT_DELAY: Duration = Duration::from_secs(1);
 /// connections, and an invocation may be waiting.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(5);
 
+/// A response is sent at most this many times on connections that are lost while it is being sent.
+pub(crate) const MAX_SENDS: u32 = 5;
+
+/// Delay before a response is sent again; ten times as long each time, up to [`MAX_RESEND_DELAY`].
+const MIN_RESEND_DELAY: Duration = Duration::from_millis(10);
+
+const MAX_RESEND_DELAY: Duration = Duration::from_secs(1);
+
 /// Failures since the last reply, or since a connection that was stable.
 #[derive(Debug, Default)]
 pub(crate) struct RetryState {
@@ -32,6 +40,8 @@ pub(crate) struct RetryState {
     /// Time spent on failed attempts and on delays.
     elapsed: Duration,
     protocol_errors: u32,
+    /// Connections lost while a response was being sent.
+    interrupted_sends: u32,
     last: Option<Loss>,
 }
 
@@ -72,6 +82,16 @@ impl RetryState {
         self.last = Some(Loss { error, connected: true });
     }
 
+    /// A connection was lost while a response was being sent that can be sent again. Returns whether it should be.
+    pub(crate) fn send_interrupted(&mut self) -> bool {
+        self.interrupted_sends = self.interrupted_sends.saturating_add(1);
+        self.interrupted_sends < MAX_SENDS
+    }
+
+    pub(crate) fn has_interrupted_sends(&self) -> bool {
+        self.interrupted_sends > 0
+    }
+
     /// A connection was lost because the API violated the protocol. That it took its time does not excuse it.
     pub(crate) fn protocol_violated(&mut self, error: io::Error, lifetime: Duration) {
         self.protocol_errors += 1;
@@ -88,9 +108,11 @@ impl RetryState {
             Some(Loss { error, .. }) if self.elapsed >= UNREACHABLE_FOR && self.attempts >= MIN_ATTEMPTS => {
                 return Err(GiveUp::Unreachable { attempts: self.attempts, last: error });
             }
-            Some(Loss { connected, .. }) => {
-                backoff(self.attempts, if connected { MAX_RECONNECT_DELAY } else { MAX_CONNECT_DELAY }, random)
+            Some(Loss { connected: true, .. }) => {
+                let delay = backoff(self.attempts, MAX_RECONNECT_DELAY, random);
+                delay.max(resend_delay(self.interrupted_sends, random))
             }
+            Some(Loss { connected: false, .. }) => backoff(self.attempts, MAX_CONNECT_DELAY, random),
         };
         self.attempts = self.attempts.saturating_add(1);
         self.elapsed += delay;
@@ -102,7 +124,15 @@ impl RetryState {
 /// half.
 pub(crate) fn backoff(attempts: u32, longest: Duration, random: u64) -> Duration {
     let Some(doublings) = attempts.checked_sub(2) else { return Duration::ZERO };
-    let delay = Duration::from_millis(1 << doublings.min(10)).min(longest);
+    jitter(Duration::from_millis(1 << doublings.min(10)).min(longest), random)
+}
+
+fn resend_delay(interrupted_sends: u32, random: u64) -> Duration {
+    let Some(tenfolds) = interrupted_sends.checked_sub(1) else { return Duration::ZERO };
+    jitter(MIN_RESEND_DELAY.saturating_mul(10u32.saturating_pow(tenfolds)).min(MAX_RESEND_DELAY), random)
+}
+
+fn jitter(delay: Duration, random: u64) -> Duration {
     let fraction = f64::from(u8::try_from(random % 256).unwrap_or_default()) / 256.0;
     delay - delay.mul_f64(0.5 * fraction)
 }
@@ -179,8 +209,13 @@ mod tests {
 
     #[test]
     fn a_reply_resets_everything() {
-        let mut retry = RetryState { attempts: 9, elapsed: UNREACHABLE_FOR, protocol_errors: 4, last: None };
-        retry.attempt_failed(error(), Duration::ZERO);
+        let mut retry = RetryState {
+            attempts: 9,
+            elapsed: UNREACHABLE_FOR,
+            protocol_errors: 4,
+            interrupted_sends: 4,
+            last: Some(Loss { error: error(), connected: false }),
+        };
         retry.succeeded();
         assert_eq!(retry.next_attempt(0).unwrap(), Duration::ZERO);
     }
@@ -192,5 +227,16 @@ mod tests {
             assert!(retry.next_attempt(0).unwrap() <= MAX_RECONNECT_DELAY);
             retry.connection_lost(error(), Duration::ZERO);
         }
+    }
+
+    #[test]
+    fn a_response_is_sent_a_few_times_with_delays_that_grow_to_a_second() {
+        let mut retry = RetryState::default();
+        let mut delays = Vec::new();
+        while retry.send_interrupted() {
+            retry.connection_lost(error(), Duration::ZERO);
+            delays.push(retry.next_attempt(0).unwrap().as_millis());
+        }
+        assert_eq!(delays, [10, 100, 1000, 1000]);
     }
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{Event, Invocation};
 use tower::Service;
 
-use self::send::{Sending, check};
+use self::send::Sending;
 use crate::connection::{Connection, REPEAT_DELAY};
 use crate::env::config::Config;
 use crate::env::trace_id;
@@ -92,12 +92,13 @@ where
                 }
                 Event::EventTooLarge { invocation, limit, .. } => {
                     let message = format!("the event is larger than {limit} bytes, the most that Lambda sends");
-                    let failure = Failure::runtime("Runtime.EventTooLarge", message);
-                    let client = &mut self.connection.client;
-                    failure.log(format_args!("invocation {} failed", client.request_id()));
-                    let _ = client.fail(invocation.into_token(), failure.to_proto());
+                    let failure = Outcome::Failure(Failure::runtime("Runtime.EventTooLarge", message));
+                    let connection = &mut self.connection;
+                    let mut sending = Sending::start(&mut connection.client, invocation.into_token(), failure, false);
+                    poll_fn(|cx| sending.poll(connection, false, cx)).await?;
                 }
-                Event::Reply(reply) => check(&reply, self.connection.client.request_id())?,
+                // A refusal of /next.
+                Event::Reply(reply) => return Err(RunError::refused(&reply)),
                 _ => {}
             }
         }
@@ -121,18 +122,16 @@ where
             handover.forget_waker();
             let called = call.poll(cx);
             if let Poll::Ready(outcome) = handover.poll_outcome(cx) {
-                return Poll::Ready(Ok::<_, RunError>(outcome));
+                return Poll::Ready(outcome);
             }
             if called.is_ready() {
-                let outcome = handover.close().unwrap_or_else(|| Outcome::Failure(call.failure()));
-                return Poll::Ready(Ok(outcome));
+                return Poll::Ready(handover.close().unwrap_or_else(|| Outcome::Failure(call.failure())));
             }
-            while let Poll::Ready(event) = connection.poll_event(cx) {
-                event?;
-            }
+            // There is no event, because nothing is outstanding.
+            let _ = connection.poll_event(cx);
             Poll::Pending
         })
-        .await?;
+        .await;
 
         // 2. The outcome is sent. The bytes leave before the layers are polled, which was done just now.
         let mut sending = Sending::start(&mut connection.client, token, outcome, options.pipelining);

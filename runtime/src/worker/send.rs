@@ -7,7 +7,8 @@ use http::HeaderMap;
 use lambda_runtime_proto::Misuse;
 use lambda_runtime_proto::client::{Client, Event, InvocationToken, Reply, ReplyKind, ResponseStream};
 
-use crate::connection::Connection;
+use crate::connection::retry::MAX_SENDS;
+use crate::connection::{Connection, ConnectionError};
 use crate::error::failure::Failure;
 use crate::error::{RunError, message};
 use crate::executor::Executor;
@@ -28,6 +29,8 @@ const MIN_CHUNK_COST: usize = 1024;
 pub(crate) struct Sending {
     state: SendState,
     pipelining: bool,
+    /// The outcome could not be delivered; a short report of that was sent instead.
+    undelivered: bool,
 }
 
 enum SendState {
@@ -45,7 +48,9 @@ impl Sending {
                 client.fail(token, failure.to_proto()).err()
             }
             Outcome::Stream(head, body) => match client.stream(token, head) {
-                Ok(stream) => return Self { state: SendState::Streaming(stream, body), pipelining },
+                Ok(stream) => {
+                    return Self { state: SendState::Streaming(stream, body), pipelining, undelivered: false };
+                }
                 Err(refused) => Some(refused),
             },
         };
@@ -54,7 +59,7 @@ impl Sending {
             failure.log(format_args!("invocation {} failed", client.request_id()));
             let _ = client.fail(refused.token, failure.to_proto());
         }
-        let sending = Self { state: SendState::Complete, pipelining };
+        let sending = Self { state: SendState::Complete, pipelining, undelivered: false };
         sending.request_next(client);
         sending
     }
@@ -75,14 +80,22 @@ impl Sending {
         loop {
             let more = !abandoned && self.pull(&mut connection.client, &mut budget, cx);
             if let Poll::Ready(event) = connection.poll_event(cx) {
-                match event? {
-                    Event::Reply(reply) => return Poll::Ready(check(&reply, connection.client.request_id())),
-                    Event::StreamInterrupted => {
+                match event {
+                    Ok(Event::Reply(reply)) => {
+                        return Poll::Ready(check(&reply, connection));
+                    }
+                    Ok(Event::StreamInterrupted) => {
                         let request_id = connection.client.request_id();
                         warn!("invocation {request_id}: the connection was lost while the response was streamed");
                         return Poll::Ready(Ok(()));
                     }
-                    _ => {}
+                    Ok(_) => {}
+                    Err(ConnectionError::GivenUp(error)) => return Poll::Ready(Err(error)),
+                    Err(ConnectionError::SendFailed(error)) => {
+                        if !self.report_undelivered(&mut connection.client, &error) {
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
                 }
             } else if !more || connection.client.queued() >= MAX_UNWRITTEN {
                 return Poll::Pending;
@@ -91,6 +104,22 @@ impl Sending {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Replaces an outcome that cannot be delivered by a short report, which may pass where a large response does not.
+    /// Returns `false` if there is nothing left to send: the report was lost, too.
+    fn report_undelivered(&mut self, client: &mut Client, error: &str) -> bool {
+        let Some(token) = client.withdraw() else { return true };
+        if self.undelivered {
+            return false;
+        }
+        self.undelivered = true;
+        let message = format!("the response could not be delivered in {MAX_SENDS} attempts: {error}");
+        let failure = Failure::runtime("Runtime.ResponseNotDelivered", message);
+        failure.log(format_args!("invocation {} failed", client.request_id()));
+        let _ = client.fail(token, failure.to_proto());
+        self.request_next(client);
+        true
     }
 
     /// Gives the machine chunks while the stream has any and there is room. Returns whether the stream may have more.
@@ -155,14 +184,19 @@ fn abort(client: &mut Client, stream: ResponseStream, failure: &Failure) {
     let _ = client.abort(stream, failure.to_trailers());
 }
 
-/// Checks the API's reply to an outcome, or a refusal of /next.
-pub(crate) fn check(reply: &Reply, request_id: &str) -> Result<(), RunError> {
-    let status = reply.status();
+/// Checks the API's reply to an outcome.
+fn check<X: Executor>(reply: &Reply, connection: &Connection<X>) -> Result<(), RunError> {
+    let (request_id, status) = (connection.client.request_id(), reply.status());
     match reply.kind() {
         ReplyKind::Accepted => {}
         ReplyKind::Fatal => return Err(RunError::refused(reply)),
         ReplyKind::TooLate => warn!(
             "invocation {request_id}: the response was too late, the invocation has timed out ({status} {})",
+            message(reply)
+        ),
+        ReplyKind::Rejected if connection.was_resent() => warn!(
+            "invocation {request_id}: the response was sent again after a lost connection, and had probably been accepted \
+             before ({status} {})",
             message(reply)
         ),
         _ => {
