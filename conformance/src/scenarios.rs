@@ -8,6 +8,7 @@ mod happy_path;
 mod headers;
 mod layers;
 mod memory;
+mod moved;
 mod sources;
 mod statuses;
 mod streams;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Scenario> {
     headers::add(&mut all);
     failures::add(&mut all);
     layers::add(&mut all);
+    moved::add(&mut all);
     streams::add(&mut all);
     faults::add(&mut all);
     all
