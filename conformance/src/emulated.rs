@@ -1,0 +1,104 @@
+//! Plays scenarios of the emulator, whose API tracks the state of invocations and reports their outcome.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use lambda_runtime_emulator::{Emulator, End, Endpoint, Event, Fault, FunctionError, Outcome};
+
+use crate::runner::Subject;
+use crate::scenario::LAST;
+use crate::{Afterwards, Emulated, RecordedRequest, Scenario, Transcript};
+
+/// How long the emulator waits for anything. Shorter than the time after which the function counts as hanging.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) fn play(
+    scenario: &Scenario,
+    emulated: &Emulated,
+    subject: &Subject,
+    transcript: &mut Transcript,
+) -> Result<(), String> {
+    let faults = emulated.faults.iter().map(|fault| fault.parse().map_err(|error| format!("{error}")));
+    let faults: Vec<Fault> = faults.collect::<Result<_, String>>()?;
+    let workers = subject.dimension.workers();
+    let emulator = Emulator::builder()
+        .address(SocketAddr::from((scenario.address.ip(), 0)))
+        .concurrency(workers)
+        .timeout(LIMIT)
+        .claim_timeout(LIMIT)
+        .faults(faults.iter().cloned())
+        .start()
+        .map_err(|error| format!("starting the emulator: {error}"))?;
+    let address = emulator.endpoint().parse().map_err(|error| format!("{error}"))?;
+    let (sender, happenings) = mpsc::channel();
+    let mut session = subject.start(&scenario.address.format(address), sender, happenings)?;
+
+    let first = Event::new(emulated.event.clone()).request_id("a");
+    let went = match scenario.afterwards {
+        Afterwards::Ends => emulator.begin(first).map_err(|error| error.to_string()).and_then(|invocation| {
+            session.wait_for_end()?;
+            emulator.runtime_exited("run has ended");
+            record(transcript, "a", invocation.outcome())
+        }),
+        Afterwards::Serves | Afterwards::Reconnects => {
+            let (id, payload) = LAST;
+            record(transcript, "a", emulator.invoke(first))
+                .and_then(|()| record(transcript, id, emulator.invoke(Event::new(payload).request_id(id))))
+                .and_then(|()| match emulator.wait_until(LIMIT, |observed| observed.waiting == workers) {
+                    true => Ok(()),
+                    false => Err("the function does not wait for the next event".to_owned()),
+                })
+        }
+    };
+    let observed = emulator.observed();
+    let stopped = session.stop(transcript);
+    transcript.connections = usize::try_from(observed.connections).unwrap_or(usize::MAX).saturating_sub(workers - 1);
+    went.and(stopped)?;
+    if observed.faults != faults {
+        return Err(format!("these faults happened: {:?}", observed.faults));
+    }
+    let Some(expected) = emulated.next_requests else { return Ok(()) };
+    let expected = expected + workers as u64 - 1;
+    let lost = subject.dimension.pipelined_requests_lost(transcript.connections);
+    match observed.requests(Endpoint::Next) {
+        found if (expected..=expected + lost).contains(&found) => Ok(()),
+        found => Err(format!("expected: {expected} requests for an event\nfound: {found}")),
+    }
+}
+
+/// Records an outcome as the request that it came from.
+fn record(
+    transcript: &mut Transcript,
+    id: &str,
+    outcome: Result<Outcome, lambda_runtime_emulator::Error>,
+) -> Result<(), String> {
+    let outcome = outcome.map_err(|error| format!("invocation {id}: {error}"))?;
+    let (endpoint, complete, error) = match outcome.end() {
+        End::Complete => (Endpoint::Response, true, None),
+        End::Failed(error) if outcome.head().is_none() => (Endpoint::Error, true, Some(error)),
+        End::Failed(_) => (Endpoint::Response, true, None),
+        End::Torn(_) => (Endpoint::Response, false, None),
+        other => return Err(format!("invocation {id}: {other:?}")),
+    };
+    let body = error.map_or(outcome.body(), FunctionError::body);
+    let mut headers = outcome.head().map_or_else(Vec::new, |head| text(head.headers()));
+    let sent_type = error.and_then(FunctionError::sent_type);
+    headers.extend(sent_type.map(|sent| ("lambda-runtime-function-error-type".to_owned(), sent.to_owned())));
+    transcript.requests.push(RecordedRequest {
+        endpoint,
+        id: id.to_owned(),
+        headers,
+        body: body.to_vec(),
+        received: body.len(),
+        trailers: text(outcome.trailers()),
+        complete,
+    });
+    Ok(())
+}
+
+fn text(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
