@@ -97,7 +97,7 @@ pub trait Transport {
 ///
 /// Two of them are complete: `examples/executor-blocking` has all of it, the reactor included, on `std::net` and one
 /// thread; `examples/executor-futures-io` is on any stream of `futures-io`. The scenarios of `conformance` show whether
-/// an executor is right: its test calls `conformance::run_all` with nothing of its own but how a function is started.
+/// an executor is correct: its test calls `conformance::main` with a function that runs each configuration.
 pub trait Executor: Clone {
     /// Its connected socket.
     type Transport: Transport;
