@@ -41,7 +41,7 @@ pub(crate) enum Playback {
     Repeatedly,
 }
 
-/// What the API recorded.
+/// The record of an API.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     pub(crate) requests: Vec<RecordedRequest>,

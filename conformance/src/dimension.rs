@@ -19,7 +19,7 @@ pub enum Dimension {
     RunConcurrentLocal,
 }
 
-/// What distinguishes one dimension from another.
+/// The properties of a dimension.
 struct Row {
     name: &'static str,
     process: Process,
@@ -32,7 +32,7 @@ struct Row {
 enum Process {
     /// On a thread of the test.
     Shared,
-    /// In a process of its own, because it reads environment variables.
+    /// In its own process, because it reads environment variables.
     Own,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use lambda_runtime_emulator::{Emulator, End, Endpoint, Event, Fault, FunctionError, Outcome};
 
-use crate::runner::Subject;
+use crate::function::Launcher;
 use crate::scenario::LAST;
 use crate::{Afterwards, Emulated, RecordedRequest, Scenario, Transcript};
 
@@ -17,12 +17,12 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) fn play(
     scenario: &Scenario,
     emulated: &Emulated,
-    subject: &Subject,
+    launcher: &Launcher,
     transcript: &mut Transcript,
 ) -> Result<(), String> {
     let faults = emulated.faults.iter().map(|fault| fault.parse().map_err(|error| format!("{error}")));
     let faults: Vec<Fault> = faults.collect::<Result<_, String>>()?;
-    let workers = subject.dimension.workers();
+    let workers = launcher.dimension.workers();
     let emulator = Emulator::builder()
         .address(SocketAddr::from((scenario.address.ip(), 0)))
         .concurrency(workers)
@@ -32,19 +32,18 @@ pub(crate) fn play(
         .start()
         .map_err(|error| format!("starting the emulator: {error}"))?;
     let address = emulator.endpoint().parse().map_err(|error| format!("{error}"))?;
-    let (sender, happenings) = mpsc::channel();
-    let mut session = subject.start(&scenario.address.format(address), sender, happenings)?;
-
-    let first = Event::new(emulated.event.clone()).request_id("a");
-    let went = match scenario.afterwards {
-        Afterwards::Ends => emulator.begin(first).map_err(|error| error.to_string()).and_then(|invocation| {
-            session.wait_for_end()?;
+    // The event waits when the function starts, which may end before it has requested one.
+    let first = emulator.begin(Event::new(emulated.event.clone()).request_id("a"));
+    let first = first.map_err(|error| format!("the event: {error}"))?;
+    let mut instance = launcher.launch(&scenario.address.format(address), mpsc::channel())?;
+    let waited = match scenario.afterwards {
+        Afterwards::Ends => instance.wait_for_end().and_then(|()| {
             emulator.runtime_exited("run has ended");
-            record(transcript, "a", invocation.outcome())
+            record(transcript, "a", first.outcome())
         }),
         Afterwards::Serves | Afterwards::Reconnects => {
             let (id, payload) = LAST;
-            record(transcript, "a", emulator.invoke(first))
+            record(transcript, "a", first.outcome())
                 .and_then(|()| record(transcript, id, emulator.invoke(Event::new(payload).request_id(id))))
                 .and_then(|()| match emulator.wait_until(LIMIT, |observed| observed.waiting == workers) {
                     true => Ok(()),
@@ -53,15 +52,16 @@ pub(crate) fn play(
         }
     };
     let observed = emulator.observed();
-    let stopped = session.stop(transcript);
+    let stopped = instance.stop();
     transcript.connections = usize::try_from(observed.connections).unwrap_or(usize::MAX).saturating_sub(workers - 1);
-    went.and(stopped)?;
+    transcript.end = stopped?;
+    waited?;
     if observed.faults != faults {
         return Err(format!("these faults happened: {:?}", observed.faults));
     }
     let Some(expected) = emulated.next_requests else { return Ok(()) };
     let expected = expected + workers as u64 - 1;
-    let lost = subject.dimension.pipelined_requests_lost(transcript.connections);
+    let lost = launcher.dimension.pipelined_requests_lost(transcript.connections);
     match observed.requests(Endpoint::Next) {
         found if (expected..=expected + lost).contains(&found) => Ok(()),
         found => Err(format!("expected: {expected} requests for an event\nfound: {found}")),

@@ -91,9 +91,9 @@ pub enum Expectation {
     MemoryGrowth(u64),
     /// Something that data cannot express.
     Custom {
-        /// What is expected.
+        /// The expectation, as a noun phrase.
         sentence: &'static str,
-        /// Returns what was found instead.
+        /// Returns the contradicting finding.
         check: fn(&Transcript) -> Result<(), String>,
     },
 }
@@ -115,7 +115,7 @@ pub enum StreamEnd {
     },
 }
 
-/// What is expected of a header.
+/// An expectation about a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderValue {
     /// This value.
@@ -163,7 +163,7 @@ impl Expectation {
         }
     }
 
-    /// Returns what was found instead.
+    /// Returns the contradicting finding.
     fn check(&self, transcript: &Transcript) -> Result<(), String> {
         match self {
             Self::Response { id, body } => {
@@ -354,6 +354,155 @@ impl fmt::Display for Expectation {
             Self::ReceivedAtLeast { id, bytes } => write!(f, "at least {bytes} bytes of the response to {id:?}"),
             Self::MemoryGrowth(limit) => write!(f, "memory growth of at most {limit} KiB"),
             Self::Custom { sentence, .. } => f.write_str(sentence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(endpoint: Endpoint, headers: &[(&str, &str)], body: &[u8]) -> RecordedRequest {
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        RecordedRequest {
+            endpoint,
+            id: "a".to_owned(),
+            headers: headers.iter().map(owned).collect(),
+            body: body.to_vec(),
+            received: body.len(),
+            trailers: Vec::new(),
+            complete: true,
+        }
+    }
+
+    fn response(body: &[u8]) -> RecordedRequest {
+        request(Endpoint::Response, &[], body)
+    }
+
+    fn error() -> RecordedRequest {
+        let body = br#"{"errorType":"T","errorMessage":"a message","stackTrace":[]}"#;
+        request(Endpoint::Error, &[(ERROR_TYPE, "Function.T")], body)
+    }
+
+    fn stream(payload: &str) -> RecordedRequest {
+        let headers = [
+            (MODE, "streaming"),
+            ("content-type", "application/vnd.awslambda.http-integration-response"),
+            ("trailer", "Lambda-Runtime-Function-Error-Type"),
+            ("trailer", "Lambda-Runtime-Function-Error-Body"),
+        ];
+        let prelude = r#"{"statusCode":200,"headers":{"content-type":"application/octet-stream"},"cookies":[]}"#;
+        request(Endpoint::Response, &headers, format!("{prelude}\0\0\0\0\0\0\0\0{payload}").as_bytes())
+    }
+
+    fn failed(stream: RecordedRequest) -> RecordedRequest {
+        let body = base64::engine::general_purpose::STANDARD.encode(r#"{"errorMessage":"a message"}"#);
+        let trailers = [(ERROR_TYPE, "Function.T"), ("lambda-runtime-function-error-body", &body)];
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        RecordedRequest { trailers: trailers.map(owned).into(), ..stream }
+    }
+
+    fn incomplete(request: RecordedRequest) -> RecordedRequest {
+        RecordedRequest { complete: false, ..request }
+    }
+
+    fn transcript(requests: impl Into<Vec<RecordedRequest>>) -> Transcript {
+        Transcript { requests: requests.into(), connections: 1, ..Transcript::default() }
+    }
+
+    fn ended(end: Result<(), &str>) -> Transcript {
+        Transcript { end: Some(end.map_err(str::to_owned)), ..Transcript::default() }
+    }
+
+    #[test]
+    fn an_expectation_is_met_by_one_transcript_and_not_by_others() {
+        let id = || "a".to_owned();
+        let expect_stream = |end| Expectation::Stream { id: id(), payload: "x".into(), end };
+        let complete = StreamEnd::Complete { trailers: Vec::new() };
+        let failure = StreamEnd::Failed { error_type: "Function.T".to_owned(), message: "message".to_owned() };
+        let memory = |last| Transcript { memory: vec![100, last], ..Transcript::default() };
+        for (expectation, met, others) in [
+            (
+                Expectation::Response { id: id(), body: "1".into() },
+                transcript([incomplete(response(b"2")), response(b"1")]),
+                vec![
+                    transcript([]),
+                    transcript([response(b"2")]),
+                    transcript([incomplete(response(b"1"))]),
+                    transcript([request(Endpoint::Error, &[], b"1")]),
+                    transcript([request(Endpoint::Response, &[(MODE, "streaming")], b"1")]),
+                    transcript([response(b"1"), error()]),
+                ],
+            ),
+            (
+                Expectation::ResponseMembers { id: id(), members: serde_json::json!({"n": 1, "absent": null}) },
+                transcript([response(br#"{"n":1,"m":2}"#)]),
+                vec![transcript([response(br#"{"n":2}"#)]), transcript([response(b"n")])],
+            ),
+            (
+                Expectation::Error {
+                    id: id(),
+                    header: "Function.T".to_owned(),
+                    error_type: "T".to_owned(),
+                    message: "message".to_owned(),
+                },
+                transcript([error()]),
+                vec![
+                    transcript([response(b"1")]),
+                    transcript([incomplete(error())]),
+                    transcript([RecordedRequest { headers: Vec::new(), ..error() }]),
+                    transcript([RecordedRequest { body: b"{}".to_vec(), ..error() }]),
+                ],
+            ),
+            (
+                expect_stream(complete),
+                transcript([stream("x")]),
+                vec![
+                    transcript([response(b"x")]),
+                    transcript([stream("y")]),
+                    transcript([incomplete(stream("x"))]),
+                    transcript([failed(stream("x"))]),
+                ],
+            ),
+            (
+                expect_stream(failure),
+                transcript([failed(stream("x"))]),
+                vec![transcript([stream("x")]), transcript([incomplete(failed(stream("x")))])],
+            ),
+            (
+                Expectation::Incomplete { id: id(), received: 1..=1 },
+                transcript([incomplete(response(b"1"))]),
+                vec![transcript([response(b"1")]), transcript([incomplete(response(b"12"))]), transcript([])],
+            ),
+            (
+                Expectation::Attempts { id: id(), count: 2 },
+                transcript([response(b"1"), response(b"1")]),
+                vec![transcript([response(b"1")])],
+            ),
+            (Expectation::OnlyInvocations(vec!["b".to_owned()]), transcript([]), vec![transcript([response(b"1")])]),
+            (
+                Expectation::Header { endpoint: Endpoint::Error, name: ERROR_TYPE, value: HeaderValue::Present },
+                transcript([error()]),
+                vec![transcript([request(Endpoint::Error, &[], b"")]), transcript([])],
+            ),
+            (Expectation::Connections(1..=1), transcript([]), vec![Transcript::default()]),
+            (
+                Expectation::EndsWith(vec!["one".to_owned(), "two".to_owned()]),
+                ended(Err("two, one")),
+                vec![ended(Err("one")), ended(Ok(())), transcript([])],
+            ),
+            (Expectation::EndIsShorterThan(4), ended(Err("123")), vec![ended(Err("1234")), ended(Ok(()))]),
+            (
+                Expectation::ReceivedAtLeast { id: id(), bytes: 2 },
+                transcript([response(b"12")]),
+                vec![transcript([response(b"1")]), transcript([])],
+            ),
+            (Expectation::MemoryGrowth(10), memory(110), vec![memory(111), transcript([])]),
+        ] {
+            assert_eq!(met.check([&expectation].into_iter()), Ok(()));
+            for other in others {
+                assert!(other.check([&expectation].into_iter()).is_err(), "{expectation}: {other}");
+            }
         }
     }
 }

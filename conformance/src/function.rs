@@ -8,7 +8,7 @@ mod signal;
 mod timer;
 
 pub use handler::{HandlerResult, Payload, Yields, handle};
-pub(crate) use instance::{CHILD, Happening, Instance, Place, run_as_child};
+pub(crate) use instance::{CHILD, Happening, Launcher, Place, run_as_child};
 pub use layer::{FaultyLayer, FaultyService};
 pub use moves::Task;
 

@@ -1,17 +1,13 @@
-//! Plays a scenario to a function that runs on a thread of this process, or in a process of its own.
+//! Plays a scenario to a function that runs on a thread of this process, or in its own process.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use crate::api::{Api, Playback};
 use crate::expectation::{Expectation, uncounted};
-use crate::function::{Happening, Instance, Place};
+use crate::function::{Launcher, Place};
 use crate::scenario::LAST;
 use crate::{AddressForm, Afterwards, Dialogue, Dimension, Scenario, Start, Steps, Transcript, emulated};
-
-/// A function that does not end, or a dialogue that does not continue, within this time counts as hanging.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Plays a scenario in one dimension, and returns what is wrong.
 pub(crate) fn play(scenario: &Scenario, dimension: Dimension, start: Start) -> Result<(), String> {
@@ -19,11 +15,11 @@ pub(crate) fn play(scenario: &Scenario, dimension: Dimension, start: Start) -> R
         true => Place::Process,
         false => Place::Thread,
     };
-    let subject = Subject { start, dimension, place };
+    let launcher = Launcher { start, dimension, place };
     let mut transcript = Transcript::default();
     let played = match &scenario.dialogue {
-        Dialogue::Script(script) => scripted(scenario, script, &subject, &mut transcript),
-        Dialogue::Emulated(emulated) => emulated::play(scenario, emulated, &subject, &mut transcript),
+        Dialogue::Script(script) => scripted(scenario, script, &launcher, &mut transcript),
+        Dialogue::Emulated(emulated) => emulated::play(scenario, emulated, &launcher, &mut transcript),
     };
     let checked = played.and_then(|()| {
         let implied = implied(scenario, dimension);
@@ -68,86 +64,30 @@ fn playback(scenario: &Scenario, dimension: Dimension) -> Playback {
 fn scripted(
     scenario: &Scenario,
     script: &[Steps],
-    subject: &Subject,
+    launcher: &Launcher,
     transcript: &mut Transcript,
 ) -> Result<(), String> {
-    let (sender, happenings) = mpsc::channel();
-    let playback = playback(scenario, subject.dimension);
-    let api = Api::start(scenario.address.ip(), scenario.whole_script(script), playback, sender.clone());
-    let mut session = subject.start(&scenario.address.format(api.address()), sender, happenings)?;
-    if let Some(process) = session.instance.process() {
+    let channel = mpsc::channel();
+    let playback = playback(scenario, launcher.dimension);
+    let api = Api::start(scenario.address.ip(), scenario.whole_script(script), playback, channel.0.clone());
+    let mut instance = launcher.launch(&scenario.address.format(api.address()), channel)?;
+    if let Some(process) = instance.process() {
         api.set_process(process);
     }
-    let went = match scenario.afterwards {
-        Afterwards::Ends => session.wait_for_end(),
-        _ => session.wait_until_played(),
+    let waited = match scenario.afterwards {
+        Afterwards::Ends => instance.wait_for_end(),
+        _ => instance.wait_until_played(),
     };
-    let stopped = session.stop(transcript);
+    let stopped = instance.stop();
     let recording = api.stop();
     transcript.requests = recording.requests;
     transcript.connections = recording.connections;
     transcript.memory = recording.memory;
-    recording.unexpected.map_or(went.and(stopped), Err)
-}
-
-/// The function, and where it is started.
-pub(crate) struct Subject {
-    start: Start,
-    pub(crate) dimension: Dimension,
-    place: Place,
-}
-
-impl Subject {
-    pub(crate) fn start(
-        &self,
-        address: &str,
-        sender: mpsc::Sender<Happening>,
-        happenings: mpsc::Receiver<Happening>,
-    ) -> Result<Session, String> {
-        let instance = Instance::start(self.start, self.dimension, self.place, address, sender)?;
-        Ok(Session { instance, happenings, end: None })
+    if let Some(unexpected) = recording.unexpected {
+        return Err(unexpected);
     }
-}
-
-/// A running function, and what has happened to it.
-pub(crate) struct Session {
-    instance: Instance,
-    happenings: mpsc::Receiver<Happening>,
-    end: Option<Result<(), String>>,
-}
-
-impl Session {
-    fn wait(&mut self) -> Result<(), String> {
-        match self.happenings.recv_timeout(LIMIT) {
-            Ok(Happening::Ended(end)) => self.end = Some(end),
-            Ok(Happening::Played) => {}
-            Err(_) => return Err(format!("nothing happened for {} s", LIMIT.as_secs())),
-        }
-        Ok(())
-    }
-
-    fn wait_until_played(&mut self) -> Result<(), String> {
-        self.wait()?;
-        self.end.as_ref().map_or(Ok(()), |_| Err("the function ended before the script did".to_owned()))
-    }
-
-    /// Waits until the function has ended by itself.
-    pub(crate) fn wait_for_end(&mut self) -> Result<(), String> {
-        while self.end.is_none() {
-            self.wait().map_err(|error| format!("the function did not end: {error}"))?;
-        }
-        Ok(())
-    }
-
-    /// Stops the function, unless it has ended by itself.
-    pub(crate) fn stop(mut self, transcript: &mut Transcript) -> Result<(), String> {
-        transcript.end = self.end.take();
-        if transcript.end.is_some() {
-            return Ok(());
-        }
-        self.instance.stop();
-        self.wait_for_end()
-    }
+    transcript.end = stopped?;
+    waited
 }
 
 impl AddressForm {
@@ -163,6 +103,70 @@ impl AddressForm {
             Self::Ipv4 | Self::Ipv6 => address.to_string(),
             Self::Name => format!("localhost:{}", address.port()),
             Self::Url => format!("http://localhost:{}", address.port()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_runtime_proto::Endpoint::Response;
+    use lambda_runtime_smol::{Diagnostic, Error, LambdaEvent, Runtime, service_fn};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{Function, Source};
+
+    fn scenario() -> Scenario {
+        Scenario::must("echo", "an event is echoed", Source::Project(file!()))
+    }
+
+    fn echo(_: Dimension, function: Function) -> Result<(), Error> {
+        let runtime = Runtime::new(service_fn(crate::handle)).address(function.address());
+        smol::block_on(function.drive(runtime.run()))
+    }
+
+    fn fails(_: Dimension, function: Function) -> Result<(), Error> {
+        let handler = service_fn(async |_: LambdaEvent<Value>| {
+            Err::<(), _>(Diagnostic { error_type: "Broken".to_owned(), error_message: "broken".to_owned() })
+        });
+        let runtime = Runtime::new(handler).address(function.address());
+        smol::block_on(function.drive(runtime.run()))
+    }
+
+    #[test]
+    fn a_failure_shows_the_step_or_the_expectation_and_the_requests() {
+        let script = || scenario().connection(Steps::new().served("1")).expect_response("a", "1");
+        assert_eq!(play(&script(), Dimension::Runtime, echo), Ok(()));
+        for (scenario, start, shown) in [
+            (script(), fails as Start, vec!["echo: an event is echoed", "Read(Response)", "/error", "Broken"]),
+            (
+                script().expect_response("a", "2"),
+                echo,
+                vec!["a response to \"a\" of 1 bytes: \"2\"", "found: 1 bytes: \"1\""],
+            ),
+            (script().expect_attempts("a", 2), echo, vec!["expected: 2 requests about \"a\"", "found: 1"]),
+            (script().expect_connections(2..=3), echo, vec!["expected: 2..=3 connections", "found: 1"]),
+            (
+                script(),
+                |_, _| Err("it does not start".into()),
+                vec!["the function ended before the script did", "it does not start"],
+            ),
+            (
+                script(),
+                |_, _| panic!("it panics"),
+                vec!["the function ended before the script did", "run panicked: it panics"],
+            ),
+            (
+                scenario().connection(Steps::new().event("1").read(Response).refuse(500, "E")).ends_with(["other"]),
+                echo,
+                vec!["\"other\" is not in", "500 E: message of E"],
+            ),
+            (scenario().emulated("response 9: delay 1ms", "1"), echo, vec!["these faults happened: []"]),
+        ] {
+            let failure = play(&scenario, Dimension::Runtime, start).expect_err("the scenario must fail");
+            for shown in shown {
+                assert!(failure.contains(shown), "{shown:?} is not in: {failure}");
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A scenario: what the API does, and what is expected of the function.
+//! A scenario: the behaviour of the API, and the expectations of the function.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::expectation::{Expectation, HeaderValue, StreamEnd};
 use crate::{Content, Steps, Transcript};
 
-/// One dialogue and what is expected of it. Everything in it is data, so that other runners can play it.
+/// A dialogue and its expectations. All of it is data, so that other runners can play it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,34 +30,34 @@ pub struct Scenario {
     pub id: String,
     /// A sentence about behaviour.
     pub title: String,
-    /// Who behaves like the API in this scenario.
+    /// How real the behaviour of the API is.
     pub level: Level,
-    /// Where the expectation comes from.
+    /// The source of the expectations.
     pub source: Source,
     /// The features that the function must have.
     pub requires: Vec<Feature>,
     /// The address that the function is given.
     pub address: AddressForm,
-    /// What the API does.
+    /// The behaviour of the API.
     pub dialogue: Dialogue,
-    /// What the function does after the dialogue.
+    /// The behaviour of the function after the dialogue.
     pub afterwards: Afterwards,
-    /// What must have happened.
+    /// The expectations.
     pub expectations: Vec<Expectation>,
 }
 
-/// Who behaves like the API in a scenario.
+/// How real the behaviour of an API is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Lambda itself.
+    /// Lambda itself behaves this way.
     Must,
-    /// Emulators and broken networks.
+    /// Emulators and broken networks behave this way.
     Should,
-    /// No API that is known; or the expectation is a matter of taste.
+    /// No known API behaves this way, or the expectation is a matter of taste.
     May,
 }
 
-/// Where an expectation comes from.
+/// The source of an expectation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// A page of AWS's documentation.
@@ -102,16 +102,16 @@ pub enum AddressForm {
     Url,
 }
 
-/// What the API does.
+/// The behaviour of the API.
 #[derive(Debug, Clone)]
 pub enum Dialogue {
     /// It plays these steps, connection by connection.
     Script(Vec<Steps>),
-    /// It is the emulator, and hands out one event.
+    /// It is the emulator, and sends one event.
     Emulated(Emulated),
 }
 
-/// An event that the emulator hands out, and what it does wrong.
+/// An event that the emulator sends, and the faults that it injects.
 #[derive(Debug, Clone)]
 pub struct Emulated {
     /// The faults, in the emulator's text form. Each must happen once.
@@ -123,7 +123,7 @@ pub struct Emulated {
     pub next_requests: Option<u64>,
 }
 
-/// What the function does after the dialogue.
+/// The behaviour of the function after a dialogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Afterwards {
     /// It serves another invocation, on the last connection.
@@ -134,27 +134,28 @@ pub enum Afterwards {
     Ends,
 }
 
-/// How a scenario is put together.
+/// Building a scenario.
 impl Scenario {
     /// A scenario in which the API behaves as Lambda itself does.
     pub fn must(id: impl Into<String>, title: impl Into<String>, source: Source) -> Self {
-        Self::new(Level::Must, id.into(), title.into(), source)
+        Self::new(Level::Must, id, title, source)
     }
 
     /// A scenario in which the API behaves as emulators and broken networks do.
     pub fn should(id: impl Into<String>, title: impl Into<String>, source: Source) -> Self {
-        Self::new(Level::Should, id.into(), title.into(), source)
+        Self::new(Level::Should, id, title, source)
     }
 
     /// A scenario whose expectation is a matter of taste.
     pub fn may(id: impl Into<String>, title: impl Into<String>, source: Source) -> Self {
-        Self::new(Level::May, id.into(), title.into(), source)
+        Self::new(Level::May, id, title, source)
     }
 
-    fn new(level: Level, id: String, title: String, source: Source) -> Self {
+    /// A scenario of this level.
+    pub fn new(level: Level, id: impl Into<String>, title: impl Into<String>, source: Source) -> Self {
         Self {
-            id,
-            title,
+            id: id.into(),
+            title: title.into(),
             level,
             source,
             requires: Vec::new(),
@@ -191,7 +192,7 @@ impl Scenario {
         self
     }
 
-    /// Lets the emulator hand out an event, with one fault.
+    /// Lets the emulator send an event and inject a fault.
     pub fn emulated(mut self, fault: impl Into<String>, event: impl Into<String>) -> Self {
         let emulated = Emulated { faults: vec![fault.into()], event: event.into(), next_requests: None };
         self.dialogue = Dialogue::Emulated(emulated);
@@ -277,7 +278,7 @@ impl Scenario {
         self
     }
 
-    /// Expects what data cannot express.
+    /// Expects something that data cannot express.
     pub fn expect_that(self, sentence: &'static str, check: fn(&Transcript) -> Result<(), String>) -> Self {
         self.expect(Expectation::Custom { sentence, check })
     }

@@ -7,7 +7,7 @@ use lambda_runtime_proto::Endpoint;
 
 use crate::messages;
 
-/// Something that the API does on a connection.
+/// A step of the API on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// As the first step of a script: refuses connections for this time.
@@ -22,7 +22,7 @@ pub enum Step {
     DiscardRest,
     /// Sends bytes.
     Send(Bytes),
-    /// Sends bytes, each in a write of its own.
+    /// Sends bytes, each in its own write.
     SendByteByByte(Bytes),
     /// Waits.
     Pause(Duration),
@@ -34,7 +34,7 @@ pub enum Step {
     SampleMemory,
 }
 
-/// What the API does on one connection, as a builder. After the last step of the last connection the API keeps it open;
+/// The steps on one connection, as a builder. After the last step of the last connection the API keeps it open;
 /// any other is closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Steps(Vec<Step>);
@@ -67,12 +67,12 @@ impl Steps {
         self.read(Endpoint::Next).send(messages::event(id, payload))
     }
 
-    /// Hands out an event, and acknowledges its response.
+    /// Sends an event, and acknowledges its response.
     pub fn served(self, payload: &str) -> Self {
         self.event(payload).read(Endpoint::Response).accept()
     }
 
-    /// Hands out an event, and acknowledges its error.
+    /// Sends an event, and acknowledges its error.
     pub fn failed(self, payload: &str) -> Self {
         self.event(payload).read(Endpoint::Error).accept()
     }

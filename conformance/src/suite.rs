@@ -54,7 +54,7 @@ fn trials(dimensions: &[Dimension], start: Start) -> Vec<Trial> {
     for (offset, &dimension) in dimensions.iter().enumerate() {
         let possible = scenarios.iter().filter(|it| it.requires.iter().all(|feature| dimension.has(*feature)));
         for (at, scenario) in possible.enumerate() {
-            // What measures a process is expensive.
+            // Measuring the memory of a process takes long.
             let shared = (at + offset) % share == 0 && !scenario.needs_process();
             if offset == 0 || share == 1 || shared {
                 let scenario = Arc::clone(scenario);
@@ -88,10 +88,10 @@ mod tests {
     fn ids_are_distinct_and_in_kebab_case() {
         let mut ids = HashSet::new();
         for Scenario { id, .. } in scenarios::all() {
-            let words = id.split('-').all(|word| {
+            let is_slug = id.split('-').all(|word| {
                 !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
             });
-            assert!(words, "{id}");
+            assert!(is_slug, "{id}");
             assert!(ids.insert(id.clone()), "{id} is there twice");
         }
     }

@@ -1,10 +1,10 @@
-//! What happened in a scenario.
+//! The record of a scenario.
 
 use std::fmt;
 
 use crate::RecordedRequest;
 
-/// What happened in a scenario.
+/// The record of a scenario.
 #[derive(Debug, Default)]
 pub struct Transcript {
     /// The requests that the API read, in order. The emulator records one for each invocation.

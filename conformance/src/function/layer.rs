@@ -26,7 +26,7 @@ use super::timer::Timer;
 /// | `forget the extensions` | calls the inner service without them |
 /// | `leave early` | polls the inner service once, and completes |
 /// | `fail at once` | polls the inner service once, and fails |
-/// | `give up midway` | drops the inner service when the first chunk of its stream was taken, works on, and fails |
+/// | `give up midway` | drops the inner service when the first chunk of its stream was taken, and fails later |
 /// | `fail afterwards` | after the inner service has completed |
 /// | `not ready for the next` | its `poll_ready` fails for the next invocation |
 /// | `move to a task`, `move to a thread`, `move to threads` | polls the inner service there; `threads` is a new one for each poll |

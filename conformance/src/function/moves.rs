@@ -51,7 +51,7 @@ impl Driver {
     }
 }
 
-/// Polls a task on a thread of its own.
+/// Polls a task on its own thread.
 pub(super) fn on_thread(mut task: Task) {
     struct Unpark(Thread);
     impl Wake for Unpark {

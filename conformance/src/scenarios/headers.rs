@@ -3,7 +3,7 @@
 use lambda_runtime_proto::Endpoint::{self, Error, Next, Response};
 use serde_json::json;
 
-use super::sources::{NEXT, PROTOCOL, RIE_EVENT, rfc9110};
+use super::sources::{NEXT, PARITY, PROTOCOL, RIE_EVENT, rfc9110};
 use crate::messages::event_with;
 use crate::{HeaderValue, Scenario, Steps};
 
@@ -70,15 +70,15 @@ fn odd(all: &mut Vec<Scenario>) {
         [
             (Scenario::must("no-deadline", "a deadline may be absent", RIE_EVENT), Vec::new(), 0, ""),
             (Scenario::should("empty-deadline", "a deadline may be empty", RIE_EVENT), deadline(""), 0, ""),
-            (Scenario::may("malformed-deadline", "a deadline may not be a number", PROTOCOL), deadline(" soon"), 0, ""),
+            (Scenario::may("malformed-deadline", "a deadline may not be a number", PARITY), deadline(" soon"), 0, ""),
             (
-                Scenario::may("large-deadline", "a deadline may exceed 64 bits", PROTOCOL),
+                Scenario::may("large-deadline", "a deadline may exceed 64 bits", PARITY),
                 deadline(" 99999999999999999999"),
                 0,
                 "",
             ),
             (
-                Scenario::should("relative-deadline", "a deadline may lie in the past", PROTOCOL),
+                Scenario::should("relative-deadline", "a deadline may lie in the past", NEXT),
                 deadline(" 600000"),
                 600_000,
                 "",
@@ -107,7 +107,7 @@ fn malformed_json(all: &mut Vec<Scenario>) {
         for (kind, value) in [("not-json", "no json"), ("array", "[1]"), ("not-ascii", "\u{fc}")] {
             let title = format!("{header}: {value} is reported to /error with the name of the header");
             all.push(
-                Scenario::may(format!("{slug}-{kind}"), title, PROTOCOL)
+                Scenario::may(format!("{slug}-{kind}"), title, PARITY)
                     .connection(served(event_with("a", &format!("{header}: {value}\r\n"), "1"), Error))
                     .expect_error("a", "Runtime.BadHeader", "Runtime.BadHeader", &header.to_ascii_lowercase()),
             );

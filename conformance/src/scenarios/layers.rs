@@ -3,12 +3,12 @@
 use lambda_runtime_proto::Endpoint::{Error, Response};
 
 use super::letters;
-use super::sources::ARCHITECTURE;
+use super::sources::PARITY;
 use crate::{Feature, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
     let scenario =
-        |id: &str, title: &str| Scenario::must(format!("layer-{id}"), title, ARCHITECTURE).requires(Feature::Layers);
+        |id: &str, title: &str| Scenario::must(format!("layer-{id}"), title, PARITY).requires(Feature::Layers);
     for (id, title, layer, [header, error_type], message) in [
         ("fails", "the error of a layer is reported", "fail", ["Function.Error", "Error"], "the layer fails"),
         (

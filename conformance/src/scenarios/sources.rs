@@ -26,6 +26,7 @@ pub(super) const RIE_MANAGED_REFUSALS: Source =
     Source::Rie("internal/lambda-managed-instances/rapi/rendering/render_error.go");
 
 pub(super) const PROTOCOL: Source = Source::Project("docs/protocol.md");
+pub(super) const PARITY: Source = Source::Project("docs/parity.md");
 pub(super) const ARCHITECTURE: Source = Source::Project("docs/architecture.md");
 
 /// HTTP semantics.

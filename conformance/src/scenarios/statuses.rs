@@ -1,22 +1,26 @@
 //! Statuses of the API.
 
-use lambda_runtime_proto::Endpoint::{self, Error, Next, Response};
+use lambda_runtime_proto::Endpoint::{Error, Next, Response};
 
-use super::sources::{NEXT, PROTOCOL, RESPONSE, RIE_MANAGED_REFUSALS, RIE_REFUSALS, rfc9110};
+use super::sources::{ERROR, NEXT, PROTOCOL, RESPONSE, RIE_MANAGED_REFUSALS, RIE_REFUSALS, rfc9110};
 use crate::messages::{event, reply};
-use crate::{Expectation, Level, Scenario, Source, Steps};
+use crate::{Expectation, Level, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
     refused(all);
     fatal(all);
     messages(all);
     no_event(all);
-    all.extend(["", "a/../b", "..", "a b", "a?b", "a%2fb"].into_iter().enumerate().map(|(number, id)| {
+    for (slug, id) in
+        [("empty", ""), ("path", "a/../b"), ("dots", ".."), ("space", "a b"), ("query", "a?b"), ("escape", "a%2fb")]
+    {
         let title = format!("a request id that is not safe in a path is never sent: {id:?}");
-        Scenario::may(format!("unsafe-request-id-{}", number + 1), title, PROTOCOL)
-            .connection(Steps::new().read(Next).send(event(id, "1")))
-            .expect(Expectation::OnlyInvocations(vec!["last".to_owned()]))
-    }));
+        all.push(
+            Scenario::may(format!("unsafe-request-id-{slug}"), title, PROTOCOL)
+                .connection(Steps::new().read(Next).send(event(id, "1")))
+                .expect(Expectation::OnlyInvocations(vec!["last".to_owned()])),
+        );
+    }
 }
 
 /// Refusals after which the function serves the next event.
@@ -31,62 +35,48 @@ fn refused(all: &mut Vec<Scenario>) {
         (404, "NotFound", Level::Should, rfc9110("15.5.5")),
     ] {
         let slug = format!("{status}-{}", error_type.to_ascii_lowercase());
-        let refused = |what: &str, title: String| {
-            let scenario = match level {
-                Level::Must => Scenario::must,
-                Level::Should => Scenario::should,
-                Level::May => Scenario::may,
-            };
-            scenario(format!("{what}-refused-{slug}"), title, source)
-        };
+        let refused = |what: &str, title: String| Scenario::new(level, format!("{what}-refused-{slug}"), title, source);
         all.extend([
             refused("response", format!("a response refused with {status} {error_type} is not followed by an error"))
                 .connection(Steps::new().event("1").read(Response).refuse(status, error_type))
                 .expect_response("a", "1"),
             refused("error", format!("an error may be refused with {status} {error_type}"))
                 .connection(Steps::new().event(r#"{"do":"error"}"#).read(Error).refuse(status, error_type))
-                .expect_error("a", "Function.OutOfStock", "OutOfStock", ""),
+                .expect_error("a", "Function.OutOfStock", "OutOfStock", "no apples left"),
         ]);
     }
 }
 
 /// Statuses after which the function must not continue.
 fn fatal(all: &mut Vec<Scenario>) {
-    let fatal = |endpoint: Endpoint, payload: Option<&str>, status: u16, error_type: &str, scenario: Scenario| {
-        let steps = payload.map_or_else(Steps::new, |payload| Steps::new().event(payload));
-        let text = format!("{status} {error_type}: message of");
-        scenario.connection(steps.read(endpoint).refuse(status, error_type)).ends_with([&text])
-    };
-    let internal = "InternalServerError";
-    let title = |status: u16, endpoint: Endpoint| format!("{status} to {endpoint} ends the function");
-    all.extend([
-        fatal(Response, Some("1"), 500, internal, Scenario::must("500-to-response", title(500, Response), RESPONSE)),
-        fatal(
-            Error,
-            Some(r#"{"do":"error"}"#),
-            500,
-            internal,
-            Scenario::must("500-to-error", title(500, Error), RESPONSE),
-        ),
-        fatal(Next, None, 500, internal, Scenario::must("500-to-next", title(500, Next), NEXT)),
-        fatal(Next, None, 403, "InvalidStateTransition", Scenario::must("403-to-next", title(403, Next), RIE_REFUSALS)),
-        fatal(Next, None, 404, "NotFound", Scenario::should("404-to-next", title(404, Next), rfc9110("15.5.5"))),
-    ]);
+    let error = r#"{"do":"error"}"#;
+    for (id, level, source, before, endpoint, status, error_type) in [
+        ("500-to-response", Level::Must, RESPONSE, Steps::new().event("1"), Response, 500, "InternalServerError"),
+        ("500-to-error", Level::Must, ERROR, Steps::new().event(error), Error, 500, "InternalServerError"),
+        ("500-to-next", Level::Must, NEXT, Steps::new(), Next, 500, "InternalServerError"),
+        ("403-to-next", Level::Must, RIE_REFUSALS, Steps::new(), Next, 403, "InvalidStateTransition"),
+        ("404-to-next", Level::Should, rfc9110("15.5.5"), Steps::new(), Next, 404, "NotFound"),
+    ] {
+        all.push(
+            Scenario::new(level, id, format!("{status} to {endpoint} ends the function"), source)
+                .connection(before.read(endpoint).refuse(status, error_type))
+                .ends_with([&format!("{status} {error_type}: message of")]),
+        );
+    }
 }
 
 /// How the body of a refusal appears in the function's own error.
 fn messages(all: &mut Vec<Scenario>) {
     let refused = |body: &str| Steps::new().read(Next).send(reply(500, body));
-    let source: Source = PROTOCOL;
     let long = format!(r#"{{"errorMessage":"{}","errorType":"Long"}}"#, "x".repeat(60_000));
     all.extend([
-        Scenario::may("refusal-not-json", "a refusal that is not JSON is reported as it is", source)
+        Scenario::may("refusal-not-json", "a refusal that is not JSON is reported as it is", PROTOCOL)
             .connection(refused("<html>oops</html>"))
             .ends_with(["500 <html>oops</html>"]),
-        Scenario::may("refusal-of-many-lines", "a refusal of several lines is reported on one", source)
+        Scenario::may("refusal-of-many-lines", "a refusal of several lines is reported on one", PROTOCOL)
             .connection(refused("<html>\n\u{1b}[31moops\r\n</html>\n"))
             .ends_with(["500 <html>\\n\\u{1b}[31moops\\r\\n</html>"]),
-        Scenario::may("refusal-too-long", "a refusal that is too long is truncated", source)
+        Scenario::may("refusal-too-long", "a refusal that is too long is truncated", PROTOCOL)
             .connection(refused(&long))
             .ends_with(["500 Long: xxx"])
             .expect(Expectation::EndIsShorterThan(10_000)),

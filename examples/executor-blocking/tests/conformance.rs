@@ -7,7 +7,6 @@ use executor_blocking::{Blocking, block_on};
 use lambda_runtime_base::{Error, Runtime, Spawn as _, service_fn};
 
 fn main() -> ExitCode {
-    // There is no free function `run`.
     conformance::main(
         &[Dimension::Runtime, Dimension::Pipelining, Dimension::RunConcurrent, Dimension::RunConcurrentLocal],
         start,
@@ -19,7 +18,8 @@ fn start(dimension: Dimension, function: Function) -> Result<(), Error> {
     let runtime = Runtime::<_, Blocking>::new(service_fn(handle)).layer(layer).address(function.address());
     block_on(async {
         match dimension {
-            Dimension::Runtime | Dimension::Run => function.drive(runtime.run()).await,
+            Dimension::Runtime => function.drive(runtime.run()).await,
+            Dimension::Run => unreachable!("there is no free function run"),
             Dimension::Pipelining => function.drive(runtime.pipelining(true).run()).await,
             Dimension::RunConcurrent => function.drive(runtime.run_concurrent()).await,
             Dimension::RunConcurrentLocal => function.drive(runtime.run_concurrent_local()).await,

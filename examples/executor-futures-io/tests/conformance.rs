@@ -7,7 +7,6 @@ use executor_futures_io::async_net;
 use lambda_runtime_base::{Error, Runtime, service_fn};
 
 fn main() -> ExitCode {
-    // The executor has no tasks, and there is no free function `run`.
     conformance::main(&[Dimension::Runtime, Dimension::Pipelining, Dimension::RunConcurrentLocal], start)
 }
 
@@ -17,11 +16,11 @@ fn start(dimension: Dimension, function: Function) -> Result<(), Error> {
         Runtime::with_executor(service_fn(handle), async_net::executor()).layer(layer).address(function.address());
     async_io::block_on(async {
         match dimension {
-            Dimension::Runtime | Dimension::Run => function.drive(runtime.run()).await,
+            Dimension::Runtime => function.drive(runtime.run()).await,
             Dimension::Pipelining => function.drive(runtime.pipelining(true).run()).await,
-            Dimension::RunConcurrent | Dimension::RunConcurrentLocal => {
-                function.drive(runtime.run_concurrent_local()).await
-            }
+            Dimension::Run => unreachable!("there is no free function run"),
+            Dimension::RunConcurrent => unreachable!("the executor has no tasks"),
+            Dimension::RunConcurrentLocal => function.drive(runtime.run_concurrent_local()).await,
         }
     })
 }
