@@ -336,6 +336,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_body_over_the_limit_is_refused_although_some_of_it_is_read_before_the_next_poll() {
+        let mut reader = Reader::new(Role::Response, Limits::default().body(10));
+        reader.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n");
+        assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+        reader.receive(b"12345678");
+        assert!(matches!(reader.poll(), Err(PeerError::BodyTooLong(10))));
+    }
+
+    #[test]
     fn only_a_server_stores_trailers() {
         for (role, first_line, expected) in
             [(Role::Request, "POST / HTTP/1.1", "A: b\r\n\r\n"), (Role::Response, "HTTP/1.1 200 OK", "")]
