@@ -248,6 +248,11 @@ impl<'a> Connection<'a> {
                 SockRef::from(&self.socket).set_linger(Some(Duration::ZERO))?;
                 return Err(Interrupted::Connection);
             }
+            Step::AwaitClose => {
+                // A connection that is not closed in time is an error.
+                io::copy(&mut self.socket, &mut io::sink())?;
+                return Err(Interrupted::Connection);
+            }
             Step::SampleMemory => {
                 let peak = peak_memory(*self.process.wait()).map_err(Interrupted::Unexpected)?;
                 self.recording.memory.push(peak);

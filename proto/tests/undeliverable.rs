@@ -35,11 +35,18 @@ fn a_response_that_cannot_be_delivered_can_be_replaced_by_an_error() {
 }
 
 #[test]
-fn a_token_that_was_returned_can_be_dropped() {
+fn an_invocation_can_be_abandoned() {
     let mut client = interrupted(client());
     client.reset();
-    drop(client.withdraw());
-    assert!(matches!(client.poll_output(), Output::Idle));
+    let token = client.withdraw().unwrap();
+    client.abandon(token).unwrap();
+    client.next_invocation().unwrap();
+    assert!(written(&mut client).starts_with("GET "));
+
+    let (mut other, _invocation) = in_hand(common::client());
+    let (_, foreign) = in_hand(common::client());
+    let refused = other.abandon(foreign.into_token()).unwrap_err();
+    assert_eq!(refused.misuse, Misuse::ForeignToken);
 }
 
 #[test]

@@ -19,8 +19,9 @@ pub(crate) const CHILD: &str = "CONFORMANCE_FUNCTION";
 const ADDRESS: &str = "AWS_LAMBDA_RUNTIME_API";
 const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 
-/// A function that does not end, or a script that does not continue, within this time counts as hanging.
-const LIMIT: Duration = Duration::from_secs(60);
+/// A function that does not end, or a script that does not continue, within this time counts as hanging. A stream of 1 GiB
+/// takes long on a busy machine.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// How a function is run.
 pub(crate) struct Launcher {

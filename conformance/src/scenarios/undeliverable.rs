@@ -83,11 +83,11 @@ fn acknowledgements(all: &mut Vec<Scenario>) {
             .reconnects()
             .expect_response("a", "[1]"),
         Scenario::should("acknowledgement-without-end", "an acknowledgement whose body never ends is one", RESPONSE)
-            .connection(Steps::new().event("[1]").read(Response).send(endless("202 Accepted")).read_rest())
+            .connection(Steps::new().event("[1]").read(Response).send(endless("202 Accepted")).await_close())
             .reconnects()
             .expect_response("a", "[1]"),
         Scenario::should("refusal-without-end", "a refusal whose body never ends is one", RESPONSE)
-            .connection(Steps::new().event("[1]").read(Response).send(endless("400 Bad Request")).read_rest())
+            .connection(Steps::new().event("[1]").read(Response).send(endless("400 Bad Request")).await_close())
             .reconnects()
             .expect_response("a", "[1]"),
         Scenario::should(

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Client, InvocationToken, MAX_PRELUDE, MAX_TRAILERS, Phase, ResponseStream};
+use super::{Client, InvocationToken, MAX_PRELUDE, MAX_TRAILERS, Phase, Request, ResponseStream};
 use crate::http1::{Outgoing, push_field, trailer_section};
 use crate::{Endpoint, Misuse, Refused};
 
@@ -125,6 +125,36 @@ impl Client {
         failure.push_fields(&mut head);
         self.answer(Endpoint::Error, head, failure.body);
         Ok(())
+    }
+
+    /// Gives up an invocation without an outcome: nothing can be delivered. The API learns of it when the next
+    /// invocation is requested, or when this one times out.
+    ///
+    /// # Errors
+    ///
+    /// The token belongs to another machine or to an invocation that is over.
+    pub fn abandon(&mut self, token: InvocationToken) -> Result<(), Refused<InvocationToken>> {
+        self.redeem(token)?;
+        self.phase = Phase::Idle;
+        Ok(())
+    }
+
+    /// Gives up an outcome that cannot be delivered, and returns the token of its invocation, so that a shorter one can be
+    /// sent instead. A request for the next invocation that was pipelined after it is dropped, too.
+    ///
+    /// `None` if no buffered response or error is outstanding, or if parts of it were written on the current connection:
+    /// call it after [`reset`](Self::reset).
+    pub fn withdraw(&mut self) -> Option<InvocationToken> {
+        let Request { endpoint, outgoing } = self.outstanding.front()?;
+        if !endpoint.posts_outcome() || outgoing.is_started() || outgoing.is_open() {
+            return None;
+        }
+        self.outstanding.clear();
+        if self.has_holder() {
+            self.identity = Arc::new(());
+        }
+        self.phase = Phase::InHand;
+        Some(InvocationToken { identity: Arc::clone(&self.identity) })
     }
 
     /// Starts to answer the invocation with a streamed response. Follow with [`chunk`](Self::chunk), then

@@ -52,7 +52,7 @@ pub const MAX_TRAILERS: usize = 4096;
 /// |---|---|
 /// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`end_of_output`](Self::end_of_output), [`disconnected`](Self::disconnected), [`reset`](Self::reset) |
 /// | output | [`poll_output`](Self::poll_output) |
-/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`withdraw`](Self::withdraw), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
+/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`withdraw`](Self::withdraw), [`abandon`](Self::abandon), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
 /// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`outstanding`](Self::outstanding), [`awaits_acknowledgement`](Self::awaits_acknowledgement) |
 ///
 /// Every call of `poll_output` makes progress: it consumes input, hands something out, asks for input, or tells that
@@ -278,24 +278,6 @@ impl Client {
             can_be_resent: request.outgoing.can_rewind(),
             is_started: request.outgoing.is_started(),
         })
-    }
-
-    /// Gives up an outcome that cannot be delivered, and returns the token of its invocation, so that a shorter one can be
-    /// sent instead. A request for the next invocation that was pipelined after it is dropped, too.
-    ///
-    /// `None` if no buffered response or error is outstanding, or if parts of it were written on the current connection:
-    /// call it after [`reset`](Self::reset).
-    pub fn withdraw(&mut self) -> Option<InvocationToken> {
-        let Request { endpoint, outgoing } = self.outstanding.front()?;
-        if !endpoint.posts_outcome() || outgoing.is_started() || outgoing.is_open() {
-            return None;
-        }
-        self.outstanding.clear();
-        if self.has_holder() {
-            self.identity = Arc::new(());
-        }
-        self.phase = Phase::InHand;
-        Some(InvocationToken { identity: Arc::clone(&self.identity) })
     }
 
     /// The id of the invocation that was handed out last, empty before the first: for messages about it.

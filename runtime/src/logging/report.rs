@@ -28,7 +28,7 @@ macro_rules! report {
 pub(crate) struct OneLine<T>(pub(crate) T);
 
 /// The longest text of the function or the API in one line of the log. CloudWatch accepts 256 KiB for a whole line.
-const MAX_TEXT: usize = 8 * 1024;
+const MAX_TEXT: usize = 4 * 1024;
 
 impl<T: fmt::Display> fmt::Display for OneLine<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -111,6 +111,7 @@ impl Sending {
     fn report_undelivered(&mut self, client: &mut Client, error: &str) -> bool {
         let Some(token) = client.withdraw() else { return true };
         if self.undelivered {
+            let _ = client.abandon(token);
             return false;
         }
         self.undelivered = true;
