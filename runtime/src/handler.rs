@@ -1,94 +1,107 @@
 //! The innermost service: decodes the event, calls the handler, encodes its response.
 
-use std::fmt::Debug;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_core::Stream;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use lambda_runtime_proto::client::{Response, StreamHead};
 use pin_project_lite::pin_project;
-use serde::{Deserialize, Serialize};
 use tower::Service;
 
+use crate::bounds::{EventPayload, HandlerError, HandlerOutput};
 use crate::event;
 use crate::failure::Failure;
 use crate::panics;
-use crate::response::AnyResponse;
+use crate::response::{AnyResponse, ByteStream, ErasedResponse};
 use crate::slot::{Hand, Item, Outcome};
-use crate::streaming;
-use crate::{
-    Diagnostic, Error, IntoFunctionResponse, LambdaEvent, LambdaInvocation, MetadataPrelude, PlainStream, RawResponse,
-};
+use crate::{Diagnostic, Error, LambdaEvent, LambdaInvocation, MetadataPrelude, PlainStream, RawResponse};
 
-/// Makes a service for [`LambdaInvocation`]s of a handler for [`LambdaEvent`]s. `Types` are the event's, the buffered
-/// response's and the stream's type.
+/// A [`Handler`](crate::Handler) as a service of [`LambdaInvocation`]s. `Fut` is its future.
 ///
 /// Its future completes when the API has acknowledged the response, so that a layer around it sees the end of the
 /// invocation and not just that of the handler. It never fails: what goes wrong is reported to the API.
-pub struct HandlerService<F, Types> {
-    handler: F,
-    types: PhantomData<fn() -> Types>,
+pub struct HandlerService<H, Fut> {
+    handler: H,
+    // Functions instead of a bound on `H`: the compiler would have to prove the bound again wherever `run` is awaited in
+    // an `async` block that must be `Send`, and fails to do so for handlers that borrow (rust-lang/rust#110338).
+    poll_ready: fn(&mut H, &mut Context<'_>) -> Poll<Result<(), Diagnostic>>,
+    call: fn(&mut H, Bytes, crate::Context) -> Result<Fut, Failure>,
+    poll: PollHandler<Fut>,
 }
 
-impl<F, Types> HandlerService<F, Types> {
-    pub(crate) fn new(handler: F) -> Self {
-        Self { handler, types: PhantomData }
+type PollHandler<Fut> = fn(Pin<&mut Fut>, &mut Context<'_>) -> Poll<Result<ErasedResponse, Diagnostic>>;
+
+impl<H, Fut> HandlerService<H, Fut> {
+    pub(crate) fn new<A, R, E, B, S>(handler: H) -> Self
+    where
+        H: Service<LambdaEvent<A>, Response = R, Error = E, Future = Fut>,
+        A: EventPayload,
+        R: HandlerOutput<B, S>,
+        E: HandlerError,
+    {
+        Self {
+            handler,
+            poll_ready: |handler, cx| handler.poll_ready(cx).map_err(Into::into),
+            call,
+            poll: |future, cx| poll::<H, _>(future, cx).map(|result| result.map(R::erase).map_err(Into::into)),
+        }
     }
 }
 
-impl<F: Clone, Types> Clone for HandlerService<F, Types> {
+impl<H: Clone, Fut> Clone for HandlerService<H, Fut> {
     fn clone(&self) -> Self {
-        Self::new(self.handler.clone())
+        Self { handler: self.handler.clone(), ..*self }
     }
 }
 
-impl<F, A, B, S, D, E> Service<LambdaInvocation> for HandlerService<F, (A, B, S)>
+/// Decodes the event and calls the handler.
+fn call<H, A>(handler: &mut H, body: Bytes, context: crate::Context) -> Result<H::Future, Failure>
 where
-    F: Service<LambdaEvent<A>>,
-    F::Error: Into<Diagnostic> + Debug,
-    F::Response: IntoFunctionResponse<B, S>,
-    A: for<'de> Deserialize<'de>,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
+    H: Service<LambdaEvent<A>>,
+    A: EventPayload,
 {
+    let payload = panics::catch("decoding the event", || event::decode(&body))??;
+    // The event's memory can be used again while the handler runs.
+    drop(body);
+    panics::catch("the handler", || handler.call(LambdaEvent { payload, context }))
+}
+
+/// Polls the future of a service, as `S::Future`, which is known to be a future.
+fn poll<S, A>(future: Pin<&mut S::Future>, cx: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>>
+where
+    S: Service<A>,
+{
+    future.poll(cx)
+}
+
+impl<H, Fut> Service<LambdaInvocation> for HandlerService<H, Fut> {
     type Response = ();
     type Error = Error;
-    type Future = HandlerFuture<F::Future, B, S>;
+    type Future = HandlerFuture<Fut>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match panics::catch("the handler", || self.handler.poll_ready(cx).map_err(Into::into)) {
-            Ok(ready) => ready.map_err(|diagnostic: Diagnostic| NotReady(diagnostic.into()).into()),
+        match panics::catch("the handler", || (self.poll_ready)(&mut self.handler, cx)) {
+            Ok(ready) => ready.map_err(|diagnostic| NotReady(diagnostic.into()).into()),
             Err(failure) => Poll::Ready(Err(NotReady(failure).into())),
         }
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let LambdaInvocation { mut parts, body, context } = invocation;
-        let Some(hand) = parts.extensions.remove::<Hand>() else {
-            return HandlerFuture { hand: None, stage: Stage::Settling };
-        };
-        tracing::trace!(body = %String::from_utf8_lossy(&body), "raw JSON event received from Lambda");
-        let stage = match panics::catch("decoding the event", || event::decode(&body)) {
-            Err(failure) => Stage::Failed { failure: Some(failure) },
-            Ok(Err(error)) => Stage::Failed { failure: Some(error.into()) },
-            Ok(Ok(payload)) => {
-                // The event's memory can be used again while the handler runs.
-                drop(body);
-                let event = LambdaEvent { payload, context };
-                match panics::catch("the handler", || self.handler.call(event)) {
-                    Ok(future) => Stage::Handling { future },
-                    Err(failure) => Stage::Failed { failure: Some(failure) },
-                }
+        let hand = parts.extensions.remove::<Hand>();
+        let stage = if hand.is_none() {
+            Stage::Settling
+        } else {
+            tracing::trace!(body = %String::from_utf8_lossy(&body), "raw JSON event received from Lambda");
+            match (self.call)(&mut self.handler, body, context) {
+                Ok(future) => Stage::Handling { future },
+                Err(failure) => Stage::Failed { failure: Some(failure) },
             }
         };
-        HandlerFuture { hand: Some(hand), stage }
+        HandlerFuture { hand, poll: self.poll, stage }
     }
 }
 
@@ -106,34 +119,26 @@ impl std::error::Error for NotReady {}
 
 pin_project! {
     /// The future of [`HandlerService`].
-    pub struct HandlerFuture<Fut, B, S> {
+    pub struct HandlerFuture<Fut> {
         // `None` if a layer passed on another invocation than it got, without its extensions.
         hand: Option<Hand>,
+        poll: PollHandler<Fut>,
         #[pin]
-        stage: Stage<Fut, B, S>,
+        stage: Stage<Fut>,
     }
 }
 
 pin_project! {
     #[project = StageProj]
-    enum Stage<Fut, B, S> {
+    enum Stage<Fut> {
         Failed { failure: Option<Failure> },
         Handling { #[pin] future: Fut },
-        Streaming { stream: S, types: PhantomData<fn() -> B> },
+        Streaming { stream: Box<dyn ByteStream> },
         Settling,
     }
 }
 
-impl<Fut, T, Err, B, S, D, E> Future for HandlerFuture<Fut, B, S>
-where
-    Fut: Future<Output = Result<T, Err>>,
-    T: IntoFunctionResponse<B, S>,
-    Err: Into<Diagnostic> + Debug,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
-{
+impl<Fut> Future for HandlerFuture<Fut> {
     type Output = Result<(), Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -149,9 +154,9 @@ where
                 }
                 StageProj::Handling { future } => {
                     let polled = panics::catch("the handler", || {
-                        future.poll(cx).map(|result| match result {
-                            Ok(response) => begin(response.into_any_response(), cx),
-                            Err(error) => Begun::Whole(Outcome::Failure(error.into().into())),
+                        (this.poll)(future, cx).map(|result| match result {
+                            Ok(response) => begin(response, cx),
+                            Err(diagnostic) => Begun::Whole(Outcome::Failure(diagnostic.into())),
                         })
                     });
                     let begun = match polled {
@@ -171,12 +176,12 @@ where
                             if let Some(item) = first {
                                 hand.push(item, cx);
                             }
-                            if ended { Stage::Settling } else { Stage::Streaming { stream, types: PhantomData } }
+                            if ended { Stage::Settling } else { Stage::Streaming { stream } }
                         }
                     }
                 }
-                StageProj::Streaming { stream, .. } => {
-                    ready!(pump(stream, hand, cx));
+                StageProj::Streaming { stream } => {
+                    ready!(pump(stream.as_mut(), hand, cx));
                     Stage::Settling
                 }
                 StageProj::Settling => return hand.poll_settled(cx).map(Ok),
@@ -187,20 +192,14 @@ where
 }
 
 /// A response of which the first is known.
-enum Begun<S> {
+enum Begun {
     Whole(Outcome),
-    Stream { head: StreamHead, first: Option<Item>, stream: S },
+    Stream { head: StreamHead, first: Option<Item>, stream: Box<dyn ByteStream> },
 }
 
-fn begin<B, S, D, E>(response: AnyResponse<B, S>, cx: &mut Context<'_>) -> Begun<S>
-where
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + 'static,
-    D: Into<Bytes>,
-    E: Into<Error>,
-{
+fn begin(response: ErasedResponse, cx: &mut Context<'_>) -> Begun {
     let (head, mut stream) = match response {
-        AnyResponse::Json(body) => return Begun::Whole(json(&body)),
+        AnyResponse::Json(body) => return Begun::Whole(json(body)),
         AnyResponse::Raw(RawResponse { content_type, body }) => {
             return Begun::Whole(Outcome::Response(Response { content_type, body }));
         }
@@ -211,15 +210,15 @@ where
         },
     };
     // What fails before the first byte can still be told as an error instead of a torn response.
-    match poll_item(&mut stream, cx) {
+    match poll_item(stream.as_mut(), cx) {
         Poll::Ready(Item::Abort(failure)) => Begun::Whole(Outcome::Failure(failure)),
         Poll::Ready(item) => Begun::Stream { head, first: Some(item), stream },
         Poll::Pending => Begun::Stream { head, first: None, stream },
     }
 }
 
-fn json<B: Serialize>(body: &B) -> Outcome {
-    match serde_json::to_vec(body) {
+fn json(encoded: serde_json::Result<Vec<u8>>) -> Outcome {
+    match encoded {
         Ok(json) => Outcome::Json(json.into()),
         Err(error) => Outcome::Failure(Failure::runtime(
             "Runtime.BadResponse",
@@ -243,29 +242,19 @@ fn prelude(mut prelude: MetadataPrelude) -> Result<Bytes, Failure> {
         .map_err(|error| bad(format!("the response's prelude cannot be written as JSON: {error}")))
 }
 
-fn poll_item<S, D, E>(stream: &mut S, cx: &mut Context<'_>) -> Poll<Item>
-where
-    S: Stream<Item = Result<D, E>> + Unpin + 'static,
-    D: Into<Bytes>,
-    E: Into<Error>,
-{
+fn poll_item(stream: &mut dyn ByteStream, cx: &mut Context<'_>) -> Poll<Item> {
     let polled = panics::catch("the response stream", || {
-        Pin::new(&mut *stream).poll_next(cx).map(|item| match item {
-            Some(Ok(data)) => Item::Chunk(data.into()),
-            Some(Err(error)) => Item::Abort(error.into().into()),
-            None => Item::Finish(streaming::trailers_of(stream)),
+        stream.poll_chunk(cx).map(|chunk| match chunk {
+            Some(Ok(data)) => Item::Chunk(data),
+            Some(Err(error)) => Item::Abort(error.into()),
+            None => Item::Finish(stream.trailers()),
         })
     });
     polled.unwrap_or_else(|failure| Poll::Ready(Item::Abort(failure)))
 }
 
 /// Hands over what the stream yields, as fast as there is room, until its end.
-fn pump<S, D, E>(stream: &mut S, hand: &Hand, cx: &mut Context<'_>) -> Poll<()>
-where
-    S: Stream<Item = Result<D, E>> + Unpin + 'static,
-    D: Into<Bytes>,
-    E: Into<Error>,
-{
+fn pump(stream: &mut dyn ByteStream, hand: &Hand, cx: &mut Context<'_>) -> Poll<()> {
     while ready!(hand.poll_room(cx)) {
         let item = ready!(poll_item(stream, cx));
         let more = matches!(item, Item::Chunk(_));

@@ -79,6 +79,7 @@
 
 mod address;
 mod answer;
+mod bounds;
 mod concurrent;
 mod config;
 mod connection;
@@ -113,6 +114,7 @@ mod worker;
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 pub use address::Address;
+pub use bounds::{EventPayload, EventService, Handler, HandlerError, HandlerOutput};
 pub use config::Config;
 pub use context::{ClientApplication, ClientContext, CognitoIdentity, Context};
 pub use diagnostic::Diagnostic;

@@ -1,13 +1,15 @@
 //! What a handler returns.
 
 use std::fmt::Debug;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::streaming::Body;
+use crate::streaming::{self, Body};
 use crate::{Error, PlainStream, RawResponse};
 
 /// What goes ahead of a streamed payload, for the HTTP response that an integration makes of both.
@@ -92,6 +94,48 @@ impl<B, S> From<FunctionResponse<B, S>> for AnyResponse<B, S> {
             FunctionResponse::BufferedResponse(body) => AnyResponse::Json(body),
             FunctionResponse::StreamingResponse(response) => AnyResponse::Http(response),
         }
+    }
+}
+
+/// A response without the types of its handler: JSON, or the error of encoding it, and a boxed stream.
+pub(crate) type ErasedResponse = AnyResponse<serde_json::Result<Vec<u8>>, Box<dyn ByteStream>>;
+
+impl<B: Serialize, S: ByteStream + 'static> AnyResponse<B, S> {
+    pub(crate) fn erase(self) -> ErasedResponse {
+        match self {
+            AnyResponse::Json(body) => AnyResponse::Json(serde_json::to_vec(&body)),
+            AnyResponse::Raw(response) => AnyResponse::Raw(response),
+            AnyResponse::Http(StreamResponse { metadata_prelude, stream }) => {
+                AnyResponse::Http(StreamResponse { metadata_prelude, stream: Box::new(stream) })
+            }
+            AnyResponse::Plain(PlainStream { content_type, stream }) => {
+                AnyResponse::Plain(PlainStream { content_type, stream: Box::new(stream) })
+            }
+        }
+    }
+}
+
+/// The stream of a response, its items converted.
+pub trait ByteStream: Send {
+    /// The next chunk.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>>;
+
+    /// The trailers, after the last chunk.
+    fn trailers(&mut self) -> HeaderMap;
+}
+
+impl<S, D, E> ByteStream for S
+where
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes>,
+    E: Into<Error>,
+{
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        Pin::new(self).poll_next(cx).map(|item| item.map(|item| item.map(Into::into).map_err(Into::into)))
+    }
+
+    fn trailers(&mut self) -> HeaderMap {
+        streaming::trailers_of(self)
     }
 }
 

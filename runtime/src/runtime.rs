@@ -1,16 +1,12 @@
 //! `Runtime`: a handler, its layers, and the loop that serves invocations.
 
-use std::fmt::Debug;
-use std::future::Future;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_core::Stream;
 use http::HeaderValue;
 use lambda_runtime_proto::client;
-use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
 
+use crate::bounds::Handler;
 use crate::concurrent::MAX_CONCURRENCY;
 use crate::connection::Connection;
 use crate::handler::HandlerService;
@@ -20,7 +16,7 @@ use crate::panics;
 use crate::slot::Slot;
 use crate::snapstart::{self, SnapStartResource};
 use crate::worker::Worker;
-use crate::{Address, Config, Diagnostic, Error, Executor, IntoFunctionResponse, LambdaEvent, LambdaInvocation};
+use crate::{Address, Config, Error, Executor, LambdaInvocation};
 
 /// What the API is told about the program. A function that is compiled with `LAMBDA_RUNTIME_USER_AGENT` set chooses.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(match option_env!("LAMBDA_RUNTIME_USER_AGENT") {
@@ -52,34 +48,29 @@ pub struct Runtime<S, X> {
     snapstart_resources: Vec<Arc<dyn SnapStartResource>>,
 }
 
-impl<F, A, R, B, S, D, E, X> Runtime<HandlerService<F, (A, B, S)>, X>
+impl<H, Fut, X> Runtime<HandlerService<H, Fut>, X>
 where
-    F: Service<LambdaEvent<A>, Response = R>,
-    F::Future: Future<Output = Result<R, F::Error>>,
-    F::Error: Into<Diagnostic> + Debug,
-    A: for<'de> Deserialize<'de>,
-    R: IntoFunctionResponse<B, S>,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
     X: Executor,
 {
     /// A runtime that has `handler` handle events. It does nothing until it is [run](Runtime::run).
     ///
     /// It has no layers: add [`TracingLayer`](crate::layers::TracingLayer), which `run` of the executors' crates
     /// includes.
-    pub fn new(handler: F) -> Self
+    pub fn new<T>(handler: H) -> Self
     where
+        H: Handler<T, Future = Fut>,
         X: Default,
     {
         Self::with_executor(handler, X::default())
     }
 
     /// The same on an executor that is more than its type.
-    pub fn with_executor(handler: F, executor: X) -> Self {
+    pub fn with_executor<T>(handler: H, executor: X) -> Self
+    where
+        H: Handler<T, Future = Fut>,
+    {
         Self {
-            service: HandlerService::new(handler),
+            service: Handler::into_service(handler),
             executor,
             config: Arc::new(Config::from_env()),
             address: None,
