@@ -138,12 +138,3 @@ where
 {
     service_fn(move |event: LambdaEvent<A>| f(event.payload, event.context))
 }
-
-/// What the executors' crates need for their signatures: a module of its own, which stays hidden where all that is here
-/// is re-exported.
-#[doc(hidden)]
-pub mod signature {
-    pub use bytes::Bytes;
-    pub use futures_core::Stream;
-    pub use serde::{Deserialize, Serialize};
-}
