@@ -57,7 +57,7 @@ pub type Runtime<S> = lambda_runtime_base::Runtime<S, Smol>;
 /// Serves invocations with `handler`, one at a time, in a span each.
 ///
 /// Any executor can poll it: `smol::block_on`, or a `smol::Executor`'s thread. Neither the handler nor its future need
-/// be `Send`.
+/// be `Send`. [`Handler`] says what a handler is.
 ///
 /// # Errors
 ///

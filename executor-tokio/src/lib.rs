@@ -59,7 +59,7 @@ pub type Runtime<S> = lambda_runtime_base::Runtime<S, Tokio>;
 /// Serves invocations with `handler`, one at a time, in a span each.
 ///
 /// It is called from within a tokio runtime, of either flavor, with I/O and time enabled. Neither the handler nor its
-/// future need be `Send`.
+/// future need be `Send`. [`Handler`] says what a handler is.
 ///
 /// # Errors
 ///

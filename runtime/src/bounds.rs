@@ -1,13 +1,13 @@
-//! What `run` requires of a handler, as one bound.
+//! The bound of `run`, and the traits that it consists of.
 //!
-//! A handler is any `Service<LambdaEvent<A>>` with suitable types, and each trait here has one blanket implementation that
-//! says so. They are separate traits for the sake of error messages: the compiler reports the trait whose implementation
-//! is marked `do_not_recommend`, with that trait's own message, instead of the bound below it that failed.
+//! Each trait has one blanket implementation. They are separate traits for the sake of error messages: if a bound of an
+//! implementation marked `do_not_recommend` fails, the compiler reports the implemented trait, with its message, instead of
+//! the bound.
 //!
-//! The types of the service are parameters and not projections (`F::Response`) for the same reason: a projection is
-//! normalized before the bounds are checked, and then it is `tower`'s implementation that fails.
+//! [`EventService`] has the types of the service as parameters because a bound on a projection (`F::Response`) would fail
+//! first, with the message of the bound in `tower` that failed.
 
-// The attributes below do not compile where a module named `diagnostic` is in scope, as it is in the crate's root.
+// No module named `diagnostic` may be in scope here, or the attributes refer to it.
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -44,7 +44,7 @@ use crate::{Diagnostic, Error, IntoFunctionResponse, LambdaEvent};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler: expected `service_fn` of an `async fn` that returns a `Result`",
     label = "expected `service_fn(f)`, where `f` is an `async fn(LambdaEvent<T>) -> Result<R, E>`",
-    note = "a closure that returns a future, and any other `tower::Service<LambdaEvent<T>>`, is a handler as well"
+    note = "`f` may also be a closure that returns a future; any other `tower::Service<LambdaEvent<T>>` is a handler, too"
 )]
 pub trait Handler<T>: Sized {
     /// The type that events are decoded into.
@@ -78,7 +78,7 @@ where
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler: expected `service_fn` of an `async fn` that returns a `Result`",
     label = "expected `service_fn(f)`, where `f` is an `async fn(LambdaEvent<T>) -> Result<R, E>`",
-    note = "a closure that returns a future, and any other `tower::Service<LambdaEvent<T>>`, is a handler as well"
+    note = "`f` may also be a closure that returns a future; any other `tower::Service<LambdaEvent<T>>` is a handler, too"
 )]
 pub trait EventService<A, R, E, Fut>: Service<LambdaEvent<A>, Response = R, Error = E, Future = Fut> {}
 
@@ -93,7 +93,7 @@ impl<F, A, R, E, Fut> EventService<A, R, E, Fut> for F where
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be decoded from an event: it does not implement `serde::Deserialize`",
     label = "derive `serde::Deserialize` for this type and those in it",
-    note = "for types of other crates, look for a feature `serde` of that crate"
+    note = "a type from another crate may need the feature `serde` of that crate"
 )]
 pub trait EventPayload: for<'de> Deserialize<'de> {}
 
@@ -105,7 +105,7 @@ impl<A> EventPayload for A where A: for<'de> Deserialize<'de> {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as a response: it neither implements `serde::Serialize` nor is a stream of bytes",
     label = "derive `serde::Serialize` for this type and those in it, unless it is a stream",
-    note = "for types of other crates, look for a feature `serde` of that crate",
+    note = "a type from another crate may need the feature `serde` of that crate",
     note = "for streams: in `StreamResponse<S>`, `S` must be `Stream<Item = Result<D, E>> + Unpin + Send + 'static`, with \
             `D: Into<Bytes>` and `E: Into<Error>`"
 )]
