@@ -114,6 +114,7 @@ pub use response::{
     FunctionResponse, HandlerResponse, IntoFunctionResponse, MetadataPrelude, PlainStream, RawResponse, StreamResponse,
 };
 pub use runtime::Runtime;
+pub use service::bounds::{EventPayload, EventService, Handler, HandlerError, HandlerOutput};
 pub use service::handler::{HandlerFuture, HandlerService};
 pub use tower::{self, Service, service_fn};
 
@@ -124,13 +125,4 @@ where
     F: Fn(A, Context) -> Fut,
 {
     service_fn(move |event: LambdaEvent<A>| f(event.payload, event.context))
-}
-
-/// What the executors' crates need for their signatures: a module of its own, which stays hidden where all that is here
-/// is re-exported.
-#[doc(hidden)]
-pub mod signature {
-    pub use bytes::Bytes;
-    pub use futures_core::Stream;
-    pub use serde::{Deserialize, Serialize};
 }

@@ -1,31 +1,25 @@
 //! `Runtime`: a handler and its layers, and how they are run.
 
 use std::ffi::OsString;
-use std::fmt::Debug;
-use std::future::Future;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_core::Stream;
 use http::HeaderValue;
 use lambda_runtime_proto::client;
-use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
 
 use crate::connection::Connection;
 use crate::env::address::Address;
 use crate::env::config::Config;
 use crate::env::{Environment, MAX_CONCURRENCY};
-use crate::error::diagnostic::Diagnostic;
 use crate::error::failure::Failure;
 use crate::error::{Error, RunError};
 use crate::executor::{Executor, Spawn};
-use crate::invocation::event::{LambdaEvent, LambdaInvocation};
+use crate::invocation::event::LambdaInvocation;
 use crate::layers::trace::TracingLayer;
 use crate::lifecycle::snapstart::{self, SnapStartResource};
 use crate::logging::report::warn;
 use crate::panics;
-use crate::response::IntoFunctionResponse;
+use crate::service::bounds::Handler;
 use crate::service::handler::HandlerService;
 use crate::service::responder::Handover;
 use crate::worker::{Options, Worker, concurrent};
@@ -61,33 +55,25 @@ pub struct Runtime<S, X> {
     snapstart_resources: Vec<Arc<dyn SnapStartResource>>,
 }
 
-impl<F, A, R, B, S, D, E, X> Runtime<HandlerService<F, (A, B, S)>, X>
-where
-    F: Service<LambdaEvent<A>, Response = R>,
-    F::Future: Future<Output = Result<R, F::Error>>,
-    F::Error: Into<Diagnostic> + Debug,
-    A: for<'de> Deserialize<'de>,
-    R: IntoFunctionResponse<B, S>,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
-    X: Executor,
-{
+impl<H, Fut, X: Executor> Runtime<HandlerService<H, Fut>, X> {
     /// Creates a runtime that passes events to `handler`. It does nothing until it is [run](Runtime::run).
     ///
     /// It has no layers: add [`TracingLayer`], which `run` of the executors' crates includes.
-    pub fn new(handler: F) -> Self
+    pub fn new<T>(handler: H) -> Self
     where
+        H: Handler<T, Future = Fut>,
         X: Default,
     {
         Self::with_executor(handler, X::default())
     }
 
     /// Like [`new`](Self::new), with an executor that has state.
-    pub fn with_executor(handler: F, executor: X) -> Self {
+    pub fn with_executor<T>(handler: H, executor: X) -> Self
+    where
+        H: Handler<T, Future = Fut>,
+    {
         Self {
-            service: HandlerService::new(handler),
+            service: Handler::into_service(handler),
             executor,
             environment: Environment::Process,
             address: None,

@@ -13,10 +13,10 @@ use lambda_runtime::streaming::{Body, BodyError};
 use lambda_runtime::tower::{Layer as _, ServiceExt as _};
 use lambda_runtime::{
     Address, AddressError, BadEvent, ClientApplication, ClientContext, CognitoIdentity, Context, Diagnostic, Error,
-    Executor as _, FunctionResponse, IntoFunctionResponse, LambdaEvent, LambdaInvocation, PlainStream, RawEvent,
-    RawResponse, RunError, Runtime, run, service_fn,
+    Executor as _, FunctionResponse, Handler, IntoFunctionResponse, LambdaEvent, LambdaInvocation, PlainStream,
+    RawEvent, RawResponse, RunError, Runtime, Service, run, run_concurrent, service_fn,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::items::runtime::invocation;
@@ -195,6 +195,75 @@ fn a_task_that_is_dropped_is_cancelled() {
             crate::Named.sleep(Duration::from_millis(1)).await;
         }
     });
+}
+
+#[test]
+fn a_generic_function_passes_handlers_on_with_one_bound() {
+    async fn serve<H: Handler<T>, T>(handler: H) -> Result<(), Error> {
+        run(handler).await
+    }
+
+    async fn serve_concurrently<H, T>(handler: H) -> Result<(), Error>
+    where
+        H: Handler<T, Future: Send> + Clone + Send + 'static,
+        T: 'static,
+    {
+        run_concurrent(handler).await
+    }
+
+    fn runtime<H: Handler<T>, T>(handler: H) -> Runtime<impl Service<LambdaInvocation, Response = (), Error = Error>> {
+        Runtime::new(handler)
+    }
+
+    let _ = || serve(service_fn(echo));
+    let _ = || serve_concurrently(service_fn(echo));
+    let _ = || runtime(service_fn(echo)).layer(TracingLayer::new()).run();
+}
+
+/// The compiler knows nothing about the lifetimes of what lives across an `await`.
+#[test]
+fn run_is_send_in_an_async_block_even_if_the_handler_borrows() {
+    #[derive(Serialize)]
+    struct Greeting<'c>(&'c str);
+
+    async fn greet<'c>(name: &'c str, _event: LambdaEvent<RawEvent>) -> Result<Greeting<'c>, Error> {
+        Ok(Greeting(name))
+    }
+
+    fn is_send<T: Send + 'static>(_: T) {}
+
+    let _ = || {
+        is_send(async {
+            let name = String::new();
+            run(service_fn(|event| greet(&name, event))).await
+        });
+        is_send(async {
+            let name = String::new();
+            run(service_fn(async |event: LambdaEvent<RawEvent>| greet(&name, event).await.map(|_| ()))).await
+        });
+        is_send(async {
+            let name = String::new();
+            let name = &name;
+            Runtime::new(service_fn(move |event| async move { greet(name, event).await }))
+                .layer(TracingLayer::new())
+                .run()
+                .await
+        });
+        is_send(async { run_concurrent(service_fn(|event| greet("static", event))).await });
+    };
+}
+
+#[test]
+fn the_error_of_a_handler_need_not_be_debug() {
+    struct Quiet;
+
+    impl From<Quiet> for Diagnostic {
+        fn from(_: Quiet) -> Self {
+            Diagnostic { error_type: "Quiet".into(), error_message: String::new() }
+        }
+    }
+
+    let _ = || run(service_fn(async |_: LambdaEvent<RawEvent>| Err::<(), _>(Quiet)));
 }
 
 /// An executor of one's own needs these, and no more.

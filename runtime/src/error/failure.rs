@@ -21,7 +21,7 @@ const MAX_TYPE: usize = 256;
 
 /// A diagnostic, with what only the runtime knows.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     pub(crate) diagnostic: Diagnostic,
     pub(crate) stack_trace: Vec<String>,
     /// The span that was current. The failure is logged in it, with the fields that layers have recorded.

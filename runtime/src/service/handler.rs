@@ -1,101 +1,93 @@
 //! The innermost service: decodes the event, calls the handler, and hands over the outcome.
 
-use std::fmt::{self, Debug};
+use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_core::Stream;
-use http::HeaderValue;
-use http::header::CONTENT_TYPE;
-use lambda_runtime_proto::client::{Response, StreamHead};
 use pin_project_lite::pin_project;
-use serde::{Deserialize, Serialize};
 use tower::Service;
 
 use crate::error::Error;
 use crate::error::diagnostic::Diagnostic;
 use crate::error::failure::Failure;
-use crate::invocation::deserializer;
-use crate::invocation::event::{LambdaEvent, LambdaInvocation};
+use crate::invocation::context;
+use crate::invocation::event::LambdaInvocation;
 use crate::panics;
-use crate::response::{HandlerResponse, IntoFunctionResponse, MetadataPrelude, PlainStream, RawResponse};
-use crate::service::outcome::{Outcome, ResponseBody};
+use crate::service::outcome::Outcome;
 use crate::service::responder::{Acknowledgement, Responder};
 
-/// Adapts a handler of [`LambdaEvent`]s to a service of [`LambdaInvocation`]s. `Types` are the types of the event, the
-/// buffered response and the stream.
+/// Adapts a [`Handler`](crate::Handler) to a service of [`LambdaInvocation`]s. `Fut` is the handler's future.
 ///
 /// Its future completes when the API has acknowledged the response, so a layer around it sees the end of the
 /// invocation and not only that of the handler. It does not fail: failures of the handler are reported to the API.
-pub struct HandlerService<F, Types> {
-    handler: F,
-    types: PhantomData<fn() -> Types>,
+pub struct HandlerService<H, Fut> {
+    handler: H,
+    // Functions instead of a bound on `H`: the compiler would have to prove the bound again wherever `run` is awaited in
+    // an `async` block that must be `Send`, and fails to do so for handlers that borrow (rust-lang/rust#110338).
+    functions: Functions<H, Fut>,
 }
 
-impl<F, Types> HandlerService<F, Types> {
-    pub(crate) fn new(handler: F) -> Self {
-        Self { handler, types: PhantomData }
-    }
+/// The parts of the service that know the types of the handler.
+pub(crate) struct Functions<H, Fut> {
+    pub(crate) poll_ready: fn(&mut H, &mut Context<'_>) -> Poll<Result<(), Diagnostic>>,
+    /// Decodes the event and calls the handler.
+    pub(crate) call: fn(&mut H, Bytes, context::Context) -> Result<Fut, Failure>,
+    /// Polls the handler's future.
+    pub(crate) poll: fn(Pin<&mut Fut>, &mut Context<'_>) -> Poll<Outcome>,
 }
 
-impl<F: Clone, Types> Clone for HandlerService<F, Types> {
+impl<H, Fut> Clone for Functions<H, Fut> {
     fn clone(&self) -> Self {
-        Self::new(self.handler.clone())
+        *self
     }
 }
 
-impl<F, A, B, S, D, E> Service<LambdaInvocation> for HandlerService<F, (A, B, S)>
-where
-    F: Service<LambdaEvent<A>>,
-    F::Error: Into<Diagnostic> + Debug,
-    F::Response: IntoFunctionResponse<B, S>,
-    A: for<'de> Deserialize<'de>,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
-{
+impl<H, Fut> Copy for Functions<H, Fut> {}
+
+impl<H, Fut> HandlerService<H, Fut> {
+    pub(crate) fn new(handler: H, functions: Functions<H, Fut>) -> Self {
+        Self { handler, functions }
+    }
+}
+
+impl<H: Clone, Fut> Clone for HandlerService<H, Fut> {
+    fn clone(&self) -> Self {
+        Self::new(self.handler.clone(), self.functions)
+    }
+}
+
+impl<H, Fut> Service<LambdaInvocation> for HandlerService<H, Fut> {
     type Response = ();
     type Error = Error;
-    type Future = HandlerFuture<F::Future, B, S>;
+    type Future = HandlerFuture<Fut>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match panics::catch("the handler", || self.handler.poll_ready(cx).map_err(Into::into)) {
-            Ok(ready) => ready.map_err(|diagnostic: Diagnostic| NotReady(diagnostic.into()).into()),
+        match panics::catch("the handler", || (self.functions.poll_ready)(&mut self.handler, cx)) {
+            Ok(ready) => ready.map_err(|diagnostic| NotReady(diagnostic.into()).into()),
             Err(failure) => Poll::Ready(Err(NotReady(failure).into())),
         }
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let LambdaInvocation { mut parts, body, context } = invocation;
+        let poll = self.functions.poll;
         let responder = parts.extensions.remove::<Responder<Outcome>>();
         if responder.is_none() {
-            return HandlerFuture { responder, stage: Stage::Failed { failure: None }, types: PhantomData };
+            return HandlerFuture { responder, poll, stage: Stage::Failed { failure: None } };
         }
-        trace_event(&body);
-        let payload = panics::catch("decoding the event", || deserializer::decode(&body));
-        // Frees the event's memory while the handler runs.
-        drop(body);
-        let future = payload
-            .and_then(|payload| Ok(payload?))
-            .and_then(|payload| panics::catch("the handler", || self.handler.call(LambdaEvent { payload, context })));
-        let stage = match future {
+        tracing::trace!(
+            target: "lambda_runtime",
+            body = %String::from_utf8_lossy(&body),
+            "raw JSON event received from Lambda"
+        );
+        let stage = match (self.functions.call)(&mut self.handler, body, context) {
             Ok(future) => Stage::Handling { future },
             Err(failure) => Stage::Failed { failure: Some(failure) },
         };
-        HandlerFuture { responder, stage, types: PhantomData }
+        HandlerFuture { responder, poll, stage }
     }
-}
-
-fn trace_event(body: &[u8]) {
-    tracing::trace!(
-        target: "lambda_runtime",
-        body = %String::from_utf8_lossy(body),
-        "raw JSON event received from Lambda"
-    );
 }
 
 /// The handler's `poll_ready` failed.
@@ -112,12 +104,12 @@ impl std::error::Error for NotReady {}
 
 pin_project! {
     /// The future of [`HandlerService`].
-    pub struct HandlerFuture<Fut, B, S> {
+    pub struct HandlerFuture<Fut> {
         // `None` once it is used, or if a layer passed on an invocation without its extensions.
         responder: Option<Responder<Outcome>>,
+        poll: fn(Pin<&mut Fut>, &mut Context<'_>) -> Poll<Outcome>,
         #[pin]
         stage: Stage<Fut>,
-        types: PhantomData<fn() -> (B, S)>,
     }
 }
 
@@ -130,16 +122,7 @@ pin_project! {
     }
 }
 
-impl<Fut, T, Err, B, S, D, E> Future for HandlerFuture<Fut, B, S>
-where
-    Fut: Future<Output = Result<T, Err>>,
-    T: IntoFunctionResponse<B, S>,
-    Err: Into<Diagnostic> + Debug,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
-{
+impl<Fut> Future for HandlerFuture<Fut> {
     type Output = Result<(), Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -147,18 +130,10 @@ where
         let outcome = match this.stage.as_mut().project() {
             StageProj::Responded { acknowledgement } => return Pin::new(acknowledgement).poll(cx).map(Ok),
             StageProj::Failed { failure } => failure.take().map(Outcome::Failure),
-            StageProj::Handling { future } => {
-                let polled = panics::catch("the handler", || {
-                    future.poll(cx).map(|result| match result {
-                        Ok(response) => start_response(response.into_handler_response(), cx),
-                        Err(error) => Outcome::Failure(error.into().into()),
-                    })
-                });
-                match polled {
-                    Ok(polled) => Some(ready!(polled)),
-                    Err(failure) => Some(Outcome::Failure(failure)),
-                }
-            }
+            StageProj::Handling { future } => match panics::catch("the handler", || (this.poll)(future, cx)) {
+                Ok(polled) => Some(ready!(polled)),
+                Err(failure) => Some(Outcome::Failure(failure)),
+            },
         };
         let (Some(outcome), Some(responder)) = (outcome, this.responder.take()) else {
             return Poll::Ready(Err(ExtensionsLost.into()));
@@ -175,55 +150,6 @@ where
     }
 }
 
-/// Encodes a response, or starts a streamed one.
-fn start_response<B, S, D, E>(response: HandlerResponse<B, S>, cx: &mut Context<'_>) -> Outcome
-where
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes>,
-    E: Into<Error>,
-{
-    let started = match response {
-        HandlerResponse::Json(body) => json(&body),
-        HandlerResponse::Raw(RawResponse { content_type, body }) => {
-            Ok(Outcome::Response(Response::new(content_type, body)))
-        }
-        HandlerResponse::Plain(PlainStream { content_type, stream }) => {
-            ResponseBody::start(stream, cx).map(|body| Outcome::Stream(StreamHead::Plain { content_type }, body))
-        }
-        HandlerResponse::Http(response) => prelude(response.metadata_prelude).and_then(|prelude| {
-            let body = ResponseBody::start(response.stream, cx)?;
-            Ok(Outcome::Stream(StreamHead::Http { prelude }, body))
-        }),
-    };
-    started.unwrap_or_else(Outcome::Failure)
-}
-
-fn json<B: Serialize>(body: &B) -> Result<Outcome, Failure> {
-    match serde_json::to_vec(body) {
-        Ok(json) => Ok(Outcome::Response(Response::json(json))),
-        Err(error) => Err(bad_response(format!("the response cannot be serialized as JSON: {error}"))),
-    }
-}
-
-fn prelude(mut prelude: MetadataPrelude) -> Result<Bytes, Failure> {
-    // JSON cannot represent them, and the caller would not notice if they were left out.
-    if let Some((name, _)) = prelude.headers.iter().find(|(_, value)| value.to_str().is_err()) {
-        return Err(bad_response(format!("the value of the response's header {name} is not visible ASCII")));
-    }
-    if let Some(cookie) = prelude.cookies.iter().find(|cookie| HeaderValue::from_str(cookie).is_err()) {
-        return Err(bad_response(format!("the response's cookie {cookie:?} is not a valid header value")));
-    }
-    prelude.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
-    serde_json::to_vec(&prelude)
-        .map(Bytes::from)
-        .map_err(|error| bad_response(format!("the response's prelude cannot be serialized as JSON: {error}")))
-}
-
-fn bad_response(message: String) -> Failure {
-    Failure::runtime("Runtime.BadResponse", message)
-}
-
 /// The invocation reached the handler without its [`Responder`].
 #[derive(Debug)]
 struct ExtensionsLost;
@@ -238,42 +164,3 @@ impl fmt::Display for ExtensionsLost {
 }
 
 impl std::error::Error for ExtensionsLost {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_or_cookie_that_json_cannot_represent_is_an_error_that_names_it() {
-        let header = |value: &[u8]| MetadataPrelude {
-            headers: [("x-name".parse().unwrap(), HeaderValue::from_bytes(value).unwrap())].into_iter().collect(),
-            ..MetadataPrelude::default()
-        };
-        let cookie = |cookie: &str| MetadataPrelude { cookies: vec![cookie.into()], ..MetadataPrelude::default() };
-        for (metadata, part) in [(header(b"caf\xe9"), "x-name"), (cookie("a=1\r\nx-b: 2"), "a=1\\r\\n")] {
-            let failure = prelude(metadata).unwrap_err();
-            assert!(failure.diagnostic.error_message.contains(part), "{failure}");
-        }
-        assert!(prelude(header(b"a\tb")).is_ok() && prelude(cookie("a=\u{e9}")).is_ok());
-    }
-
-    #[test]
-    fn a_prelude_keeps_any_status_repeated_headers_and_cookies() {
-        let headers = [("x-part", "a"), ("x-part", "b"), ("content-type", "text/html")]
-            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
-        let metadata = MetadataPrelude {
-            status_code: http::StatusCode::from_u16(418).unwrap(),
-            headers: headers.into_iter().collect(),
-            cookies: vec!["a=1; Secure".into(), "b=2".into()],
-        };
-        let json: serde_json::Value = serde_json::from_slice(&prelude(metadata).unwrap()).unwrap();
-        assert_eq!(
-            json,
-            serde_json::json!({
-                "statusCode": 418,
-                "headers": { "x-part": ["a", "b"], "content-type": "text/html" },
-                "cookies": ["a=1; Secure", "b=2"],
-            })
-        );
-    }
-}
