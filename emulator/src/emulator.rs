@@ -77,7 +77,7 @@ impl Emulator {
     ///
     /// The function did not fetch the event in time. What it does wrong is no error but an [`Outcome`].
     pub fn invoke(&self, event: impl Into<Event>) -> Result<Outcome, Error> {
-        self.begin(event)?.outcome()
+        self.start_invocation(event)?.wait()
     }
 
     /// Invokes the function and returns at once: the response can be read as it arrives.
@@ -85,8 +85,8 @@ impl Emulator {
     /// # Errors
     ///
     /// The event is not valid.
-    pub fn begin(&self, event: impl Into<Event>) -> Result<Invocation, Error> {
-        self.api.begin(event.into()).map(Invocation::new)
+    pub fn start_invocation(&self, event: impl Into<Event>) -> Result<Invocation, Error> {
+        self.api.start_invocation(event.into()).map(Invocation::new)
     }
 
     /// What was seen of the runtime so far.

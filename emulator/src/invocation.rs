@@ -49,7 +49,7 @@ impl Invocation {
     /// # Errors
     ///
     /// The event was not fetched in time, or the emulator was stopped.
-    pub fn outcome(self) -> Result<Outcome, Error> {
+    pub fn wait(self) -> Result<Outcome, Error> {
         self.job.pipe.outcome()
     }
 }

@@ -104,8 +104,8 @@ impl Call {
         if self.kind == Kind::DryRun {
             return connection.reply(Reply::new(204));
         }
-        let begun = api.begin(self.event.with_payload(self.payload.freeze())).map(Invocation::new);
-        match begun {
+        let started = api.start_invocation(self.event.with_payload(self.payload.freeze())).map(Invocation::new);
+        match started {
             Err(error) => connection.reply(unanswered(&error)),
             Ok(invocation) if self.kind == Kind::Event => {
                 connection.reply(with_request_id(Reply::new(202), invocation.request_id()));
@@ -120,7 +120,7 @@ fn answer(mut invocation: Invocation, connection: &mut Connection<'_>, takes_tra
     let reply = with_request_id(Reply::new(200), invocation.request_id())
         .header("X-Amz-Executed-Version", HeaderValue::from_static("$LATEST"));
     let Some(head) = invocation.head().filter(ResponseHead::is_streamed) else {
-        return connection.reply(match invocation.outcome() {
+        return connection.reply(match invocation.wait() {
             Err(error) => unanswered(&error),
             Ok(outcome) => match outcome.error() {
                 Some(error) => reply
@@ -146,7 +146,7 @@ fn answer(mut invocation: Invocation, connection: &mut Connection<'_>, takes_tra
     if !sent {
         return connection.machine.disconnected();
     }
-    match invocation.outcome().map(|outcome| outcome.end().clone()) {
+    match invocation.wait().map(|outcome| outcome.end().clone()) {
         Ok(End::Complete) => {
             let _ = connection.machine.finish([]);
         }

@@ -31,7 +31,7 @@
 //! - [`Emulator::builder`] sets the timeout, the concurrency, the function's name and so on.
 //! - [`Event`] says what comes with the payload: trace id, client context, identity, odd headers.
 //! - [`Outcome`] tells how it went: a response, an error, a torn stream, a timeout.
-//! - [`Emulator::begin`] gives an [`Invocation`] whose response is read as it arrives.
+//! - [`Emulator::start_invocation`] gives an [`Invocation`] whose response is read as it arrives.
 //! - [`Emulator::observed`] tells what else the runtime did: start-up errors, connections, requests that were refused.
 //!
 //! Every request of the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) is answered as

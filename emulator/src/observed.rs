@@ -22,7 +22,7 @@ pub struct Observed {
     /// Events that wait to be asked for.
     pub queued: usize,
     /// Events that were delivered and not answered.
-    pub in_hand: usize,
+    pub in_flight: usize,
     /// The runtime has asked for an event: start-up is over.
     pub ready: bool,
     /// Values of `User-Agent`.

@@ -26,7 +26,7 @@ pub enum End {
     /// Lambda did so in its place: the response was too large, or the process ended.
     Failed(FunctionError),
     /// The response ended in the middle: its connection was cut, or what came was no HTTP.
-    Torn(FunctionError),
+    Truncated(FunctionError),
     /// The function's time was up.
     TimedOut(FunctionError),
 }
@@ -36,7 +36,7 @@ impl End {
     pub fn error(&self) -> Option<&FunctionError> {
         match self {
             End::Complete => None,
-            End::Failed(error) | End::Torn(error) | End::TimedOut(error) => Some(error),
+            End::Failed(error) | End::Truncated(error) | End::TimedOut(error) => Some(error),
         }
     }
 }

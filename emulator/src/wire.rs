@@ -181,7 +181,7 @@ impl<'a> Armed<'a> {
     fn new(fault: &'a Fault) -> Option<Self> {
         let Effect::Break { how, at, of } = fault.effect else { return None };
         let gauge = match (of, fault.target) {
-            (Side::Answer, _) => Gauge::Written,
+            (Side::Reply, _) => Gauge::Written,
             (Side::Request, Target::Connection(_)) => Gauge::Read,
             (Side::Request, Target::Request(..)) => Gauge::Body,
         };

@@ -234,7 +234,7 @@ fn faults_are_told_when_they_happen_and_when_they_did_not() {
         .unwrap();
     assert_eq!((stdout(&output), output.status.code()), ("1", Some(0)));
     assert!(has_line(&output, |line| line == "lambda-emulator: fault: response 1: dribble 1 at 0 of the request"));
-    let other = "lambda-emulator: the fault did not happen: next 9: reset at 5 of the answer";
+    let other = "lambda-emulator: the fault did not happen: next 9: reset at 5 of the reply";
     assert!(has_line(&output, |line| line == other), "{}", stderr(&output));
 }
 

@@ -24,12 +24,12 @@ fn an_event_is_not_given_to_a_connection_that_was_closed_while_waiting() {
         drop(dead);
         // A close takes a moment to arrive. Classic mode makes good what is delivered in between.
         assert!(concurrency == 1 || emulator.wait_until(LIMIT, |observed| observed.waiting == 0));
-        let invocation = emulator.begin("{}").unwrap();
+        let invocation = emulator.start_invocation("{}").unwrap();
         let mut runtime = Runtime::connect(&emulator);
         let event = runtime.next();
         assert_eq!(event.request_id(), invocation.request_id());
         runtime.respond(event, "1");
-        assert!(invocation.outcome().unwrap().is_complete());
+        assert!(invocation.wait().unwrap().is_complete());
     }
 }
 
@@ -40,41 +40,41 @@ fn an_event_is_not_given_to_a_connection_that_was_half_closed_while_waiting() {
     dead.ask();
     dead.socket.shutdown(Shutdown::Write).unwrap();
     assert!(emulator.wait_until(LIMIT, |observed| observed.connections == 1 && observed.open_connections == 0));
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     runtime.respond(event, "1");
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
 fn an_event_whose_connection_died_after_the_delivery_is_given_again_in_classic_mode() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     drop(Runtime::connect(&emulator).next());
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     assert_eq!(event.request_id(), invocation.request_id());
     runtime.respond(event, "1");
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
 fn an_answer_may_come_on_another_connection() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let id = invocation.request_id().to_owned();
     drop(Runtime::connect(&emulator).next());
     let received =
         Http::to_runtime_api(&emulator).post(&format!("/2018-06-01/runtime/invocation/{id}/response"), "", "1");
     assert_eq!(received.status, 202);
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
 fn the_next_event_may_be_asked_for_before_the_end_of_a_cut_connection_is_seen() {
     let emulator = Emulator::start().unwrap();
-    let [cut, answered] = ["1", "2"].map(|payload| emulator.begin(payload).unwrap());
+    let [cut, answered] = ["1", "2"].map(|payload| emulator.start_invocation(payload).unwrap());
     let mut dead = Runtime::connect(&emulator);
     let event = dead.next();
     let stream = dead.stream(event);
@@ -88,8 +88,8 @@ fn the_next_event_may_be_asked_for_before_the_end_of_a_cut_connection_is_seen() 
     let Event::Invocation(event) = runtime.event() else { panic!("no event") };
     assert_eq!(event.request_id(), answered.request_id());
     runtime.respond(event, "1");
-    assert!(answered.outcome().unwrap().is_complete());
-    assert!(!cut.outcome().unwrap().is_complete());
+    assert!(answered.wait().unwrap().is_complete());
+    assert!(!cut.wait().unwrap().is_complete());
 }
 
 #[test]
@@ -109,16 +109,16 @@ fn workers_have_as_many_events_in_hand_as_they_ask_for() {
     let mut workers: Vec<_> = (0..WORKERS).map(|_| Runtime::connect(&emulator)).collect();
     workers.iter_mut().for_each(Runtime::ask);
     assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == WORKERS));
-    let invocations: Vec<_> = (0..WORKERS).map(|n| emulator.begin(n.to_string()).unwrap()).collect();
+    let invocations: Vec<_> = (0..WORKERS).map(|n| emulator.start_invocation(n.to_string()).unwrap()).collect();
     // All are delivered before the first is answered.
-    assert!(emulator.wait_until(LIMIT, |observed| observed.in_hand == WORKERS));
+    assert!(emulator.wait_until(LIMIT, |observed| observed.in_flight == WORKERS));
     for worker in workers.iter_mut().rev() {
         let lambda_runtime_proto::client::Event::Invocation(event) = worker.event() else { panic!("no event") };
         let body = event.body();
         worker.respond(event, body);
     }
     for (n, invocation) in invocations.into_iter().enumerate() {
-        assert_eq!(invocation.outcome().unwrap().text(), n.to_string());
+        assert_eq!(invocation.wait().unwrap().text(), n.to_string());
     }
 }
 
@@ -128,8 +128,8 @@ fn one_event_at_a_time_is_in_hand_in_classic_mode() {
     let mut workers = [Runtime::connect(&emulator), Runtime::connect(&emulator)];
     workers.iter_mut().for_each(Runtime::ask);
     assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 2));
-    let invocations = [emulator.begin("1").unwrap(), emulator.begin("2").unwrap()];
-    assert!(emulator.wait_until(LIMIT, |observed| observed.in_hand == 1));
+    let invocations = [emulator.start_invocation("1").unwrap(), emulator.start_invocation("2").unwrap()];
+    assert!(emulator.wait_until(LIMIT, |observed| observed.in_flight == 1));
     assert_eq!(emulator.observed().queued, 1);
     thread::scope(|scope| {
         for worker in &mut workers {
@@ -140,7 +140,7 @@ fn one_event_at_a_time_is_in_hand_in_classic_mode() {
             });
         }
     });
-    assert_eq!(invocations.map(|invocation| invocation.outcome().unwrap().text()), ["1", "2"]);
+    assert_eq!(invocations.map(|invocation| invocation.wait().unwrap().text()), ["1", "2"]);
 }
 
 #[test]
@@ -194,13 +194,13 @@ fn dropping_the_emulator_ends_everything() {
     let mut waiting = Runtime::connect(&emulator);
     waiting.ask();
     assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
-    let in_hand = emulator.begin("{}").unwrap();
+    let in_flight = emulator.start_invocation("{}").unwrap();
     let lambda_runtime_proto::client::Event::Invocation(event) = waiting.event() else { panic!("no event") };
     let mut streaming = waiting;
     let stream = streaming.stream(event);
     streaming.chunk(&stream, "part");
-    assert!(in_hand.head().is_some());
-    let queued = emulator.begin("{}").unwrap();
+    assert!(in_flight.head().is_some());
+    let queued = emulator.start_invocation("{}").unwrap();
     let mut caller = Http::to_function(&emulator);
     caller.write("POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: f\r\nContent-Length: 2\r\n\r\n{}");
     assert!(emulator.wait_until(LIMIT, |observed| observed.queued == 2));
@@ -213,8 +213,8 @@ fn dropping_the_emulator_ends_everything() {
         done.send(()).unwrap();
     });
     dropped.recv_timeout(LIMIT).unwrap();
-    assert_eq!(in_hand.outcome().unwrap_err(), Error::Stopped);
-    assert_eq!(queued.outcome().unwrap_err(), Error::Stopped);
+    assert_eq!(in_flight.wait().unwrap_err(), Error::Stopped);
+    assert_eq!(queued.wait().unwrap_err(), Error::Stopped);
     assert!(idle.is_over());
     assert!(half_sent.is_over());
     assert!(TcpStream::connect(endpoint).is_err());
@@ -238,7 +238,7 @@ fn a_hundred_emulators_leave_no_thread_and_no_socket_behind() {
         let emulator = Emulator::start().unwrap();
         let mut runtime = Runtime::connect(&emulator);
         runtime.ask();
-        let _queued = emulator.begin("{}").unwrap();
+        let _queued = emulator.start_invocation("{}").unwrap();
     }
     // A thread that was joined may be seen for another moment.
     let until = std::time::Instant::now() + LIMIT;

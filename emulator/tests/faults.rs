@@ -19,7 +19,7 @@ const RESPONSE: &str = "/2018-06-01/runtime/invocation/id/response";
 fn with(faults: &[&str]) -> (Emulator, Invocation) {
     let faults: Vec<Fault> = faults.iter().map(|fault| fault.parse().unwrap()).collect();
     let emulator = Emulator::builder().faults(faults).start().unwrap();
-    let invocation = emulator.begin(Event::new("[1]").request_id("id")).unwrap();
+    let invocation = emulator.start_invocation(Event::new("[1]").request_id("id")).unwrap();
     (emulator, invocation)
 }
 
@@ -71,13 +71,13 @@ fn begin_stream(http: &mut Http) {
 #[test]
 fn an_answer_ends_at_its_byte_by_a_close_or_a_reset() {
     for (how, is_reset) in [("close", false), ("half-close", false), ("reset", true)] {
-        let fault = format!("next 1: {how} at 40 of the answer");
+        let fault = format!("next 1: {how} at 40 of the reply");
         let (emulator, invocation) = with(&[&fault]);
         let (received, reset) = until_it_ends(&mut asking(&emulator));
         assert_eq!((received.len(), reset), (40, is_reset), "{how}");
         assert!(received.starts_with(b"HTTP/1.1 200 OK\r\n"));
         serve(&emulator);
-        assert!(invocation.outcome().unwrap().is_complete());
+        assert!(invocation.wait().unwrap().is_complete());
         assert_eq!(happened(&emulator), [fault]);
     }
 }
@@ -93,7 +93,7 @@ fn a_connection_that_is_half_closed_takes_what_still_comes() {
     assert_eq!(emulator.observed().open_connections, 1);
     drop(socket);
     serve(&emulator);
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn an_answer_that_broke_behind_its_last_byte_has_arrived() {
 
     let (emulator, invocation) = with(&[&format!("next 1: close at {length}")]);
     assert_eq!(until_it_ends(&mut asking(&emulator)).0.len(), length);
-    assert_eq!(emulator.observed().in_hand, 1);
+    assert_eq!(emulator.observed().in_flight, 1);
     assert_eq!(Http::to_runtime_api(&emulator).post(RESPONSE, "", "2").status, 202);
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_stall_lasts_for_its_time_or_as_long_as_the_connection() {
     drop(socket);
     // The second stall is over soon.
     serve(&emulator);
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
     assert_eq!(happened(&emulator).len(), 2);
 }
 
@@ -171,7 +171,7 @@ fn garbled_bytes_are_those_of_the_script() {
 
     let (emulator, invocation) = with(&["response 1: garble at 1"]);
     serve(&emulator);
-    assert_eq!(invocation.outcome().unwrap().body()[..], [b'[', !b'2', b']']);
+    assert_eq!(invocation.wait().unwrap().body()[..], [b'[', !b'2', b']']);
 }
 
 #[test]
@@ -180,16 +180,16 @@ fn an_answer_is_delayed_and_what_it_acknowledges_is_done() {
     let mut http = Http::to_runtime_api(&emulator);
     http.get(NEXT);
     http.write(format!("POST {RESPONSE} HTTP/1.1\r\nHost: api\r\nContent-Length: 1\r\n\r\n2"));
-    assert_eq!(invocation.outcome().unwrap().text(), "2");
+    assert_eq!(invocation.wait().unwrap().text(), "2");
     assert!(is_silent(http.reader.get_mut()));
 }
 
 #[test]
 fn an_answer_may_be_the_script_s() {
     let (emulator, invocation) = with(&[
-        "next 1: answer 500 (Retry-After: 1) {\"errorMessage\":\"no\"}",
-        "next 2: answer 204",
-        "response 1: answer 413 (Connection: close; Content-Type: text/plain) too much",
+        "next 1: reply 500 (Retry-After: 1) {\"errorMessage\":\"no\"}",
+        "next 2: reply 204",
+        "response 1: reply 413 (Connection: close; Content-Type: text/plain) too much",
     ]);
     let mut http = Http::to_runtime_api(&emulator);
     let refused = http.get(NEXT);
@@ -201,13 +201,13 @@ fn an_answer_may_be_the_script_s() {
     let refused = http.post(RESPONSE, "", "2");
     assert_eq!((refused.status, refused.text(), refused.header("content-type")), (413, "too much", Some("text/plain")));
     assert!(http.is_over());
-    assert_eq!(invocation.outcome().unwrap().text(), "2", "only the acknowledgement is another");
+    assert_eq!(invocation.wait().unwrap().text(), "2", "only the acknowledgement is another");
 }
 
 #[test]
 fn an_early_answer_comes_before_the_body_is_read() {
     for (at, sent) in [(0, ""), (4, "4\r\npart\r\n")] {
-        let (emulator, invocation) = with(&[&format!("response 1: answer 413 at {at}")]);
+        let (emulator, invocation) = with(&[&format!("response 1: reply 413 at {at}")]);
         let mut http = Http::to_runtime_api(&emulator);
         http.get(NEXT);
         begin_stream(&mut http);
@@ -215,8 +215,8 @@ fn an_early_answer_comes_before_the_body_is_read() {
         let refused = http.read();
         assert_eq!((refused.status, refused.header("connection")), (413, Some("close")));
         drop(http);
-        let outcome = invocation.outcome().unwrap();
-        assert!(matches!(outcome.end(), End::Torn(_)), "{outcome:?}");
+        let outcome = invocation.wait().unwrap();
+        assert!(matches!(outcome.end(), End::Truncated(_)), "{outcome:?}");
         assert_eq!(outcome.body().len(), at);
         assert_eq!(happened(&emulator).len(), 1);
     }
@@ -230,9 +230,9 @@ fn a_request_is_torn_at_its_byte() {
         http.get(NEXT);
         begin_stream(&mut http);
         http.write(format!("1000\r\n{}\r\n", "x".repeat(0x1000)));
-        let outcome = invocation.outcome().unwrap();
+        let outcome = invocation.wait().unwrap();
         assert_eq!(outcome.body().len(), 1000, "{how}");
-        assert!(matches!(outcome.end(), End::Torn(_)), "{how}: {outcome:?}");
+        assert!(matches!(outcome.end(), End::Truncated(_)), "{how}: {outcome:?}");
         assert!(http.is_over());
     }
 }
@@ -277,14 +277,14 @@ fn a_request_may_be_read_slowly() {
 #[test]
 fn connections_are_counted_from_the_first() {
     let (emulator, invocation) =
-        with(&["connection 2: close of the request", "connection 3: reset at 10 of the answer"]);
+        with(&["connection 2: close of the request", "connection 3: reset at 10 of the reply"]);
     let mut first = Http::to_runtime_api(&emulator);
     assert_eq!(first.get(NEXT).text(), "[1]");
     let mut second = TcpStream::connect(emulator.endpoint()).unwrap();
     second.set_read_timeout(Some(LIMIT)).unwrap();
     assert_eq!(until_it_ends(&mut second), (Vec::new(), false));
     assert_eq!(first.post(RESPONSE, "", "2").status, 202);
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
     let mut third = TcpStream::connect(emulator.endpoint()).unwrap();
     write!(third, "POST {RESPONSE} HTTP/1.1\r\nHost: api\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(until_it_ends(&mut third), (b"HTTP/1.1 4".to_vec(), true));
@@ -292,7 +292,7 @@ fn connections_are_counted_from_the_first() {
 
 #[test]
 fn the_bytes_of_a_connection_count_over_all_its_requests() {
-    let (emulator, invocation) = with(&["connection 1: garble at 300 of the request", "connection: answer 202"]);
+    let (emulator, invocation) = with(&["connection 1: garble at 300 of the request", "connection: reply 202"]);
     let mut http = Http::to_runtime_api(&emulator);
     let mut answered = 0;
     while http.get(NEXT).status == 202 {
@@ -305,7 +305,7 @@ fn the_bytes_of_a_connection_count_over_all_its_requests() {
 
 #[test]
 fn requests_of_a_kind_are_counted_over_all_connections() {
-    let (emulator, _invocation) = with(&["error 2: answer 418", "init-error: answer 503"]);
+    let (emulator, _invocation) = with(&["error 2: reply 418", "init-error: reply 503"]);
     let path = "/2018-06-01/runtime/invocation/none/error";
     let statuses = [(); 3].map(|()| Http::to_runtime_api(&emulator).post(path, "", "{}").status);
     assert_eq!(statuses, [400, 418, 400]);
@@ -320,7 +320,7 @@ fn requests_of_a_kind_are_counted_over_all_connections() {
 fn the_observer_is_told_of_a_fault() {
     let (told, faults) = mpsc::channel();
     let emulator = Emulator::builder()
-        .faults(["next: answer 204".parse().unwrap()])
+        .faults(["next: reply 204".parse().unwrap()])
         .observer(move |notice| {
             if let Notice::Fault { fault } = notice {
                 told.send(fault.to_string()).unwrap();
@@ -332,5 +332,5 @@ fn the_observer_is_told_of_a_fault() {
     http.get(NEXT);
     http.get(NEXT);
     drop(emulator);
-    assert_eq!(faults.iter().collect::<Vec<_>>(), ["next: answer 204"; 2]);
+    assert_eq!(faults.iter().collect::<Vec<_>>(), ["next: reply 204"; 2]);
 }

@@ -15,11 +15,11 @@ use serde_json::json;
 #[test]
 fn an_init_error_is_the_outcome_of_invocations_before_and_after_it() {
     let emulator = Emulator::start().unwrap();
-    let before = emulator.begin("{}").unwrap();
+    let before = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     runtime.client.init_error(failure("Function.NoConfig", "TABLE is not set")).unwrap();
     assert_eq!(runtime.answer().status(), 202);
-    for outcome in [before.outcome().unwrap(), emulator.invoke("{}").unwrap()] {
+    for outcome in [before.wait().unwrap(), emulator.invoke("{}").unwrap()] {
         assert!(matches!(outcome.end(), End::Failed(_)));
         assert_eq!(outcome.error().unwrap().error_type(), "Function.NoConfig");
     }
@@ -52,14 +52,14 @@ fn a_snapshot_is_restored_by_the_first_event_or_on_demand() {
         if on_demand {
             emulator.restore();
         } else {
-            invocation = Some(emulator.begin("{}").unwrap());
+            invocation = Some(emulator.start_invocation("{}").unwrap());
         }
         assert_eq!(runtime.answer().kind(), ReplyKind::Accepted);
-        let invocation = invocation.unwrap_or_else(|| emulator.begin("{}").unwrap());
+        let invocation = invocation.unwrap_or_else(|| emulator.start_invocation("{}").unwrap());
         let mut runtime = Runtime::connect(&emulator);
         let event = runtime.next();
         runtime.respond(event, "1");
-        assert!(invocation.outcome().unwrap().is_complete());
+        assert!(invocation.wait().unwrap().is_complete());
     }
 }
 
@@ -90,7 +90,7 @@ fn an_extension_registers_and_is_told_of_invocations_if_it_wants() {
     extension.client.next_extension_event(&identifier).unwrap();
     extension.flush();
 
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let _event = runtime.next();
     let told = extension.answer();
     let told: serde_json::Value = serde_json::from_slice(&told.body()).unwrap();
@@ -133,14 +133,14 @@ fn a_telemetry_subscription_is_accepted() {
 #[test]
 fn what_a_process_had_in_hand_fails_when_it_exits_and_the_rest_waits_for_another() {
     let emulator = Emulator::start().unwrap();
-    let first = emulator.begin("1").unwrap();
-    let second = emulator.begin("2").unwrap();
+    let first = emulator.start_invocation("1").unwrap();
+    let second = emulator.start_invocation("2").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     drop(runtime.next());
     drop(runtime);
     assert_eq!(emulator.runtime_exited("Runtime exited with error: exit status 1"), 1);
     let id = first.request_id().to_owned();
-    let outcome = first.outcome().unwrap();
+    let outcome = first.wait().unwrap();
     assert_eq!(
         outcome.error().unwrap().json().unwrap(),
         json!({
@@ -151,21 +151,21 @@ fn what_a_process_had_in_hand_fails_when_it_exits_and_the_rest_waits_for_another
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     runtime.respond(event, "3");
-    assert_eq!(second.outcome().unwrap().text(), "3");
+    assert_eq!(second.wait().unwrap().text(), "3");
 }
 
 #[test]
 fn events_that_wait_fail_when_a_process_exits_before_it_asked_for_one() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     assert_eq!(emulator.runtime_exited("Runtime exited without providing a reason"), 0);
-    assert_eq!(invocation.outcome().unwrap().error().unwrap().error_type(), "Runtime.ExitError");
+    assert_eq!(invocation.wait().unwrap().error().unwrap().error_type(), "Runtime.ExitError");
 }
 
 #[test]
 fn an_answer_that_a_process_left_behind_counts() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let response = lambda_runtime_proto::client::Response::json(vec![b'x'; 1024 * 1024]);
@@ -173,7 +173,7 @@ fn an_answer_that_a_process_left_behind_counts() {
     runtime.flush();
     drop(runtime);
     emulator.runtime_exited("Runtime exited without providing a reason");
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
@@ -202,10 +202,10 @@ fn the_observer_is_told_in_order() {
         .unwrap();
     let mut runtime = Runtime::connect(&emulator);
     for id in ["a", "b"] {
-        let invocation = emulator.begin(lambda_runtime_emulator::Event::new("{}").request_id(id)).unwrap();
+        let invocation = emulator.start_invocation(lambda_runtime_emulator::Event::new("{}").request_id(id)).unwrap();
         let event = runtime.next();
         runtime.respond(event, "1");
-        invocation.outcome().unwrap();
+        invocation.wait().unwrap();
     }
     let told = told.lock().unwrap();
     let line = |kind: &str, id: &str| format!("{kind} {{ request_id: {id:?} }}");

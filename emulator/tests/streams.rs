@@ -16,7 +16,7 @@ use lambda_runtime_proto::client::{ReplyKind, StreamHead};
 #[test]
 fn chunks_reach_the_caller_while_the_stream_is_open() {
     let emulator = Emulator::start().unwrap();
-    let mut invocation = emulator.begin("{}").unwrap();
+    let mut invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
@@ -33,7 +33,7 @@ fn chunks_reach_the_caller_while_the_stream_is_open() {
     runtime.client.finish(stream).unwrap();
     assert_eq!(runtime.answer().status(), 202);
     assert!(invocation.next().is_none());
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert!(outcome.is_complete() && outcome.is_streamed() && outcome.body().is_empty());
     assert_eq!(outcome.content_type(), Some("text/plain"));
 }
@@ -41,7 +41,7 @@ fn chunks_reach_the_caller_while_the_stream_is_open() {
 #[test]
 fn a_stream_that_is_not_read_piece_by_piece_is_collected() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
@@ -49,13 +49,13 @@ fn a_stream_that_is_not_read_piece_by_piece_is_collected() {
     runtime.chunk(&stream, "two");
     runtime.client.finish(stream).unwrap();
     runtime.answer();
-    assert_eq!(invocation.outcome().unwrap().text(), "one two");
+    assert_eq!(invocation.wait().unwrap().text(), "one two");
 }
 
 #[test]
 fn a_prelude_is_told_from_the_payload() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let prelude = Bytes::from_static(br#"{"statusCode":201}"#);
@@ -63,7 +63,7 @@ fn a_prelude_is_told_from_the_payload() {
     runtime.chunk(&stream, "Hello");
     runtime.client.finish(stream).unwrap();
     runtime.answer();
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.prelude(), Some(prelude));
     assert_eq!(outcome.payload(), "Hello");
     assert!(outcome.body().len() > outcome.payload().len());
@@ -98,7 +98,7 @@ fn a_body_without_the_delimiter_is_all_payload() {
 #[test]
 fn a_stream_that_fails_midway_tells_the_error_in_its_trailers() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
@@ -106,7 +106,7 @@ fn a_stream_that_fails_midway_tells_the_error_in_its_trailers() {
     runtime.client.abort(stream, failure("Function.Midway", "it broke")).unwrap();
     assert_eq!(runtime.answer().status(), 202);
 
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.text(), "part");
     assert!(matches!(outcome.end(), End::Failed(_)));
     let error = outcome.error().unwrap();
@@ -125,23 +125,23 @@ fn trailers_of_a_response_are_recorded() {
 #[test]
 fn a_stream_that_is_cut_is_torn() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
     runtime.chunk(&stream, "part");
     runtime.socket.shutdown(Shutdown::Both).unwrap();
     drop(stream);
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.text(), "part");
-    assert!(matches!(outcome.end(), End::Torn(_)), "{outcome:?}");
+    assert!(matches!(outcome.end(), End::Truncated(_)), "{outcome:?}");
     assert_eq!(outcome.error().unwrap().error_type(), "Runtime.TruncatedResponse");
 }
 
 /// The outcome of a streamed response whose body is these bytes, and to which the API says this status.
 fn streamed(body: &str, status: u16) -> Outcome {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
+    let invocation = emulator.start_invocation(Event::new("{}").request_id("id")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(format!(
@@ -149,14 +149,14 @@ fn streamed(body: &str, status: u16) -> Outcome {
          Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
     ));
     assert_eq!(http.read().status, status);
-    invocation.outcome().unwrap()
+    invocation.wait().unwrap()
 }
 
 #[test]
 fn a_stream_with_broken_framing_is_torn() {
     let outcome = streamed("4\r\npart\r\nthis is no chunk size\r\n", 400);
     assert_eq!(outcome.text(), "part");
-    assert!(matches!(outcome.end(), End::Torn(_)));
+    assert!(matches!(outcome.end(), End::Truncated(_)));
     assert!(outcome.error().unwrap().message().contains("chunk's size"), "{outcome:?}");
 }
 
@@ -165,33 +165,33 @@ fn a_stream_with_trailers_of_more_than_4_kib_is_torn() {
     let with_trailers = |len: usize| format!("4\r\npart\r\n0\r\nX: {}\r\n\r\n", "x".repeat(len - 7));
     assert!(streamed(&with_trailers(4096), 202).is_complete());
     let outcome = streamed(&with_trailers(4097), 400);
-    assert!(matches!(outcome.end(), End::Torn(_)));
+    assert!(matches!(outcome.end(), End::Truncated(_)));
     assert!(outcome.error().unwrap().message().contains("4096"), "{outcome:?}");
 }
 
 #[test]
 fn a_buffered_response_that_is_cut_is_torn() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
+    let invocation = emulator.start_invocation(Event::new("{}").request_id("id")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(
         "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\nContent-Length: 9\r\n\r\npart",
     );
     drop(http);
-    let outcome = invocation.outcome().unwrap();
-    assert!(matches!(outcome.end(), End::Torn(_)));
+    let outcome = invocation.wait().unwrap();
+    assert!(matches!(outcome.end(), End::Truncated(_)));
 }
 
 #[test]
 fn time_can_be_up_in_the_middle_of_a_stream() {
     let emulator = Emulator::start().unwrap();
     let mut runtime = Runtime::connect(&emulator);
-    let invocation = emulator.begin(Event::new("{}").timeout(Duration::from_millis(50))).unwrap();
+    let invocation = emulator.start_invocation(Event::new("{}").timeout(Duration::from_millis(50))).unwrap();
     let event = runtime.next();
     let stream = runtime.stream(event);
     runtime.chunk(&stream, "part");
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.text(), "part");
     assert!(matches!(outcome.end(), End::TimedOut(_)));
     runtime.chunk(&stream, "late");
@@ -202,7 +202,7 @@ fn time_can_be_up_in_the_middle_of_a_stream() {
 #[test]
 fn a_stream_over_its_limit_is_answered_early_with_413() {
     let emulator = Emulator::builder().stream_limit(1024 * 1024).start().unwrap();
-    let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
+    let invocation = emulator.start_invocation(Event::new("{}").request_id("id")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(
@@ -218,7 +218,7 @@ fn a_stream_over_its_limit_is_answered_early_with_413() {
             let received = http.read();
             assert_eq!((received.status, received.header("connection")), (413, Some("close")));
         });
-        invocation.outcome().unwrap()
+        invocation.wait().unwrap()
     });
     assert_eq!(outcome.error().unwrap().error_type(), "Function.ResponseSizeTooLarge");
     assert!(outcome.body().len() <= 1024 * 1024);
@@ -228,7 +228,7 @@ fn a_stream_over_its_limit_is_answered_early_with_413() {
 fn a_caller_that_does_not_read_makes_the_function_wait() {
     const SIZE: usize = 64 * 1024;
     let emulator = Emulator::start().unwrap();
-    let mut invocation = emulator.begin("{}").unwrap();
+    let mut invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
@@ -265,13 +265,13 @@ fn a_caller_that_does_not_read_makes_the_function_wait() {
         let read: usize = invocation.by_ref().map(|chunk| chunk.data.len()).sum();
         assert_eq!(read, written);
     });
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
 fn a_caller_that_goes_away_does_not_hold_the_function_up() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);

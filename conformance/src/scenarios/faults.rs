@@ -13,10 +13,10 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
     torn(all);
     slow(all);
     for (fault, words) in [
-        ("next 1: answer 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", "500 Broken: no"),
-        ("next 1: answer 403 (Content-Type: text/plain) go away", "403 go away"),
-        ("next 1: answer 500 at 0", "500"),
-        ("response 1: answer 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", "500 Broken: no"),
+        ("next 1: reply 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", "500 Broken: no"),
+        ("next 1: reply 403 (Content-Type: text/plain) go away", "403 go away"),
+        ("next 1: reply 500 at 0", "500"),
+        ("response 1: reply 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", "500 Broken: no"),
         ("connection 1: garble of the request", "400"),
     ] {
         ends(all, fault, words);
@@ -43,10 +43,10 @@ fn events(all: &mut Vec<Scenario>) {
         ("next 1: dribble", 1, 3),
         ("connection 1: dribble of the request", 1, 3),
         ("connection 1: dribble 20 every 1ms", 1, 3),
-        ("next 1: answer 204", 1, 4),
-        ("next 1: answer 204 (Connection: close)", 2, 4),
-        ("next 1: answer 200 {}", 1, 4),
-        ("next 1: answer 200 at 0 {}", 2, 4),
+        ("next 1: reply 204", 1, 4),
+        ("next 1: reply 204 (Connection: close)", 2, 4),
+        ("next 1: reply 200 {}", 1, 4),
+        ("next 1: reply 200 at 0 {}", 2, 4),
     ] {
         answered(all, fault, "[1]", Expected { connections, asks });
     }
@@ -56,23 +56,23 @@ fn events(all: &mut Vec<Scenario>) {
 fn acknowledgements(all: &mut Vec<Scenario>) {
     for (to, payload) in [("response", "[1]"), ("error", r#"{"do":"error"}"#)] {
         for (fault, connections) in [
-            ("close of the answer", 2),
-            ("reset of the answer", 2),
-            ("half-close of the answer", 2),
-            ("close at 20 of the answer", 2),
-            ("reset at 20 of the answer", 2),
-            ("half-close at 20 of the answer", 2),
-            ("garble of the answer", 2),
-            ("stall 20ms at 20 of the answer", 1),
+            ("close of the reply", 2),
+            ("reset of the reply", 2),
+            ("half-close of the reply", 2),
+            ("close at 20 of the reply", 2),
+            ("reset at 20 of the reply", 2),
+            ("half-close at 20 of the reply", 2),
+            ("garble of the reply", 2),
+            ("stall 20ms at 20 of the reply", 1),
             ("delay 20ms", 1),
-            ("dribble of the answer", 1),
+            ("dribble of the reply", 1),
             ("dribble of the request", 1),
-            ("answer 202", 1),
-            ("answer 400", 1),
-            ("answer 400 (Connection: close)", 2),
-            ("answer 403", 1),
-            ("answer 410", 1),
-            ("answer 413", 1),
+            ("reply 202", 1),
+            ("reply 400", 1),
+            ("reply 400 (Connection: close)", 2),
+            ("reply 403", 1),
+            ("reply 410", 1),
+            ("reply 413", 1),
         ] {
             answered(all, &format!("{to} 1: {fault}"), payload, Expected { connections, asks: 3 });
         }
@@ -85,19 +85,19 @@ const STREAM: &str = r#"{"do":"stream","chunks":64,"bytes":65536}"#;
 
 /// What ends a response before it has come whole.
 fn torn(all: &mut Vec<Scenario>) {
-    for how in ["close at", "reset at", "half-close at", "answer 413 at"] {
+    for how in ["close at", "reset at", "half-close at", "reply 413 at"] {
         let fault = format!("response 1: {how} 100000");
-        let is_early = how.starts_with("answer");
+        let is_early = how.starts_with("reply");
         // What was lost is sent again. It is refused before it was read, which ends one more connection.
         let expected = Expected { connections: if is_early { 2 } else { 3 }, asks: 3 };
         let name = format!("a large response is torn by: {fault}");
         survives(all, name, &fault, LARGE, expected, |outcome| {
-            assert!(matches!(outcome.end(), End::Torn(_)));
+            assert!(matches!(outcome.end(), End::Truncated(_)));
             assert!(outcome.body().is_empty());
         });
         let expected = Expected { connections: 2, asks: 3 };
         survives(all, format!("a stream is torn by: {fault}"), &fault, STREAM, expected, move |outcome| {
-            assert!(matches!(outcome.end(), End::Torn(_)));
+            assert!(matches!(outcome.end(), End::Truncated(_)));
             let received = outcome.body().len();
             assert!(received == 100_000 || is_early && received > 100_000, "{received} bytes");
         });
@@ -154,7 +154,7 @@ fn survives(
     expected: Expected,
     check: impl Fn(&Outcome) + Send + 'static,
 ) {
-    let last = format!("next {}: answer 403 {{\"errorMessage\":\"enough\",\"errorType\":\"Last\"}}", expected.asks);
+    let last = format!("next {}: reply 403 {{\"errorMessage\":\"enough\",\"errorType\":\"Last\"}}", expected.asks);
     let faults: Vec<Fault> = [fault, &last].map(|fault| fault.parse().unwrap()).into();
     let play = move |start: Start| {
         let emulator = emulator(&faults);
@@ -181,10 +181,10 @@ fn ends(all: &mut Vec<Scenario>, fault: &str, words: &'static str) {
     let play = move |start: Start| {
         let faults = [fault];
         let emulator = emulator(&faults);
-        let invocation = emulator.begin("[1]").unwrap();
+        let invocation = emulator.start_invocation("[1]").unwrap();
         let end = start(emulator.endpoint().parse().unwrap());
         emulator.runtime_exited("run has ended");
-        judge(&(end, invocation.outcome(), emulator.observed()), |(end, outcome, observed)| {
+        judge(&(end, invocation.wait(), emulator.observed()), |(end, outcome, observed)| {
             assert!(end.as_ref().is_err_and(|found| found.contains(words)));
             assert!(outcome.is_ok(), "the caller is told");
             assert_eq!(observed.faults, faults);

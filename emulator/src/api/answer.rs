@@ -47,26 +47,26 @@ impl Api {
     pub(super) fn begin_answer(&self, id: &str, echo: Option<&[u8]>, to: &str) -> Result<Arc<Job>, Refused> {
         let mut state = self.state();
         let name = state.name();
-        let Some(in_hand) = state.in_hand.get_mut(id) else {
+        let Some(in_flight) = state.in_flight.get_mut(id) else {
             drop(state);
-            return Err(self.not_in_hand(id, to));
+            return Err(self.not_in_flight(id, to));
         };
-        if in_hand.answering {
+        if in_flight.answering {
             return Err(match self.config.is_classic() {
                 true => Refused::transition(name, to),
                 false => Refused::invalid_request_id(),
             });
         }
-        if echo != in_hand.job.event.echo().map(|value| value.as_bytes()) {
+        if echo != in_flight.job.event.echo().map(|value| value.as_bytes()) {
             let message = "Lambda-Runtime-Invocation-Id is not what came with the event";
             return Err(Refused::new(400, "InvalidRequestID", message));
         }
-        in_hand.answering = true;
-        Ok(Arc::clone(&in_hand.job))
+        in_flight.answering = true;
+        Ok(Arc::clone(&in_flight.job))
     }
 
     /// Why an invocation cannot be answered that is not in hand.
-    pub(super) fn not_in_hand(&self, id: &str, to: &str) -> Refused {
+    pub(super) fn not_in_flight(&self, id: &str, to: &str) -> Refused {
         let mut state = self.state();
         if let Some(at) = state.timed_out.iter().position(|timed_out| timed_out == id) {
             state.timed_out.remove(at);
@@ -82,7 +82,7 @@ impl Api {
     pub(super) fn fail(&self, id: &str, echo: Option<&[u8]>, error: FunctionError) -> Result<(), Refused> {
         const TO: &str = "InvocationErrorResponse";
         self.begin_answer(id, echo, TO)?;
-        if self.finish(id, End::Failed(error)) { Ok(()) } else { Err(self.not_in_hand(id, TO)) }
+        if self.finish(id, End::Failed(error)) { Ok(()) } else { Err(self.not_in_flight(id, TO)) }
     }
 
     /// A response in a mode that does not exist: the caller is told, and a classic runtime gets no further.

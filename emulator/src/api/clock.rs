@@ -14,9 +14,9 @@ impl Api {
             let now = Instant::now();
             self.give_up_unclaimed(&mut state, now);
             let late = |until: Option<Instant>| until.is_some_and(|until| until <= now);
-            let overdue = state.in_hand.iter().find(|(_, in_hand)| late(in_hand.until));
-            if let Some((id, in_hand)) = overdue {
-                let (id, timeout) = (id.clone(), in_hand.job.event.chosen_timeout().unwrap_or(self.config.timeout));
+            let overdue = state.in_flight.iter().find(|(_, in_flight)| late(in_flight.until));
+            if let Some((id, in_flight)) = overdue {
+                let (id, timeout) = (id.clone(), in_flight.job.event.chosen_timeout().unwrap_or(self.config.timeout));
                 drop(state);
                 let message =
                     format!("RequestId: {id} Error: Task timed out after {:.2} seconds", timeout.as_secs_f64());
@@ -25,7 +25,7 @@ impl Api {
                 continue;
             }
             let queued = state.queue.iter().filter_map(|queued| queued.until);
-            state.alarm = queued.chain(state.in_hand.values().filter_map(|in_hand| in_hand.until)).min();
+            state.alarm = queued.chain(state.in_flight.values().filter_map(|in_flight| in_flight.until)).min();
             state = match state.alarm {
                 Some(alarm) => wait_for(&self.earlier, state, alarm.saturating_duration_since(now)).0,
                 None => wait(&self.earlier, state),

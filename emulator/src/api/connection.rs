@@ -23,22 +23,22 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
                 let faults = api.requested(&request);
                 connection.arm(&faults);
                 let mut script = Script::new(api, &faults, &of_connection);
-                let early = script.early_answer(0);
+                let early = script.early_reply(0);
                 let exchange = Exchange::new(api, &request);
-                at_hand = answer_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
+                at_hand = reply_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
             Turn::Event(Event::Data(data)) => {
                 // What came with the byte at which an early answer was sent is nobody's.
                 let Some((mut exchange, mut script)) = at_hand.take() else { continue };
-                let early = script.early_answer(data.len());
+                let early = script.early_reply(data.len());
                 if let Some(refusal) = exchange.data(api, data) {
                     connection.reply(refusal);
                 }
-                at_hand = answer_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
+                at_hand = reply_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
             Turn::Event(Event::End(trailers)) => {
                 let Some((exchange, mut script)) = at_hand.take() else { break };
-                match (exchange.end(api, &trailers), script.answer()) {
+                match (exchange.end(api, &trailers), script.reply()) {
                     (_, Some(chosen)) => connection.reply(chosen),
                     (Then::Reply(reply), None) => connection.reply(reply),
                     (Then::Wait(waiting), None) => {
@@ -50,7 +50,7 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
             }
             Turn::Over(reason) => {
                 if let Some((exchange, _)) = at_hand.take() {
-                    exchange.torn(api, &reason);
+                    exchange.truncated(api, &reason);
                 }
                 connection.close(&reason);
                 break;
@@ -62,14 +62,14 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
 
 /// Sends the early answer of a script, if there is one: then the exchange is over, and the runtime finds it so however
 /// soon it asks for more.
-fn answer_early(
+fn reply_early(
     api: &Api,
     connection: &mut Connection<'_>,
     exchange: Exchange,
     early: Option<Reply>,
 ) -> Option<Exchange> {
     let Some(early) = early else { return Some(exchange) };
-    exchange.torn(api, &CloseReason::RepliedEarly);
+    exchange.truncated(api, &CloseReason::RepliedEarly);
     connection.reply(early);
     None
 }

@@ -171,10 +171,11 @@ impl Exchange {
 
     /// The connection ended before the request was received whole. Only a response that has begun cannot be begun
     /// again.
-    pub(super) fn torn(self, api: &Api, reason: &CloseReason) {
+    pub(super) fn truncated(self, api: &Api, reason: &CloseReason) {
         if let Self::Response(response) = self {
-            let error = FunctionError::of_platform("Runtime.TruncatedResponse", &format!("Response torn: {reason}"));
-            api.finish(&response.job.request_id, End::Torn(error));
+            let error =
+                FunctionError::of_platform("Runtime.TruncatedResponse", &format!("Response truncated: {reason}"));
+            api.finish(&response.job.request_id, End::Truncated(error));
         }
     }
 }
@@ -214,7 +215,7 @@ impl Response {
         }
         match api.finish(&job.request_id, end) {
             true => Reply::accepted(),
-            false => api.refuse(&path, &api.not_in_hand(&job.request_id, TO_RESPONSE)),
+            false => api.refuse(&path, &api.not_in_flight(&job.request_id, TO_RESPONSE)),
         }
     }
 
@@ -228,7 +229,7 @@ impl Response {
     }
 
     fn too_late(&self, api: &Api) -> Reply {
-        api.refuse(&self.path, &api.not_in_hand(&self.job.request_id, TO_RESPONSE))
+        api.refuse(&self.path, &api.not_in_flight(&self.job.request_id, TO_RESPONSE))
     }
 }
 

@@ -85,7 +85,7 @@ struct State {
     /// Counts the processes that have ended: a connection of one that has gets nothing more.
     generation: u64,
     queue: VecDeque<Queued>,
-    in_hand: HashMap<String, InHand>,
+    in_flight: HashMap<String, InFlight>,
     /// Invocations that are over, but not yet told.
     finishing: usize,
     /// Ids of invocations whose time was up and to which no late answer has come.
@@ -125,7 +125,7 @@ struct Queued {
 
 /// An invocation that was delivered.
 #[derive(Debug)]
-struct InHand {
+struct InFlight {
     job: Arc<Job>,
     /// How often it was delivered.
     deliveries: u64,
@@ -144,7 +144,7 @@ impl Api {
     }
 
     /// Queues an event.
-    pub(crate) fn begin(&self, event: Event) -> Result<Arc<Job>, Error> {
+    pub(crate) fn start_invocation(&self, event: Event) -> Result<Arc<Job>, Error> {
         if let Some(name) = event.invalid_header() {
             return Err(Error::InvalidHeader(name));
         }
@@ -160,7 +160,7 @@ impl Api {
                 return Err(Error::Stopped);
             }
             let queued = state.queue.iter().map(|queued| &queued.job.request_id);
-            if is_chosen && state.in_hand.keys().chain(queued).any(|id| *id == job.request_id) {
+            if is_chosen && state.in_flight.keys().chain(queued).any(|id| *id == job.request_id) {
                 return Err(Error::DuplicateRequestId(job.request_id.clone()));
             }
             if let Phase::Failed(error) = &state.phase {
@@ -183,9 +183,9 @@ impl Api {
 
     /// Ends an invocation that is in hand; `false` if it no longer is.
     fn finish(&self, request_id: &str, end: End) -> bool {
-        let in_hand = {
+        let in_flight = {
             let mut state = self.state();
-            let Some(in_hand) = state.in_hand.remove(request_id) else { return false };
+            let Some(in_flight) = state.in_flight.remove(request_id) else { return false };
             if let End::TimedOut(_) = end {
                 state.remember_timed_out(request_id);
             } else if self.config.is_classic() {
@@ -193,10 +193,10 @@ impl Api {
             }
             // Nothing else is delivered until the observer knows: it may want to end the process first.
             state.finishing += 1;
-            in_hand
+            in_flight
         };
-        self.notify(&Notice::Finished { request_id, duration: in_hand.since.elapsed(), end: &end });
-        in_hand.job.pipe.end(Ok(end));
+        self.notify(&Notice::Finished { request_id, duration: in_flight.since.elapsed(), end: &end });
+        in_flight.job.pipe.end(Ok(end));
         self.state().finishing -= 1;
         self.changed.notify_all();
         true
@@ -222,7 +222,7 @@ impl Api {
             }
             state = wait_for(&self.changed, state, left).0;
         }
-        let in_hand: Vec<String> = state.in_hand.keys().cloned().collect();
+        let in_flight: Vec<String> = state.in_flight.keys().cloned().collect();
         if !matches!(state.phase, Phase::Ready | Phase::Stuck) {
             for Queued { job, .. } in state.queue.drain(..) {
                 job.pipe.end(Ok(error(&job.request_id)));
@@ -235,7 +235,7 @@ impl Api {
         state.extensions.clear();
         let queued = state.queue.len();
         drop(state);
-        for id in in_hand {
+        for id in in_flight {
             self.finish(&id, error(&id));
         }
         self.changed.notify_all();
@@ -249,7 +249,7 @@ impl Api {
         for Queued { job, .. } in state.queue.drain(..) {
             job.pipe.end(Err(Error::Stopped));
         }
-        for (_, InHand { job, .. }) in state.in_hand.drain() {
+        for (_, InFlight { job, .. }) in state.in_flight.drain() {
             job.pipe.end(Err(Error::Stopped));
         }
         self.changed.notify_all();
@@ -302,7 +302,7 @@ impl State {
     fn snapshot(&self) -> Observed {
         let mut observed = self.observed.clone();
         observed.queued = self.queue.len();
-        observed.in_hand = self.in_hand.len();
+        observed.in_flight = self.in_flight.len();
         observed
     }
 
@@ -313,8 +313,8 @@ impl State {
             Phase::Restoring => "Restoring",
             Phase::Failed(_) => "InitError",
             Phase::Stuck => "InvocationResponse",
-            Phase::Ready if self.in_hand.values().any(|in_hand| in_hand.answering) => "InvocationResponse",
-            Phase::Ready if !self.in_hand.is_empty() => "Running",
+            Phase::Ready if self.in_flight.values().any(|in_flight| in_flight.answering) => "InvocationResponse",
+            Phase::Ready if !self.in_flight.is_empty() => "Running",
             Phase::Ready if self.answered.is_some() => "RuntimeResponseSentState",
             Phase::Ready => "Ready",
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 use lambda_runtime_proto::server::Reply;
 
-use super::{Api, InHand, Job, Phase, State};
+use super::{Api, InFlight, Job, Phase, State};
 use crate::Notice;
 use crate::api::answer::Refused;
 use crate::event::{ARN, DEADLINE, REQUEST_ID};
@@ -43,9 +43,9 @@ impl Api {
             state.answered = None;
             // Classic gives the same event again to a runtime that asks again.
             if self.config.is_classic()
-                && let Some(in_hand) = state.in_hand.values_mut().next()
+                && let Some(in_flight) = state.in_flight.values_mut().next()
             {
-                return Next::Event(in_hand.deliver());
+                return Next::Event(in_flight.deliver());
             }
             state.observed.waiting += 1;
             first
@@ -55,7 +55,7 @@ impl Api {
             self.notify(&Notice::Ready);
         }
         let delivery = self.block_for(generation, &is_alive, |state| {
-            let busy = self.config.is_classic() && (!state.in_hand.is_empty() || state.finishing > 0);
+            let busy = self.config.is_classic() && (!state.in_flight.is_empty() || state.finishing > 0);
             // The event is left to another connection if this one is dead.
             (!busy && !state.queue.is_empty()).then(|| is_alive().then(|| self.deliver(state)).flatten())
         });
@@ -84,7 +84,7 @@ impl Api {
 
     /// An answer is coming in, and nothing else may.
     fn is_answered(&self, state: &State) -> bool {
-        self.config.is_classic() && state.in_hand.values().any(|in_hand| in_hand.answering)
+        self.config.is_classic() && state.in_flight.values().any(|in_flight| in_flight.answering)
     }
 
     /// Moves the first event of the queue into the runtime's hand.
@@ -93,7 +93,7 @@ impl Api {
         let timeout = job.event.chosen_timeout().unwrap_or(self.config.timeout);
         let since = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut in_hand = InHand {
+        let mut in_flight = InFlight {
             deliveries: 0,
             since,
             until: since.checked_add(timeout),
@@ -101,10 +101,10 @@ impl Api {
             answering: false,
             job: Arc::clone(&job),
         };
-        self.set_alarm(state, in_hand.until);
-        let delivery = in_hand.deliver();
-        self.tell_extensions(state, &job, in_hand.deadline);
-        state.in_hand.insert(job.request_id.clone(), in_hand);
+        self.set_alarm(state, in_flight.until);
+        let delivery = in_flight.deliver();
+        self.tell_extensions(state, &job, in_flight.deadline);
+        state.in_flight.insert(job.request_id.clone(), in_flight);
         Some(delivery)
     }
 
@@ -112,9 +112,9 @@ impl Api {
     pub(super) fn undeliver(&self, delivery: &Delivery) {
         let mut state = self.state();
         let id = &delivery.job.request_id;
-        let unanswered = |in_hand: &InHand| in_hand.deliveries == delivery.number && !in_hand.answering;
-        if state.in_hand.get(id).is_some_and(unanswered) {
-            state.in_hand.remove(id);
+        let unanswered = |in_flight: &InFlight| in_flight.deliveries == delivery.number && !in_flight.answering;
+        if state.in_flight.get(id).is_some_and(unanswered) {
+            state.in_flight.remove(id);
             let queued = self.queued(&mut state, Arc::clone(&delivery.job));
             state.queue.push_front(queued);
             self.changed.notify_all();
@@ -164,7 +164,7 @@ impl Api {
     }
 }
 
-impl InHand {
+impl InFlight {
     fn deliver(&mut self) -> Delivery {
         self.deliveries += 1;
         Delivery { job: Arc::clone(&self.job), deadline: self.deadline, number: self.deliveries }

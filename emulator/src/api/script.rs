@@ -3,7 +3,7 @@
 use lambda_runtime_proto::server::{Reply, Request, Route};
 
 use super::Api;
-use crate::fault::{Answer, Fault, Target};
+use crate::fault::{CannedReply, Fault, Target};
 use crate::{Notice, Observed};
 
 /// What the request at hand is answered if it is not the API's to say.
@@ -19,24 +19,24 @@ impl<'a> Script<'a> {
         Self { api, faults: [of_request, of_connection].concat(), received: 0 }
     }
 
-    /// The answer to a request that was received whole.
-    pub(super) fn answer(&mut self) -> Option<Reply> {
-        self.first(Fault::answer)
+    /// The reply to a request that was received whole.
+    pub(super) fn reply(&mut self) -> Option<Reply> {
+        self.first(Fault::canned_reply)
     }
 
-    /// So many more bytes of the body have come: the answer that is sent at once, whatever else comes.
-    pub(super) fn early_answer(&mut self, more: usize) -> Option<Reply> {
+    /// So many more bytes of the body have come: the reply that is sent at once, whatever else comes.
+    pub(super) fn early_reply(&mut self, more: usize) -> Option<Reply> {
         let received = self.received.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
         self.received = received;
-        self.first(|fault| fault.early_answer(received))
+        self.first(|fault| fault.early_reply(received))
     }
 
-    fn first(&mut self, answer: impl Fn(&'a Fault) -> Option<&'a Answer>) -> Option<Reply> {
-        let (fault, answer) = self.faults.iter().find_map(|fault| Some((fault, answer(fault)?)))?;
+    fn first(&mut self, reply: impl Fn(&'a Fault) -> Option<&'a CannedReply>) -> Option<Reply> {
+        let (fault, reply) = self.faults.iter().find_map(|fault| Some((fault, reply(fault)?)))?;
         self.api.fault_happens(fault);
-        // One answer is enough.
+        // One reply is enough.
         self.faults.clear();
-        Some(answer.reply())
+        Some(reply.reply())
     }
 }
 

@@ -58,13 +58,13 @@ Options:
 A FAULT is TARGET [N]: EFFECT, for the Nth request of a kind, or the Nth connection; without N, for each:
   TARGET   next, response, error, init-error, restore-next, restore-error, register, extension-next, connection
   EFFECT   close, reset, half-close, stall [TIME], dribble [BYTES] [every TIME] or garble [BYTES], and then
-             [at BYTE] [of request|answer]: at a byte of a request's body, or of the answer with its head. Without
-             `of` it is the request for what is POSTed, so that `dribble` reads slowly; otherwise it is the answer
-           delay TIME: before the answer
-           answer STATUS [at BYTE] [(NAME: VALUE; ...)] [BODY]: instead of the API's own answer; with `at` it comes
+             [at BYTE] [of request|reply]: at a byte of a request's body, or of the reply with its head. Without
+             `of` it is the request for what is POSTed, so that `dribble` reads slowly; otherwise it is the reply
+           delay TIME: before the reply
+           reply STATUS [at BYTE] [(NAME: VALUE; ...)] [BODY]: instead of the API's own reply; with `at` it comes
              when so much of the request's body has been read, and the rest is not read
   TIME     20ms, 1.5s
-Such as: --fault 'response 1: reset at 100' --fault 'next 2: answer 500 {\"errorMessage\":\"no\"}'
+Such as: --fault 'response 1: reset at 100' --fault 'next 2: reply 500 {\"errorMessage\":\"no\"}'
 ";
 
 /// Understands the arguments; the first is the program's own name.

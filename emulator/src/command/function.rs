@@ -168,7 +168,7 @@ impl Kept {
                         let reason = self.bury(process);
                         if !before.ready {
                             self.tell_why(&reason, init_errors);
-                        } else if before.in_hand == 0 {
+                        } else if before.in_flight == 0 {
                             log::say(format_args!("the function ended between two events: {reason}"));
                         }
                         self.start_if_wanted();

@@ -21,7 +21,7 @@ pub(crate) fn run(event: Vec<u8>, options: Options) -> Result<ExitCode, String> 
     let builder = builder(&options).observer(move |notice| observe(&told, is_classic, notice));
     let emulator = Arc::new(builder.start().map_err(|error| error.to_string())?);
     // The event is queued before the process can have died.
-    let invocation = emulator.begin(event).map_err(|error| error.to_string())?;
+    let invocation = emulator.start_invocation(event).map_err(|error| error.to_string())?;
     let interrupted = Arc::<AtomicBool>::default();
     let (flag, stopped) = (Arc::clone(&interrupted), function.clone());
     on_interrupt(move || {
@@ -52,7 +52,7 @@ fn print(mut invocation: Invocation) -> Option<Result<Outcome, Error>> {
         answer.chunk(chunk.data).ok()?;
     }
     answer.end().ok()?;
-    Some(invocation.outcome())
+    Some(invocation.wait())
 }
 
 /// Tells what went wrong, if anything.

@@ -24,18 +24,18 @@
 //! FAULT   = TARGET [N] ":" EFFECT                          without N: each of them
 //! TARGET  = "next" | "response" | "error" | "init-error" | "restore-next" | "restore-error"
 //!         | "register" | "extension-next" | "connection"
-//! EFFECT  = BREAK ["at" BYTE] ["of" ["the"] ("request" | "answer")]
-//!         | "delay" TIME                                   the same as stall TIME at 0 of the answer
-//!         | "answer" STATUS ["at" BYTE] ["(" NAME ":" VALUE { ";" NAME ":" VALUE } ")"] [BODY]
+//! EFFECT  = BREAK ["at" BYTE] ["of" ["the"] ("request" | "reply")]
+//!         | "delay" TIME                                   the same as stall TIME at 0 of the reply
+//!         | "reply" STATUS ["at" BYTE] ["(" NAME ":" VALUE { ";" NAME ":" VALUE } ")"] [BODY]
 //! BREAK   = "close" | "reset" | "half-close" | "stall" [TIME] | "dribble" [BYTES] ["every" TIME]
 //!         | "garble" [BYTES]
 //! TIME    = 1.5s | 20ms | 300us
 //! ```
 //!
 //! - Without `at`, a break happens at byte 0. Without `of`, the bytes are those of the side that carries the payload: of
-//!   the request for what is POSTed, otherwise of the answer.
-//! - `answer` with `at` is early: it is sent when so many bytes of the request's body have come, and what is left of
-//!   the body is not read. Without, it takes the place of the API's own answer.
+//!   the request for what is POSTed, otherwise of the reply.
+//! - `reply` with `at` is early: it is sent when so many bytes of the request's body have come, and what is left of
+//!   the body is not read. Without, it takes the place of the API's own reply.
 //! - A body is JSON unless a `Content-Type` says otherwise.
 
 mod text;
@@ -79,16 +79,16 @@ pub enum Effect {
         /// On this side.
         of: Side,
     },
-    /// This is the answer instead of the API's own. A request that waits for something does not wait; any other is
+    /// This is the reply instead of the API's own. A request that waits for something does not wait; any other is
     /// carried out as always, so that the caller of the function has a response whose acknowledgement is replaced.
-    Answer(Answer),
-    /// This is the answer as soon as some of the request's body has come, and the connection closes. A response to an
+    Reply(CannedReply),
+    /// This is the reply as soon as some of the request's body has come, and the connection closes. A response to an
     /// invocation is torn.
-    EarlyAnswer {
+    EarlyReply {
         /// So many bytes of the body.
         at: u64,
-        /// What is answered.
-        answer: Answer,
+        /// What is replyed.
+        reply: CannedReply,
     },
 }
 
@@ -97,8 +97,8 @@ pub enum Effect {
 pub enum Side {
     /// What the emulator reads: a request's body, without what frames its chunks; of a connection, all bytes.
     Request,
-    /// What the emulator writes: an answer from the first byte of its head, or all bytes of a connection.
-    Answer,
+    /// What the emulator writes: an reply from the first byte of its head, or all bytes of a connection.
+    Reply,
 }
 
 /// How a connection breaks.
@@ -126,11 +126,11 @@ pub enum Break {
     },
 }
 
-/// An answer in place of the API's.
+/// An reply in place of the API's.
 ///
-/// `Content-Length` is added: one among the headers makes the answer malformed. `Connection: close` does what it says.
+/// `Content-Length` is added: one among the headers makes the reply malformed. `Connection: close` does what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Answer {
+pub struct CannedReply {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -140,18 +140,18 @@ pub struct Answer {
 }
 
 impl Fault {
-    /// The answer that it gives to a request, unless that is an early one.
-    pub(crate) fn answer(&self) -> Option<&Answer> {
+    /// The reply that it gives to a request, unless that is an early one.
+    pub(crate) fn canned_reply(&self) -> Option<&CannedReply> {
         match &self.effect {
-            Effect::Answer(answer) => Some(answer),
+            Effect::Reply(reply) => Some(reply),
             _ => None,
         }
     }
 
-    /// The answer that it gives to a request of whose body so many bytes have come.
-    pub(crate) fn early_answer(&self, received: u64) -> Option<&Answer> {
+    /// The reply that it gives to a request of whose body so many bytes have come.
+    pub(crate) fn early_reply(&self, received: u64) -> Option<&CannedReply> {
         match &self.effect {
-            Effect::EarlyAnswer { at, answer } if *at <= received => Some(answer),
+            Effect::EarlyReply { at, reply } if *at <= received => Some(reply),
             _ => None,
         }
     }
@@ -167,7 +167,7 @@ impl Target {
     }
 }
 
-impl Answer {
+impl CannedReply {
     pub(crate) fn reply(&self) -> Reply {
         self.headers.iter().fold(Reply::new(self.status).body(self.body.clone()), |reply, (name, value)| {
             match name == header::CONNECTION && value.as_bytes().eq_ignore_ascii_case(b"close") {

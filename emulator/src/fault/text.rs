@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use lambda_runtime_proto::Endpoint;
 
-use super::{Answer, Break, Effect, Fault, Side, Target};
+use super::{Break, CannedReply, Effect, Fault, Side, Target};
 
 /// A text that is no fault: what it was, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,8 @@ impl FromStr for Fault {
 fn parse(text: &str) -> Result<Fault, String> {
     let (target, effect) = text.split_once(':').ok_or("it is TARGET: EFFECT, such as \"response 1: reset at 100\"")?;
     let target = self::target(target)?;
-    let effect = match effect.trim_start().strip_prefix("answer ") {
-        Some(answer) => self::answer(answer)?,
+    let effect = match effect.trim_start().strip_prefix("reply ") {
+        Some(reply) => self::reply(reply)?,
         None => self::breaks(Words(effect.split_whitespace().peekable()), target)?,
     };
     Ok(Fault { target, effect })
@@ -80,7 +80,7 @@ fn breaks(mut words: Words<'_>, target: Target) -> Result<Effect, String> {
         "delay" => {
             let time = words.time()?.ok_or("delay wants a time, such as 20ms or 1.5s")?;
             words.end()?;
-            return Ok(Effect::Break { how: Break::Stall(Some(time)), at: 0, of: Side::Answer });
+            return Ok(Effect::Break { how: Break::Stall(Some(time)), at: 0, of: Side::Reply });
         }
         "close" => Break::Close,
         "reset" => Break::Reset,
@@ -100,7 +100,7 @@ fn breaks(mut words: Words<'_>, target: Target) -> Result<Effect, String> {
         "garble" => Break::Garble { bytes: words.number("a number of bytes")?.unwrap_or(1) },
         other => {
             return Err(format!(
-                "{other:?} is none of close, reset, half-close, stall, dribble, garble, delay, answer STATUS"
+                "{other:?} is none of close, reset, half-close, stall, dribble, garble, delay, reply STATUS"
             ));
         }
     };
@@ -113,10 +113,10 @@ fn breaks(mut words: Words<'_>, target: Target) -> Result<Effect, String> {
     Ok(Effect::Break { how, at, of })
 }
 
-fn answer(text: &str) -> Result<Effect, String> {
+fn reply(text: &str) -> Result<Effect, String> {
     let (status, rest) = first_word(text);
     let status = status.parse().ok().filter(|status| (200..=999).contains(status));
-    let status = status.ok_or("answer wants a status from 200 to 999")?;
+    let status = status.ok_or("reply wants a status from 200 to 999")?;
     let (at, rest) = match first_word(rest) {
         ("at", behind) => match first_word(behind) {
             (byte, rest) if !byte.is_empty() && byte.bytes().all(|b| b.is_ascii_digit()) => {
@@ -136,10 +136,10 @@ fn answer(text: &str) -> Result<Effect, String> {
     if !body.is_empty() && !headers.iter().any(|(name, _)| name == header::CONTENT_TYPE) {
         headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
     }
-    let answer = Answer { status, headers, body };
+    let reply = CannedReply { status, headers, body };
     Ok(match at {
-        None => Effect::Answer(answer),
-        Some(at) => Effect::EarlyAnswer { at, answer },
+        None => Effect::Reply(reply),
+        Some(at) => Effect::EarlyReply { at, reply },
     })
 }
 
@@ -188,8 +188,8 @@ impl Words<'_> {
         self.skip("the");
         match self.0.next() {
             Some("request") => Ok(Side::Request),
-            Some("answer") => Ok(Side::Answer),
-            _ => Err("behind \"of\" stands \"the request\" or \"the answer\"".to_owned()),
+            Some("reply") => Ok(Side::Reply),
+            _ => Err("behind \"of\" stands \"the request\" or \"the reply\"".to_owned()),
         }
     }
 
@@ -212,7 +212,7 @@ impl Side {
     fn of_payload(target: Target) -> Self {
         match target {
             Target::Request(endpoint, _) if endpoint.method() == "POST" => Side::Request,
-            _ => Side::Answer,
+            _ => Side::Reply,
         }
     }
 }
@@ -241,10 +241,10 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Break { how, at, of } => {
-                write!(f, "{how} at {at} of the {}", if *of == Side::Request { "request" } else { "answer" })
+                write!(f, "{how} at {at} of the {}", if *of == Side::Request { "request" } else { "reply" })
             }
-            Self::Answer(answer) => write!(f, "answer {}{answer}", answer.status),
-            Self::EarlyAnswer { at, answer } => write!(f, "answer {} at {at}{answer}", answer.status),
+            Self::Reply(reply) => write!(f, "reply {}{reply}", reply.status),
+            Self::EarlyReply { at, reply } => write!(f, "reply {} at {at}{reply}", reply.status),
         }
     }
 }
@@ -265,7 +265,7 @@ impl fmt::Display for Break {
 }
 
 /// The headers and the body, as they stand behind the status.
-impl fmt::Display for Answer {
+impl fmt::Display for CannedReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (name, value)) in self.headers.iter().enumerate() {
             let before = if n == 0 { " (" } else { "; " };
@@ -290,27 +290,27 @@ mod tests {
     fn a_text_and_what_is_shown_of_it_are_the_same_fault() {
         for (text, shown) in [
             ("response 1: reset at 100", "response 1: reset at 100 of the request"),
-            ("response 1: reset at 100 of the answer", "response 1: reset at 100 of the answer"),
-            ("next 3: close at 20", "next 3: close at 20 of the answer"),
-            ("next:close", "next: close at 0 of the answer"),
+            ("response 1: reset at 100 of the reply", "response 1: reset at 100 of the reply"),
+            ("next 3: close at 20", "next 3: close at 20 of the reply"),
+            ("next:close", "next: close at 0 of the reply"),
             ("next 1: half-close of request", "next 1: half-close at 0 of the request"),
-            ("connection 2: stall at 7", "connection 2: stall at 7 of the answer"),
+            ("connection 2: stall at 7", "connection 2: stall at 7 of the reply"),
             ("connection: stall 1.5s at 7 of request", "connection: stall 1.5s at 7 of the request"),
-            ("error: delay 20ms", "error: stall 20ms at 0 of the answer"),
+            ("error: delay 20ms", "error: stall 20ms at 0 of the reply"),
             ("response: dribble", "response: dribble 1 at 0 of the request"),
             ("response: dribble 10 every 300us at 5", "response: dribble 10 every 300µs at 5 of the request"),
-            ("next: garble at 9", "next: garble 1 at 9 of the answer"),
-            ("register 1: garble 4 of answer", "register 1: garble 4 at 0 of the answer"),
-            ("next 1: answer 500", "next 1: answer 500"),
-            ("next 1: answer 500 at once", "next 1: answer 500 (content-type: application/json) at once"),
-            ("response 1: answer 413 at 1000", "response 1: answer 413 at 1000"),
+            ("next: garble at 9", "next: garble 1 at 9 of the reply"),
+            ("register 1: garble 4 of reply", "register 1: garble 4 at 0 of the reply"),
+            ("next 1: reply 500", "next 1: reply 500"),
+            ("next 1: reply 500 at once", "next 1: reply 500 (content-type: application/json) at once"),
+            ("response 1: reply 413 at 1000", "response 1: reply 413 at 1000"),
             (
-                "response 1: answer 413 at 9 ( Connection: close; A: b ) {\"a\": [1; 2]}",
-                "response 1: answer 413 at 9 (connection: close; a: b; content-type: application/json) {\"a\": [1; 2]}",
+                "response 1: reply 413 at 9 ( Connection: close; A: b ) {\"a\": [1; 2]}",
+                "response 1: reply 413 at 9 (connection: close; a: b; content-type: application/json) {\"a\": [1; 2]}",
             ),
             (
-                "init-error: answer 202 (Content-Type: text/plain) fine",
-                "init-error: answer 202 (content-type: text/plain) fine",
+                "init-error: reply 202 (Content-Type: text/plain) fine",
+                "init-error: reply 202 (content-type: text/plain) fine",
             ),
         ] {
             let fault: Fault = text.parse().unwrap();
@@ -342,20 +342,20 @@ mod tests {
             ("response 1: reset at 1k", "\"1k\" is not a byte's position"),
             ("response 1: reset at -1", "at wants"),
             ("response 1: reset 100", "\"100\" is too much"),
-            ("response 1: reset of both", "\"the request\" or \"the answer\""),
+            ("response 1: reset of both", "\"the request\" or \"the reply\""),
             ("response 1: stall 20", "\"20\" is no time"),
             ("response 1: stall 20m", "\"20m\" is no time"),
             ("response 1: delay", "delay wants a time"),
             ("response 1: delay 1s at 5", "\"at\" is too much"),
             ("response 1: dribble 0", "at least one byte"),
             ("response 1: dribble every", "every wants a time"),
-            ("response 1: answer", "\"answer\" is none of"),
-            ("response 1: answer early", "a status from 200"),
-            ("response 1: answer 100", "a status from 200"),
-            ("response 1: answer 413 at 99999999999999999999", "too far"),
-            ("response 1: answer 500 (a: b", "do not end in )"),
-            ("response 1: answer 500 (a b)", "\"a b\" is no header"),
-            ("response 1: answer 500 (a b: c)", "is no header"),
+            ("response 1: reply", "\"reply\" is none of"),
+            ("response 1: reply early", "a status from 200"),
+            ("response 1: reply 100", "a status from 200"),
+            ("response 1: reply 413 at 99999999999999999999", "too far"),
+            ("response 1: reply 500 (a: b", "do not end in )"),
+            ("response 1: reply 500 (a b)", "\"a b\" is no header"),
+            ("response 1: reply 500 (a b: c)", "is no header"),
         ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert!(error.contains(named) && error.contains(&format!("{text:?}")), "{error}");
