@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::api::Job;
+use crate::api::Pending;
 use crate::{Error, Outcome, ResponseHead};
 
 /// An invocation under way, as its caller sees it.
@@ -17,7 +17,7 @@ use crate::{Error, Outcome, ResponseHead};
 #[must_use = "the function's answer goes nowhere when this is dropped"]
 #[derive(Debug)]
 pub struct Invocation {
-    job: Arc<Job>,
+    pending: Arc<Pending>,
 }
 
 /// Some of a response's body, as it was read from the function: not necessarily one chunk of the function's.
@@ -30,18 +30,18 @@ pub struct Chunk {
 }
 
 impl Invocation {
-    pub(crate) fn new(job: Arc<Job>) -> Self {
-        Self { job }
+    pub(crate) fn new(pending: Arc<Pending>) -> Self {
+        Self { pending }
     }
 
     /// The request id.
     pub fn request_id(&self) -> &str {
-        &self.job.request_id
+        &self.pending.request_id
     }
 
     /// Blocks until the response begins; `None` if the invocation ends without one.
     pub fn head(&self) -> Option<ResponseHead> {
-        self.job.pipe.head()
+        self.pending.pipe.head()
     }
 
     /// Blocks until the invocation ends. The outcome's body is what was not taken as chunks before.
@@ -50,7 +50,7 @@ impl Invocation {
     ///
     /// The event was not fetched in time, or the emulator was stopped.
     pub fn wait(self) -> Result<Outcome, Error> {
-        self.job.pipe.outcome()
+        self.pending.pipe.outcome()
     }
 }
 
@@ -58,12 +58,12 @@ impl Iterator for Invocation {
     type Item = Chunk;
 
     fn next(&mut self) -> Option<Chunk> {
-        self.job.pipe.next()
+        self.pending.pipe.next()
     }
 }
 
 impl Drop for Invocation {
     fn drop(&mut self) {
-        self.job.pipe.abandon();
+        self.pending.pipe.abandon();
     }
 }

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use lambda_runtime_proto::server::{self, Reply, Request, Route};
 
 use crate::api::Api;
-use crate::socket::{Connection, Turn};
+use crate::socket::{Activity, Connection};
 use crate::{End, Error, Event, FunctionError, Invocation, MAX_RESPONSE, ResponseHead};
 
 /// Serves a caller's connection until it is over.
@@ -16,21 +16,21 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
     let mut connection = Connection::new(api, socket);
     let mut at_hand = None;
     loop {
-        match connection.turn() {
-            Turn::Event(server::Event::Request(request)) => at_hand = Some(Call::new(&request)),
-            Turn::Event(server::Event::Data(data)) => {
+        match connection.next_activity() {
+            Activity::Event(server::Event::Request(request)) => at_hand = Some(Call::new(&request)),
+            Activity::Event(server::Event::Data(data)) => {
                 if let Some(Ok(call)) = &mut at_hand
                     && let Err(reply) = call.data(&data)
                 {
                     at_hand = Some(Err(reply));
                 }
             }
-            Turn::Event(server::Event::End(_)) => match at_hand.take() {
+            Activity::Event(server::Event::End(_)) => match at_hand.take() {
                 Some(Ok(call)) => call.make(api, &mut connection),
                 Some(Err(reply)) => connection.reply(reply),
                 None => break,
             },
-            Turn::Over(reason) => {
+            Activity::Closed(reason) => {
                 connection.close(&reason);
                 break;
             }

@@ -91,6 +91,7 @@ mod emulator;
 mod error;
 mod event;
 pub mod fault;
+mod faulty_socket;
 mod id;
 mod invocation;
 mod invoke;
@@ -101,7 +102,6 @@ mod outcome;
 mod pipe;
 mod prelude;
 mod socket;
-mod wire;
 
 pub use builder::Builder;
 pub use emulator::Emulator;

@@ -34,7 +34,7 @@ const CAPACITY: usize = 64 * 1024;
 
 impl Pipe {
     /// The response begins.
-    pub(crate) fn begin(&self, head: ResponseHead) {
+    pub(crate) fn start(&self, head: ResponseHead) {
         self.flow().head = Some(head);
         self.changed.notify_all();
     }

@@ -9,22 +9,22 @@ use lambda_runtime_proto::{CloseReason, Limits, Output};
 
 use crate::api::Api;
 use crate::fault::Fault;
-use crate::wire::Wire;
+use crate::faulty_socket::FaultySocket;
 
 /// Drives the API's side of one connection with blocking reads and writes.
 pub(crate) struct Connection<'s> {
     socket: &'s TcpStream,
-    wire: Wire<'s>,
+    faulty: FaultySocket<'s>,
     pub(crate) machine: Server,
     /// What came up while something was being written.
-    pending: Option<Turn>,
+    pending: Option<Activity>,
 }
 
 /// What the peer did.
-pub(crate) enum Turn {
+pub(crate) enum Activity {
     Event(Event),
     /// The connection is over.
-    Over(CloseReason),
+    Closed(CloseReason),
 }
 
 impl<'s> Connection<'s> {
@@ -32,32 +32,32 @@ impl<'s> Connection<'s> {
     /// what Go's server, which AWS's is built on, breaks off at.
     pub(crate) fn new(api: &'s Api, socket: &'s TcpStream) -> Self {
         let limits = Limits { body: u64::MAX, trailers: 4096, ..Limits::default() };
-        let wire = Wire::new(api, socket);
-        Self { socket, wire, machine: Server::new(limits), pending: None }
+        let faulty = FaultySocket::new(api, socket);
+        Self { socket, faulty, machine: Server::new(limits), pending: None }
     }
 
     /// From now on these faults may happen: to the connection, before its first request, or to the request that has just
     /// begun.
     pub(crate) fn arm(&mut self, faults: &[&'s Fault]) {
-        self.wire.arm(faults);
+        self.faulty.arm(faults);
     }
 
     /// Writes what is to be written and reads until something happens. A request that was received whole must have been
     /// answered.
-    pub(crate) fn turn(&mut self) -> Turn {
+    pub(crate) fn next_activity(&mut self) -> Activity {
         loop {
             if let Some(turn) = self.take_pending() {
                 return turn;
             }
             match self.machine.poll_output() {
-                Output::Event(event) => self.pending = Some(Turn::Event(event)),
-                Output::Closed(reason) => return Turn::Over(reason),
+                Output::Event(event) => self.pending = Some(Activity::Event(event)),
+                Output::Closed(reason) => return Activity::Closed(reason),
                 Output::Idle => self.machine.close_abruptly(),
                 Output::Transmit(slices) => {
-                    let written = self.wire.write_vectored(&slices);
+                    let written = self.faulty.write_vectored(&slices);
                     self.written(written);
                 }
-                Output::Receive => match self.wire.read(self.machine.space()) {
+                Output::Receive => match self.faulty.read(self.machine.space()) {
                     Ok(0) => self.machine.end_of_input(),
                     Ok(n) => self.machine.filled(n),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -68,21 +68,21 @@ impl<'s> Connection<'s> {
     }
 
     /// What is pending, as far as faults let it pass.
-    fn take_pending(&mut self) -> Option<Turn> {
+    fn take_pending(&mut self) -> Option<Activity> {
         let passed = match self.pending.take()? {
-            Turn::Event(Event::Data(mut data)) => {
-                let piece = self.wire.body(&mut data);
-                self.pending = (!data.is_empty()).then_some(Turn::Event(Event::Data(data)));
+            Activity::Event(Event::Data(mut data)) => {
+                let piece = self.faulty.body(&mut data);
+                self.pending = (!data.is_empty()).then_some(Activity::Event(Event::Data(data)));
                 piece.map(Event::Data)
             }
-            Turn::Event(Event::End(trailers)) => self.wire.end_of_body().map(|()| Event::End(trailers)),
+            Activity::Event(Event::End(trailers)) => self.faulty.end_of_body().map(|()| Event::End(trailers)),
             turn => return Some(turn),
         };
         if passed.is_err() {
             self.pending = None;
             self.machine.disconnected();
         }
-        passed.ok().map(Turn::Event)
+        passed.ok().map(Activity::Event)
     }
 
     /// Writes all that is to be written; `false` if the connection did not take it.
@@ -90,16 +90,16 @@ impl<'s> Connection<'s> {
         loop {
             match self.machine.poll_output() {
                 Output::Transmit(slices) => {
-                    let written = self.wire.write_vectored(&slices);
+                    let written = self.faulty.write_vectored(&slices);
                     self.written(written);
                 }
                 Output::Closed(reason) => {
                     let sent = reason != CloseReason::TransportFailed;
-                    self.pending = Some(Turn::Over(reason));
+                    self.pending = Some(Activity::Closed(reason));
                     return sent;
                 }
                 Output::Event(event) => {
-                    self.pending = Some(Turn::Event(event));
+                    self.pending = Some(Activity::Event(event));
                     return true;
                 }
                 Output::Receive | Output::Idle => return true,
@@ -126,7 +126,7 @@ impl<'s> Connection<'s> {
     pub(crate) fn close(self, reason: &CloseReason) {
         const PATIENCE: Duration = Duration::from_secs(1);
         let is_answered = matches!(reason, CloseReason::RepliedEarly | CloseReason::Peer(_));
-        if !self.wire.end().unwrap_or(is_answered) {
+        if !self.faulty.end().unwrap_or(is_answered) {
             return;
         }
         let _ = self.socket.shutdown(Shutdown::Write);

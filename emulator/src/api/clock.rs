@@ -16,7 +16,8 @@ impl Api {
             let late = |until: Option<Instant>| until.is_some_and(|until| until <= now);
             let overdue = state.in_flight.iter().find(|(_, in_flight)| late(in_flight.until));
             if let Some((id, in_flight)) = overdue {
-                let (id, timeout) = (id.clone(), in_flight.job.event.chosen_timeout().unwrap_or(self.config.timeout));
+                let (id, timeout) =
+                    (id.clone(), in_flight.pending.event.chosen_timeout().unwrap_or(self.config.timeout));
                 drop(state);
                 let message =
                     format!("RequestId: {id} Error: Task timed out after {:.2} seconds", timeout.as_secs_f64());
@@ -38,7 +39,7 @@ impl Api {
         state.queue.retain(|queued| {
             let waits = queued.until.is_none_or(|until| until > now);
             if !waits {
-                queued.job.pipe.end(Err(Error::Unclaimed { waited, endpoint: endpoint.clone() }));
+                queued.pending.pipe.end(Err(Error::Unclaimed { waited, endpoint: endpoint.clone() }));
             }
             waits
         });

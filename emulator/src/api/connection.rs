@@ -6,10 +6,10 @@ use lambda_runtime_proto::server::{Event, Reply};
 use lambda_runtime_proto::{CloseReason, Endpoint};
 
 use super::Api;
-use super::exchange::{Exchange, Then, Waiting};
+use super::exchange::{Exchange, NextStep, Waiting};
 use super::next::Next;
 use super::script::Script;
-use crate::socket::{self, Connection, Turn};
+use crate::socket::{self, Activity, Connection};
 
 /// Serves a connection until it is over.
 pub(crate) fn serve(api: &Api, socket: &TcpStream) {
@@ -18,8 +18,8 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
     connection.arm(&of_connection);
     let mut at_hand = None;
     loop {
-        match connection.turn() {
-            Turn::Event(Event::Request(request)) => {
+        match connection.next_activity() {
+            Activity::Event(Event::Request(request)) => {
                 let faults = api.requested(&request);
                 connection.arm(&faults);
                 let mut script = Script::new(api, &faults, &of_connection);
@@ -27,7 +27,7 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
                 let exchange = Exchange::new(api, &request);
                 at_hand = reply_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
-            Turn::Event(Event::Data(data)) => {
+            Activity::Event(Event::Data(data)) => {
                 // What came with the byte at which an early answer was sent is nobody's.
                 let Some((mut exchange, mut script)) = at_hand.take() else { continue };
                 let early = script.early_reply(data.len());
@@ -36,19 +36,19 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
                 }
                 at_hand = reply_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
-            Turn::Event(Event::End(trailers)) => {
+            Activity::Event(Event::End(trailers)) => {
                 let Some((exchange, mut script)) = at_hand.take() else { break };
                 match (exchange.end(api, &trailers), script.reply()) {
                     (_, Some(chosen)) => connection.reply(chosen),
-                    (Then::Reply(reply), None) => connection.reply(reply),
-                    (Then::Wait(waiting), None) => {
+                    (NextStep::Reply(reply), None) => connection.reply(reply),
+                    (NextStep::Wait(waiting), None) => {
                         if !wait(api, &mut connection, socket, generation, waiting) {
                             break;
                         }
                     }
                 }
             }
-            Turn::Over(reason) => {
+            Activity::Closed(reason) => {
                 if let Some((exchange, _)) = at_hand.take() {
                     exchange.truncated(api, &reason);
                 }

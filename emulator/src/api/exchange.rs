@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::server::{Reply, Request, Route, Trailers};
 use lambda_runtime_proto::{CloseReason, Endpoint, Headers};
 
-use super::answer::Refused;
-use super::{Api, Job};
+use super::outcomes::Refused;
+use super::{Api, Pending};
 use crate::{End, FunctionError, MAX_RESPONSE, Observed, Refusal, ResponseHead, event};
 
 /// A request whose body is being received.
@@ -22,7 +22,7 @@ pub(super) enum Exchange {
     Decided {
         reply: Reply,
         /// So much may still be passed over.
-        patience: u64,
+        discardable: u64,
     },
 }
 
@@ -34,14 +34,14 @@ pub(super) enum Waiting {
 }
 
 /// What is to be done with a request that was received whole.
-pub(super) enum Then {
+pub(super) enum NextStep {
     Reply(Reply),
     Wait(Waiting),
 }
 
 /// A response to an invocation.
 pub(super) struct Response {
-    job: Arc<Job>,
+    pending: Arc<Pending>,
     path: String,
     size: u64,
     body: Body,
@@ -72,7 +72,7 @@ const TO_RESPONSE: &str = "InvocationResponse";
 
 impl Exchange {
     /// What Go's server, which the real API is built on, reads of the body of a request that is already answered.
-    const PATIENCE: u64 = 256 * 1024;
+    const DISCARD_LIMIT: u64 = 256 * 1024;
 
     pub(super) fn new(api: &Api, request: &Request) -> Self {
         let Route::Api(endpoint, id) = request.route() else { return Self::of_no_endpoint(api, request) };
@@ -104,8 +104,8 @@ impl Exchange {
 
     fn of_response(api: &Api, request: &Request, id: &str) -> Self {
         let echo = request.headers().get(event::INVOCATION_ID);
-        let job = match api.begin_answer(id, echo, TO_RESPONSE) {
-            Ok(job) => job,
+        let pending = match api.claim(id, echo, TO_RESPONSE) {
+            Ok(pending) => pending,
             Err(refused) => return Self::decided(api.refuse(request.path(), &refused)),
         };
         let head = ResponseHead::new(header_map(request.headers()));
@@ -113,7 +113,7 @@ impl Exchange {
         let body = match mode {
             None | Some(b"") => Body::Buffered(head, BytesMut::new()),
             Some(b"streaming") => {
-                job.pipe.begin(head);
+                pending.pipe.start(head);
                 Body::Streamed
             }
             Some(_) => {
@@ -122,11 +122,11 @@ impl Exchange {
                 return Self::decided(api.refuse(request.path(), &refused));
             }
         };
-        Self::Response(Response { job, path: request.path().to_owned(), size: 0, body })
+        Self::Response(Response { pending, path: request.path().to_owned(), size: 0, body })
     }
 
     fn decided(reply: Reply) -> Self {
-        Self::Decided { reply, patience: Self::PATIENCE }
+        Self::Decided { reply, discardable: Self::DISCARD_LIMIT }
     }
 
     /// Takes some of the body. What it returns is to be sent at once, whatever else comes.
@@ -149,9 +149,9 @@ impl Exchange {
                 }
                 None
             }
-            Self::Decided { reply, patience } => match patience.checked_sub(len) {
+            Self::Decided { reply, discardable } => match discardable.checked_sub(len) {
                 Some(left) => {
-                    *patience = left;
+                    *discardable = left;
                     None
                 }
                 None => Some(reply.clone()),
@@ -160,12 +160,12 @@ impl Exchange {
     }
 
     /// The request was received whole.
-    pub(super) fn end(self, api: &Api, trailers: &Trailers) -> Then {
+    pub(super) fn end(self, api: &Api, trailers: &Trailers) -> NextStep {
         match self {
-            Self::Wait(waiting) => Then::Wait(waiting),
-            Self::Response(response) => Then::Reply(response.end(api, trailers)),
-            Self::Report(report) => Then::Reply(report.end(api)),
-            Self::Decided { reply, .. } => Then::Reply(reply),
+            Self::Wait(waiting) => NextStep::Wait(waiting),
+            Self::Response(response) => NextStep::Reply(response.end(api, trailers)),
+            Self::Report(report) => NextStep::Reply(report.end(api)),
+            Self::Decided { reply, .. } => NextStep::Reply(reply),
         }
     }
 
@@ -175,7 +175,7 @@ impl Exchange {
         if let Self::Response(response) = self {
             let error =
                 FunctionError::of_platform("Runtime.TruncatedResponse", &format!("Response truncated: {reason}"));
-            api.finish(&response.job.request_id, End::Truncated(error));
+            api.finish(&response.pending.request_id, End::Truncated(error));
         }
     }
 }
@@ -194,7 +194,7 @@ impl Response {
                 None
             }
             Body::Streamed if self.size > api.config.stream_limit => Some(self.too_large(api, api.config.stream_limit)),
-            Body::Streamed if self.job.pipe.push(data) => None,
+            Body::Streamed if self.pending.pipe.push(data) => None,
             Body::Streamed => Some(self.too_late(api)),
         }
     }
@@ -208,28 +208,28 @@ impl Response {
             None | Some(b"") => End::Complete,
             Some(sent) => End::Failed(error_of_trailers(sent, trailers)),
         };
-        let (path, job) = (self.path, self.job);
-        job.pipe.put_trailers(header_map(trailers.fields()));
+        let (path, pending) = (self.path, self.pending);
+        pending.pipe.put_trailers(header_map(trailers.fields()));
         if let Body::Buffered(head, body) = self.body {
-            job.pipe.put(head, body.freeze());
+            pending.pipe.put(head, body.freeze());
         }
-        match api.finish(&job.request_id, end) {
+        match api.finish(&pending.request_id, end) {
             true => Reply::accepted(),
-            false => api.refuse(&path, &api.not_in_flight(&job.request_id, TO_RESPONSE)),
+            false => api.refuse(&path, &api.not_in_flight(&pending.request_id, TO_RESPONSE)),
         }
     }
 
     fn too_large(&self, api: &Api, limit: u64) -> Reply {
         let message = format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
         let error = FunctionError::of_platform("Function.ResponseSizeTooLarge", &message);
-        match api.finish(&self.job.request_id, End::Failed(error)) {
+        match api.finish(&self.pending.request_id, End::Failed(error)) {
             true => api.refuse(&self.path, &Refused::too_large(limit)),
             false => self.too_late(api),
         }
     }
 
     fn too_late(&self, api: &Api) -> Reply {
-        api.refuse(&self.path, &api.not_in_flight(&self.job.request_id, TO_RESPONSE))
+        api.refuse(&self.path, &api.not_in_flight(&self.pending.request_id, TO_RESPONSE))
     }
 }
 

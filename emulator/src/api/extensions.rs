@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use lambda_runtime_proto::server::Reply;
 
-use super::answer::Refused;
-use super::{Api, Job, Phase, State};
+use super::outcomes::Refused;
+use super::{Api, Pending, Phase, State};
 use crate::observed::Extension;
 use crate::{Observed, event, id};
 
@@ -90,14 +90,14 @@ impl Api {
     }
 
     /// An invocation is delivered: extensions that want to know are told.
-    pub(super) fn tell_extensions(&self, state: &mut State, job: &Job, deadline: Duration) {
+    pub(super) fn tell_extensions(&self, state: &mut State, pending: &Pending, deadline: Duration) {
         let wanting = |registered: &&mut Registered| registered.extension.events.iter().any(|event| event == "INVOKE");
         for registered in state.extensions.iter_mut().filter(wanting) {
-            let trace_id = job.event.headers().find(|(name, _)| *name == event::TRACE_ID);
+            let trace_id = pending.event.headers().find(|(name, _)| *name == event::TRACE_ID);
             let event = serde_json::json!({
                 "eventType": "INVOKE",
                 "deadlineMs": u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
-                "requestId": job.request_id,
+                "requestId": pending.request_id,
                 "invokedFunctionArn": String::from_utf8_lossy(self.config.function_arn.as_bytes()),
                 "tracing": {
                     "type": "X-Amzn-Trace-Id",

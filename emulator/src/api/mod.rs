@@ -1,20 +1,20 @@
 //! The Runtime API: what its connections share, and how an invocation passes through it.
 //!
 //! ```text
-//!             begin()            next()                begin_answer()             finish()
+//!             begin()            next()                claim()             finish()
 //!   ┌───────┐        ┌────────┐         ┌─────────┐                  ┌───────────┐         ┌──────┐
-//!   │ Event ├───────►│ Queued ├────────►│ In hand ├─────────────────►│ Answering ├────────►│ Over │
+//!   │ Event ├───────►│ Queued ├────────►│ In hand ├─────────────────►│ Responding ├────────►│ Over │
 //!   └───────┘        └────────┘         └──┬──────┘                  └───────────┘         └──────┘
 //!                        ▲  not delivered  │   the time is up, the process has ended          ▲
 //!                        └─────────────────┴──────────────────────────────────────────────────┘
 //! ```
 
-mod answer;
 mod clock;
 mod connection;
 mod exchange;
 mod extensions;
 mod next;
+mod outcomes;
 mod script;
 
 use std::collections::{HashMap, VecDeque};
@@ -73,7 +73,7 @@ impl Config {
 
 /// One invocation.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct Pending {
     pub(crate) request_id: String,
     pub(crate) event: Event,
     pub(crate) pipe: Pipe,
@@ -118,7 +118,7 @@ enum Phase {
 
 #[derive(Debug)]
 struct Queued {
-    job: Arc<Job>,
+    pending: Arc<Pending>,
     /// When the caller will no longer wait.
     until: Option<Instant>,
 }
@@ -126,7 +126,7 @@ struct Queued {
 /// An invocation that was delivered.
 #[derive(Debug)]
 struct InFlight {
-    job: Arc<Job>,
+    pending: Arc<Pending>,
     /// How often it was delivered.
     deliveries: u64,
     since: Instant,
@@ -135,7 +135,7 @@ struct InFlight {
     /// The same as time since the Unix epoch.
     deadline: Duration,
     /// A response has begun.
-    answering: bool,
+    responding: bool,
 }
 
 impl Api {
@@ -144,7 +144,7 @@ impl Api {
     }
 
     /// Queues an event.
-    pub(crate) fn start_invocation(&self, event: Event) -> Result<Arc<Job>, Error> {
+    pub(crate) fn start_invocation(&self, event: Event) -> Result<Arc<Pending>, Error> {
         if let Some(name) = event.invalid_header() {
             return Err(Error::InvalidHeader(name));
         }
@@ -153,32 +153,32 @@ impl Api {
         if HeaderValue::from_bytes(request_id.as_bytes()).is_err() {
             return Err(Error::InvalidHeader(event::REQUEST_ID));
         }
-        let job = Arc::new(Job { request_id, event, pipe: Pipe::default() });
+        let pending = Arc::new(Pending { request_id, event, pipe: Pipe::default() });
         {
             let mut state = self.state();
             if state.stopped {
                 return Err(Error::Stopped);
             }
-            let queued = state.queue.iter().map(|queued| &queued.job.request_id);
-            if is_chosen && state.in_flight.keys().chain(queued).any(|id| *id == job.request_id) {
-                return Err(Error::DuplicateRequestId(job.request_id.clone()));
+            let queued = state.queue.iter().map(|queued| &queued.pending.request_id);
+            if is_chosen && state.in_flight.keys().chain(queued).any(|id| *id == pending.request_id) {
+                return Err(Error::DuplicateRequestId(pending.request_id.clone()));
             }
             if let Phase::Failed(error) = &state.phase {
-                job.pipe.end(Ok(End::Failed(error.clone())));
-                return Ok(job);
+                pending.pipe.end(Ok(End::Failed(error.clone())));
+                return Ok(pending);
             }
-            let queued = self.queued(&mut state, Arc::clone(&job));
+            let queued = self.queued(&mut state, Arc::clone(&pending));
             state.queue.push_back(queued);
         }
         self.changed.notify_all();
-        self.notify(&Notice::Queued { request_id: &job.request_id });
-        Ok(job)
+        self.notify(&Notice::Queued { request_id: &pending.request_id });
+        Ok(pending)
     }
 
-    fn queued(&self, state: &mut State, job: Arc<Job>) -> Queued {
+    fn queued(&self, state: &mut State, pending: Arc<Pending>) -> Queued {
         let until = self.config.claim_timeout.and_then(|limit| Instant::now().checked_add(limit));
         self.set_alarm(state, until);
-        Queued { job, until }
+        Queued { pending, until }
     }
 
     /// Ends an invocation that is in hand; `false` if it no longer is.
@@ -196,7 +196,7 @@ impl Api {
             in_flight
         };
         self.notify(&Notice::Finished { request_id, duration: in_flight.since.elapsed(), end: &end });
-        in_flight.job.pipe.end(Ok(end));
+        in_flight.pending.pipe.end(Ok(end));
         self.state().finishing -= 1;
         self.changed.notify_all();
         true
@@ -213,9 +213,9 @@ impl Api {
         let mut state = self.state();
         state.generation += 1;
         self.changed.notify_all();
-        let patience = Instant::now() + DRAIN;
+        let drained_by = Instant::now() + DRAIN;
         while state.observed.open_connections > 0 && !state.stopped {
-            let left = patience.saturating_duration_since(Instant::now());
+            let left = drained_by.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 close_connections();
                 break;
@@ -224,8 +224,8 @@ impl Api {
         }
         let in_flight: Vec<String> = state.in_flight.keys().cloned().collect();
         if !matches!(state.phase, Phase::Ready | Phase::Stuck) {
-            for Queued { job, .. } in state.queue.drain(..) {
-                job.pipe.end(Ok(error(&job.request_id)));
+            for Queued { pending, .. } in state.queue.drain(..) {
+                pending.pipe.end(Ok(error(&pending.request_id)));
             }
         }
         state.phase = Phase::Init;
@@ -246,11 +246,11 @@ impl Api {
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.stopped = true;
-        for Queued { job, .. } in state.queue.drain(..) {
-            job.pipe.end(Err(Error::Stopped));
+        for Queued { pending, .. } in state.queue.drain(..) {
+            pending.pipe.end(Err(Error::Stopped));
         }
-        for (_, InFlight { job, .. }) in state.in_flight.drain() {
-            job.pipe.end(Err(Error::Stopped));
+        for (_, InFlight { pending, .. }) in state.in_flight.drain() {
+            pending.pipe.end(Err(Error::Stopped));
         }
         self.changed.notify_all();
         self.earlier.notify_all();
@@ -313,7 +313,7 @@ impl State {
             Phase::Restoring => "Restoring",
             Phase::Failed(_) => "InitError",
             Phase::Stuck => "InvocationResponse",
-            Phase::Ready if self.in_flight.values().any(|in_flight| in_flight.answering) => "InvocationResponse",
+            Phase::Ready if self.in_flight.values().any(|in_flight| in_flight.responding) => "InvocationResponse",
             Phase::Ready if !self.in_flight.is_empty() => "Running",
             Phase::Ready if self.answered.is_some() => "RuntimeResponseSentState",
             Phase::Ready => "Ready",

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 use lambda_runtime_proto::server::Reply;
 
-use super::{Api, InFlight, Job, Phase, State};
+use super::{Api, InFlight, Pending, Phase, State};
 use crate::Notice;
-use crate::api::answer::Refused;
+use crate::api::outcomes::Refused;
 use crate::event::{ARN, DEADLINE, REQUEST_ID};
 use crate::lock::wait_for;
 
@@ -22,7 +22,7 @@ pub(super) enum Next {
 
 /// An event that is to be written.
 pub(super) struct Delivery {
-    pub(super) job: Arc<Job>,
+    pub(super) pending: Arc<Pending>,
     deadline: Duration,
     /// Tells this delivery from others of the same event.
     number: u64,
@@ -33,7 +33,7 @@ impl Api {
     pub(super) fn next(&self, generation: u64, is_alive: impl Fn() -> bool) -> Next {
         let first = {
             let mut state = self.settled();
-            if self.is_answered(&state) || matches!(state.phase, Phase::Failed(_) | Phase::Stuck) {
+            if self.is_responding(&state) || matches!(state.phase, Phase::Failed(_) | Phase::Stuck) {
                 return Next::Refused(Refused::transition(state.name(), "Ready"));
             }
             let first = !matches!(state.phase, Phase::Ready);
@@ -63,7 +63,7 @@ impl Api {
         self.changed.notify_all();
         let Some(Some(delivery)) = delivery else { return Next::Gone };
         if delivery.number == 1 {
-            self.notify(&Notice::Delivered { request_id: &delivery.job.request_id });
+            self.notify(&Notice::Delivered { request_id: &delivery.pending.request_id });
         }
         Next::Event(delivery)
     }
@@ -74,7 +74,7 @@ impl Api {
         const MOMENT: Duration = Duration::from_secs(1);
         let began = Instant::now();
         let mut state = self.state();
-        while self.is_answered(&state)
+        while self.is_responding(&state)
             && let Some(left) = MOMENT.checked_sub(began.elapsed())
         {
             (state, _) = wait_for(&self.changed, state, left);
@@ -83,14 +83,14 @@ impl Api {
     }
 
     /// An answer is coming in, and nothing else may.
-    fn is_answered(&self, state: &State) -> bool {
-        self.config.is_classic() && state.in_flight.values().any(|in_flight| in_flight.answering)
+    fn is_responding(&self, state: &State) -> bool {
+        self.config.is_classic() && state.in_flight.values().any(|in_flight| in_flight.responding)
     }
 
     /// Moves the first event of the queue into the runtime's hand.
     fn deliver(&self, state: &mut State) -> Option<Delivery> {
-        let job = state.queue.pop_front()?.job;
-        let timeout = job.event.chosen_timeout().unwrap_or(self.config.timeout);
+        let pending = state.queue.pop_front()?.pending;
+        let timeout = pending.event.chosen_timeout().unwrap_or(self.config.timeout);
         let since = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut in_flight = InFlight {
@@ -98,24 +98,24 @@ impl Api {
             since,
             until: since.checked_add(timeout),
             deadline: now.saturating_add(timeout),
-            answering: false,
-            job: Arc::clone(&job),
+            responding: false,
+            pending: Arc::clone(&pending),
         };
         self.set_alarm(state, in_flight.until);
         let delivery = in_flight.deliver();
-        self.tell_extensions(state, &job, in_flight.deadline);
-        state.in_flight.insert(job.request_id.clone(), in_flight);
+        self.tell_extensions(state, &pending, in_flight.deadline);
+        state.in_flight.insert(pending.request_id.clone(), in_flight);
         Some(delivery)
     }
 
     /// The event could not be written: the next request gets it.
     pub(super) fn undeliver(&self, delivery: &Delivery) {
         let mut state = self.state();
-        let id = &delivery.job.request_id;
-        let unanswered = |in_flight: &InFlight| in_flight.deliveries == delivery.number && !in_flight.answering;
+        let id = &delivery.pending.request_id;
+        let unanswered = |in_flight: &InFlight| in_flight.deliveries == delivery.number && !in_flight.responding;
         if state.in_flight.get(id).is_some_and(unanswered) {
             state.in_flight.remove(id);
-            let queued = self.queued(&mut state, Arc::clone(&delivery.job));
+            let queued = self.queued(&mut state, Arc::clone(&delivery.pending));
             state.queue.push_front(queued);
             self.changed.notify_all();
         }
@@ -167,18 +167,18 @@ impl Api {
 impl InFlight {
     fn deliver(&mut self) -> Delivery {
         self.deliveries += 1;
-        Delivery { job: Arc::clone(&self.job), deadline: self.deadline, number: self.deliveries }
+        Delivery { pending: Arc::clone(&self.pending), deadline: self.deadline, number: self.deliveries }
     }
 }
 
 impl Delivery {
     /// The answer to /next.
     pub(super) fn reply(&self, arn: &HeaderValue) -> Reply {
-        let event = &self.job.event;
+        let event = &self.pending.event;
         let deadline = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
         let defaults = [
             ("Content-Type", Some(HeaderValue::from_static("application/json"))),
-            (REQUEST_ID, HeaderValue::from_bytes(self.job.request_id.as_bytes()).ok()),
+            (REQUEST_ID, HeaderValue::from_bytes(self.pending.request_id.as_bytes()).ok()),
             (DEADLINE, Some(HeaderValue::from(deadline))),
             (ARN, Some(arn.clone())),
         ];

@@ -18,7 +18,7 @@ use crate::log;
 #[derive(Clone)]
 pub(crate) struct Function {
     messages: Sender<Message>,
-    vitals: Arc<Mutex<Vitals>>,
+    stats: Arc<Mutex<ProcessStats>>,
 }
 
 enum Message {
@@ -35,7 +35,7 @@ enum Message {
 
 /// What is reported of the process.
 #[derive(Default)]
-struct Vitals {
+struct ProcessStats {
     group: Option<Pid>,
     started: Option<Instant>,
     /// Until it is reported.
@@ -43,12 +43,12 @@ struct Vitals {
 }
 
 impl Function {
-    /// A function that nobody [keeps](Keeper) yet.
-    pub(crate) fn new() -> (Self, Keeper) {
+    /// A function that nobody [keeps](Supervisor) yet.
+    pub(crate) fn new() -> (Self, Supervisor) {
         let (messages, inbox) = mpsc::channel();
-        let vitals = Arc::<Mutex<Vitals>>::default();
-        let keeper = Keeper { messages: messages.clone(), inbox, vitals: Arc::clone(&vitals) };
-        (Self { messages, vitals }, keeper)
+        let stats = Arc::<Mutex<ProcessStats>>::default();
+        let supervisor = Supervisor { messages: messages.clone(), inbox, stats: Arc::clone(&stats) };
+        (Self { messages, stats }, supervisor)
     }
 
     /// An event waits for the process.
@@ -58,8 +58,8 @@ impl Function {
 
     /// The process asks for its first event.
     pub(crate) fn ready(&self) {
-        let mut vitals = self.vitals();
-        vitals.init = vitals.started.map(|started| started.elapsed());
+        let mut stats = self.stats();
+        stats.init = stats.started.map(|started| started.elapsed());
         let _ = self.messages.send(Message::Ready);
     }
 
@@ -82,27 +82,27 @@ impl Function {
 
     /// How long start-up took, the first time it is asked for.
     pub(crate) fn take_init_duration(&self) -> Option<Duration> {
-        self.vitals().init.take()
+        self.stats().init.take()
     }
 
     /// The process group of the function.
     pub(crate) fn group(&self) -> Option<Pid> {
-        self.vitals().group
+        self.stats().group
     }
 
-    fn vitals(&self) -> MutexGuard<'_, Vitals> {
-        self.vitals.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stats(&self) -> MutexGuard<'_, ProcessStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Starts and stops the process.
-pub(crate) struct Keeper {
+pub(crate) struct Supervisor {
     messages: Sender<Message>,
     inbox: Receiver<Message>,
-    vitals: Arc<Mutex<Vitals>>,
+    stats: Arc<Mutex<ProcessStats>>,
 }
 
-impl Keeper {
+impl Supervisor {
     /// Starts the function's process and keeps it on a thread of its own. `never_ready` is called when it ends before
     /// it ever asked for an event.
     pub(crate) fn start(
@@ -111,23 +111,23 @@ impl Keeper {
         emulator: Arc<Emulator>,
         never_ready: impl FnOnce() + Send + 'static,
     ) -> Result<(), String> {
-        let mut kept = Kept {
-            keeper: self,
+        let mut supervised = Supervised {
+            supervisor: self,
             command,
             emulator,
             process: None,
             hint: None,
             never_ready: Some(Box::new(never_ready)),
         };
-        kept.start()?;
-        thread::spawn(move || kept.run());
+        supervised.start()?;
+        thread::spawn(move || supervised.run());
         Ok(())
     }
 }
 
 /// The process and what is needed to start it again.
-struct Kept {
-    keeper: Keeper,
+struct Supervised {
+    supervisor: Supervisor,
     command: Vec<OsString>,
     emulator: Arc<Emulator>,
     process: Option<Process>,
@@ -145,15 +145,15 @@ struct Process {
     init_errors: usize,
 }
 
-impl Kept {
+impl Supervised {
     const FIRST_HINT: Duration = Duration::from_secs(10);
     const NEXT_HINT: Duration = Duration::from_secs(30);
 
     fn run(mut self) {
         loop {
             let message = match self.hint {
-                None => self.keeper.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(hint) => self.keeper.inbox.recv_timeout(hint.saturating_duration_since(Instant::now())),
+                None => self.supervisor.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(hint) => self.supervisor.inbox.recv_timeout(hint.saturating_duration_since(Instant::now())),
             };
             match message {
                 Ok(Message::Wanted) => self.start_again(),
@@ -165,11 +165,11 @@ impl Kept {
                     if let Some(process) = self.process.take_if(|process| process.pid == pid) {
                         let before = self.emulator.observed();
                         let init_errors = process.init_errors;
-                        let reason = self.bury(process);
+                        let reason = self.reap(process);
                         if !before.ready {
                             self.tell_why(&reason, init_errors);
                         } else if before.in_flight == 0 {
-                            log::say(format_args!("the function ended between two events: {reason}"));
+                            log::message(format_args!("the function ended between two events: {reason}"));
                         }
                         self.start_if_wanted();
                     }
@@ -195,7 +195,7 @@ impl Kept {
         // What it may do before this goes on is noted against what is known now.
         let init_errors = self.emulator.observed().init_errors.len();
         let started = Instant::now();
-        *self.vitals() = Vitals { group: None, started: Some(started), init: None };
+        *self.stats() = ProcessStats { group: None, started: Some(started), init: None };
         let child = Command::new(program)
             .args(args)
             .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
@@ -210,14 +210,14 @@ impl Kept {
             .map_err(|error| cannot_start(program, &error))?;
         let pid = Pid::from_child(&child);
         let (alive, gone) = mpsc::channel();
-        let messages = self.keeper.messages.clone();
+        let messages = self.supervisor.messages.clone();
         thread::spawn(move || {
             // Not reaped: while it is a zombie its process group's id belongs to nobody else.
             let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
             drop(alive);
             let _ = messages.send(Message::Exited(pid));
         });
-        self.vitals().group = Some(pid);
+        self.stats().group = Some(pid);
         self.hint = Some(started + Self::FIRST_HINT);
         self.process = Some(Process { child, pid, started, gone, init_errors });
         Ok(())
@@ -233,7 +233,7 @@ impl Kept {
         if self.process.is_none()
             && let Err(message) = self.start()
         {
-            log::say(&message);
+            log::message(&message);
             self.emulator.runtime_exited(&message);
         }
     }
@@ -247,15 +247,15 @@ impl Kept {
             let _ = kill_process_group(process.pid, Signal::TERM);
             let _ = process.gone.recv_timeout(GRACE);
         }
-        self.bury(process);
+        self.reap(process);
     }
 
     /// Kills what is left of the process and its children, and tells what it had in hand. Returns how it ended.
-    fn bury(&mut self, mut process: Process) -> String {
+    fn reap(&mut self, mut process: Process) -> String {
         let _ = kill_process_group(process.pid, Signal::KILL);
         let reason = process.child.wait().map_or_else(|error| error.to_string(), ending);
         self.hint = None;
-        self.vitals().group = None;
+        self.stats().group = None;
         self.emulator.runtime_exited(&reason);
         reason
     }
@@ -265,17 +265,17 @@ impl Kept {
         let observed = self.emulator.observed();
         match observed.init_errors.get(init_errors..).and_then(<[_]>::last) {
             Some(error) => {
-                log::say(format_args!("the function could not start: {}: {}", error.error_type(), error.message()));
+                log::message(format_args!("the function could not start: {}: {}", error.error_type(), error.message()));
             }
-            None => log::say(format_args!("the function ended before it asked for an event: {reason}")),
+            None => log::message(format_args!("the function ended before it asked for an event: {reason}")),
         }
         if let Some(never_ready) = self.never_ready.take() {
             never_ready();
         }
     }
 
-    fn vitals(&self) -> MutexGuard<'_, Vitals> {
-        self.keeper.vitals.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stats(&self) -> MutexGuard<'_, ProcessStats> {
+        self.supervisor.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn give_hint(&mut self) {
@@ -283,7 +283,7 @@ impl Kept {
             self.hint = None;
             return;
         };
-        log::say(format_args!(
+        log::message(format_args!(
             "the function runs for {} s and has not asked for an event, by GET \
              http://{}/2018-06-01/runtime/invocation/next; Ctrl-C stops it",
             process.started.elapsed().as_secs(),

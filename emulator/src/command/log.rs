@@ -9,6 +9,6 @@ pub(crate) fn line(text: impl Display) {
 }
 
 /// The same, as the emulator's own word.
-pub(crate) fn say(text: impl Display) {
+pub(crate) fn message(text: impl Display) {
     line(format_args!("lambda-emulator: {text}"));
 }

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(Task::Once(event, options)) => ending(once::run(event, options)),
         Ok(Task::Serve(address, options)) => ending(serve::run(address, options)),
         Err(message) => {
-            log::say(message);
+            log::message(message);
             log::line("Try lambda-emulator --help");
             ExitCode::from(2)
         }
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 fn ending(result: Result<ExitCode, String>) -> ExitCode {
     result.unwrap_or_else(|message| {
-        log::say(message);
+        log::message(message);
         ExitCode::FAILURE
     })
 }

@@ -13,10 +13,10 @@ use lambda_runtime_emulator::{Emulator, Error, Invocation, Outcome, Prelude, Res
 use crate::cli::Options;
 use crate::function::Function;
 use crate::log;
-use crate::session::{builder, name_unhappened, observe, on_interrupt};
+use crate::session::{builder, observe, on_interrupt, report_unused_faults};
 
 pub(crate) fn run(event: Vec<u8>, options: Options) -> Result<ExitCode, String> {
-    let (function, keeper) = Function::new();
+    let (function, supervisor) = Function::new();
     let (told, is_classic) = (function.clone(), options.concurrency == 1);
     let builder = builder(&options).observer(move |notice| observe(&told, is_classic, notice));
     let emulator = Arc::new(builder.start().map_err(|error| error.to_string())?);
@@ -29,16 +29,16 @@ pub(crate) fn run(event: Vec<u8>, options: Options) -> Result<ExitCode, String> 
         stopped.shut_down();
         std::process::exit(130);
     })?;
-    keeper.start(options.command, Arc::clone(&emulator), || {})?;
+    supervisor.start(options.command, Arc::clone(&emulator), || {})?;
     let outcome = print(invocation);
     while interrupted.load(Ordering::SeqCst) {
         // The handler ends the process; what became of the invocation is its doing.
         thread::park();
     }
     let code = outcome.map_or(ExitCode::SUCCESS, |outcome| end(&outcome));
-    let_it_finish(&emulator);
+    wait_until_idle(&emulator);
     function.shut_down();
-    name_unhappened(&options.faults, &emulator);
+    report_unused_faults(&options.faults, &emulator);
     Ok(code)
 }
 
@@ -66,7 +66,7 @@ fn end(outcome: &Result<Outcome, Error>) -> ExitCode {
             }
         },
         Err(error) => {
-            log::say(error);
+            log::message(error);
             ExitCode::FAILURE
         }
     }
@@ -116,7 +116,7 @@ impl Answer {
 }
 
 /// A function may have something to do behind its answer, such as to write its log: it is done when it asks again.
-fn let_it_finish(emulator: &Emulator) {
+fn wait_until_idle(emulator: &Emulator) {
     const PATIENCE: Duration = Duration::from_secs(2);
     emulator.wait_until(PATIENCE, |observed| observed.waiting > 0 || observed.open_connections == 0);
 }

@@ -9,10 +9,10 @@ use crate::cli::Options;
 use crate::function::Function;
 use crate::log;
 use crate::report::Report;
-use crate::session::{builder, name_unhappened, observe, on_interrupt};
+use crate::session::{builder, observe, on_interrupt, report_unused_faults};
 
 pub(crate) fn run(address: SocketAddr, options: Options) -> Result<ExitCode, String> {
-    let (function, keeper) = Function::new();
+    let (function, supervisor) = Function::new();
     let report = Report { function: function.clone(), memory: options.memory };
     let is_classic = options.concurrency == 1;
     let emulator = builder(&options)
@@ -32,13 +32,13 @@ pub(crate) fn run(address: SocketAddr, options: Options) -> Result<ExitCode, Str
     let never_ready = move || {
         let _ = over.send(ExitCode::FAILURE);
     };
-    keeper.start(options.command, Arc::clone(&emulator), never_ready)?;
+    supervisor.start(options.command, Arc::clone(&emulator), never_ready)?;
     if let Some(address) = emulator.invoke_address() {
-        log::say("invoke the function with");
+        log::message("invoke the function with");
         log::line(format_args!("  curl -N -d '{{}}' http://{address}/2015-03-31/functions/function/invocations"));
     }
     let code = wait.recv().unwrap_or(ExitCode::FAILURE);
     function.shut_down();
-    name_unhappened(&options.faults, &emulator);
+    report_unused_faults(&options.faults, &emulator);
     Ok(code)
 }

@@ -27,7 +27,7 @@ pub(crate) fn observe(function: &Function, is_classic: bool, notice: &Notice<'_>
         Notice::Ready => function.ready(),
         // As Lambda does. Managed Instances let the process go on, for it has other invocations in hand.
         Notice::Finished { end: End::TimedOut(_), .. } if is_classic => function.stop(),
-        Notice::Fault { fault } => log::say(format_args!("fault: {fault}")),
+        Notice::Fault { fault } => log::message(format_args!("fault: {fault}")),
         _ => {}
     }
 }
@@ -37,9 +37,9 @@ pub(crate) fn on_interrupt(handler: impl FnMut() + Send + 'static) -> Result<(),
 }
 
 /// Who has asked for a fault that did not happen has tested nothing.
-pub(crate) fn name_unhappened(faults: &[Fault], emulator: &Emulator) {
+pub(crate) fn report_unused_faults(faults: &[Fault], emulator: &Emulator) {
     let happened = emulator.observed().faults;
     for fault in faults.iter().filter(|fault| !happened.contains(fault)) {
-        log::say(format_args!("the fault did not happen: {fault}"));
+        log::message(format_args!("the fault did not happen: {fault}"));
     }
 }

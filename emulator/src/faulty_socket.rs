@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::fault::{Break, Effect, Fault, Side, Target};
 
 /// Reads and writes a socket. When a fault has ended the connection, whatever is tried on it fails.
-pub(crate) struct Wire<'a> {
+pub(crate) struct FaultySocket<'a> {
     api: &'a Api,
     socket: &'a TcpStream,
     armed: Vec<Armed<'a>>,
@@ -23,7 +23,7 @@ pub(crate) struct Wire<'a> {
 struct Armed<'a> {
     fault: &'a Fault,
     how: Break,
-    gauge: Gauge,
+    counter: Counter,
     at: u64,
     passed: u64,
     happened: bool,
@@ -31,7 +31,7 @@ struct Armed<'a> {
 
 /// Which bytes are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gauge {
+enum Counter {
     /// What is read from the socket.
     Read,
     /// The body of the request at hand. Where it begins is known only when its head has been understood.
@@ -40,7 +40,7 @@ enum Gauge {
     Written,
 }
 
-impl<'a> Wire<'a> {
+impl<'a> FaultySocket<'a> {
     pub(crate) fn new(api: &'a Api, socket: &'a TcpStream) -> Self {
         Self { api, socket, armed: Vec::new(), ended_by: None }
     }
@@ -67,54 +67,54 @@ impl<'a> Wire<'a> {
 
     pub(crate) fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         self.end_of_body()?;
-        self.reach(Gauge::Read)?;
+        self.reach(Counter::Read)?;
         // Of a body that is read slowly no more is taken from the socket than is wanted.
-        let room = self.room(Gauge::Read).min(self.room(Gauge::Body)).min(space.len());
+        let room = self.room(Counter::Read).min(self.room(Counter::Body)).min(space.len());
         let space = space.get_mut(..room).unwrap_or_default();
         let n = (&*self.socket).read(space)?;
-        self.pass(Gauge::Read, space.get_mut(..n).unwrap_or_default());
+        self.pass(Counter::Read, space.get_mut(..n).unwrap_or_default());
         Ok(n)
     }
 
     pub(crate) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         // So that what is left of a long answer is not copied again with each write.
         const MOST: usize = 64 * 1024;
-        self.reach(Gauge::Written)?;
-        if self.armed.iter().all(|armed| armed.gauge != Gauge::Written) {
+        self.reach(Counter::Written)?;
+        if self.armed.iter().all(|armed| armed.counter != Counter::Written) {
             return (&*self.socket).write_vectored(slices);
         }
-        let room = self.room(Gauge::Written).min(MOST);
+        let room = self.room(Counter::Written).min(MOST);
         let mut piece: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(room).collect();
-        self.garble(Gauge::Written, &mut piece);
+        self.garble(Counter::Written, &mut piece);
         let n = (&*self.socket).write(&piece)?;
-        self.advance(Gauge::Written, n);
+        self.advance(Counter::Written, n);
         // What happens behind the last byte of an answer would find no byte to happen before.
-        self.happen(|armed| armed.gauge == Gauge::Written && !armed.changes_bytes());
+        self.happen(|armed| armed.counter == Counter::Written && !armed.changes_bytes());
         Ok(n)
     }
 
     /// Splits off what passes of a request's body before something else happens to it.
     pub(crate) fn body(&mut self, data: &mut Bytes) -> io::Result<Bytes> {
-        self.reach(Gauge::Body)?;
-        let piece = data.split_to(self.room(Gauge::Body).min(data.len()));
+        self.reach(Counter::Body)?;
+        let piece = data.split_to(self.room(Counter::Body).min(data.len()));
         if self.armed.is_empty() {
             return Ok(piece);
         }
         let mut piece = BytesMut::from(piece);
-        self.pass(Gauge::Body, &mut piece);
+        self.pass(Counter::Body, &mut piece);
         Ok(piece.freeze())
     }
 
     /// A request's body is at its end, or no more of it has come so far.
     pub(crate) fn end_of_body(&mut self) -> io::Result<()> {
-        self.happen(|armed| armed.gauge == Gauge::Body && !armed.changes_bytes());
+        self.happen(|armed| armed.counter == Counter::Body && !armed.changes_bytes());
         self.check()
     }
 
     /// Lets happen what happens before the next byte.
-    fn reach(&mut self, gauge: Gauge) -> io::Result<()> {
-        self.happen(|armed| armed.gauge == gauge);
-        let dribbling = self.armed.iter().filter(|armed| armed.gauge == gauge && armed.happened);
+    fn reach(&mut self, counter: Counter) -> io::Result<()> {
+        self.happen(|armed| armed.counter == counter);
+        let dribbling = self.armed.iter().filter(|armed| armed.counter == counter && armed.happened);
         let pause = dribbling.filter_map(|armed| match armed.how {
             Break::Dribble { every, .. } if !every.is_zero() => Some(every),
             _ => None,
@@ -149,25 +149,25 @@ impl<'a> Wire<'a> {
     }
 
     /// How many bytes may pass before something else happens; at least one.
-    fn room(&self, gauge: Gauge) -> usize {
-        let rooms = self.armed.iter().filter(|armed| armed.gauge == gauge).filter_map(Armed::room);
+    fn room(&self, counter: Counter) -> usize {
+        let rooms = self.armed.iter().filter(|armed| armed.counter == counter).filter_map(Armed::room);
         rooms.min().unwrap_or(usize::MAX).max(1)
     }
 
-    fn pass(&mut self, gauge: Gauge, bytes: &mut [u8]) {
-        self.garble(gauge, bytes);
-        self.advance(gauge, bytes.len());
+    fn pass(&mut self, counter: Counter, bytes: &mut [u8]) {
+        self.garble(counter, bytes);
+        self.advance(counter, bytes.len());
     }
 
-    fn advance(&mut self, gauge: Gauge, n: usize) {
+    fn advance(&mut self, counter: Counter, n: usize) {
         let n = u64::try_from(n).unwrap_or(u64::MAX);
-        for armed in self.armed.iter_mut().filter(|armed| armed.gauge == gauge) {
+        for armed in self.armed.iter_mut().filter(|armed| armed.counter == counter) {
             armed.passed = armed.passed.saturating_add(n);
         }
     }
 
-    fn garble(&self, gauge: Gauge, bytes: &mut [u8]) {
-        for armed in self.armed.iter().filter(|armed| armed.gauge == gauge) {
+    fn garble(&self, counter: Counter, bytes: &mut [u8]) {
+        for armed in self.armed.iter().filter(|armed| armed.counter == counter) {
             let Break::Garble { bytes: n } = armed.how else { continue };
             let garbled = armed.at..armed.at.saturating_add(n);
             for (byte, _) in bytes.iter_mut().zip(armed.passed..).filter(|(_, at)| garbled.contains(at)) {
@@ -180,12 +180,12 @@ impl<'a> Wire<'a> {
 impl<'a> Armed<'a> {
     fn new(fault: &'a Fault) -> Option<Self> {
         let Effect::Break { how, at, of } = fault.effect else { return None };
-        let gauge = match (of, fault.target) {
-            (Side::Reply, _) => Gauge::Written,
-            (Side::Request, Target::Connection(_)) => Gauge::Read,
-            (Side::Request, Target::Request(..)) => Gauge::Body,
+        let counter = match (of, fault.target) {
+            (Side::Reply, _) => Counter::Written,
+            (Side::Request, Target::Connection(_)) => Counter::Read,
+            (Side::Request, Target::Request(..)) => Counter::Body,
         };
-        Some(Self { fault, how, gauge, at, passed: 0, happened: false })
+        Some(Self { fault, how, counter, at, passed: 0, happened: false })
     }
 
     /// Something happens to bytes, and not without them.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lambda_runtime_proto::server::Reply;
 
-use super::{Api, Job, Phase, Queued};
+use super::{Api, Pending, Phase, Queued};
 use crate::{End, FunctionError, Observed};
 
 /// Why a request is refused, as the runtime is told.
@@ -44,25 +44,25 @@ impl Refused {
 
 impl Api {
     /// Claims the right to answer an invocation. `echo` is the request's `Lambda-Runtime-Invocation-Id`.
-    pub(super) fn begin_answer(&self, id: &str, echo: Option<&[u8]>, to: &str) -> Result<Arc<Job>, Refused> {
+    pub(super) fn claim(&self, id: &str, echo: Option<&[u8]>, to: &str) -> Result<Arc<Pending>, Refused> {
         let mut state = self.state();
         let name = state.name();
         let Some(in_flight) = state.in_flight.get_mut(id) else {
             drop(state);
             return Err(self.not_in_flight(id, to));
         };
-        if in_flight.answering {
+        if in_flight.responding {
             return Err(match self.config.is_classic() {
                 true => Refused::transition(name, to),
                 false => Refused::invalid_request_id(),
             });
         }
-        if echo != in_flight.job.event.echo().map(|value| value.as_bytes()) {
+        if echo != in_flight.pending.event.echo().map(|value| value.as_bytes()) {
             let message = "Lambda-Runtime-Invocation-Id is not what came with the event";
             return Err(Refused::new(400, "InvalidRequestID", message));
         }
-        in_flight.answering = true;
-        Ok(Arc::clone(&in_flight.job))
+        in_flight.responding = true;
+        Ok(Arc::clone(&in_flight.pending))
     }
 
     /// Why an invocation cannot be answered that is not in hand.
@@ -81,7 +81,7 @@ impl Api {
     /// A report to /error.
     pub(super) fn fail(&self, id: &str, echo: Option<&[u8]>, error: FunctionError) -> Result<(), Refused> {
         const TO: &str = "InvocationErrorResponse";
-        self.begin_answer(id, echo, TO)?;
+        self.claim(id, echo, TO)?;
         if self.finish(id, End::Failed(error)) { Ok(()) } else { Err(self.not_in_flight(id, TO)) }
     }
 
@@ -112,8 +112,8 @@ impl Api {
         let observed = &mut state.observed;
         let list = if to == "InitError" { &mut observed.init_errors } else { &mut observed.restore_errors };
         Observed::push(list, error.clone());
-        for Queued { job, .. } in state.queue.drain(..) {
-            job.pipe.end(Ok(End::Failed(error.clone())));
+        for Queued { pending, .. } in state.queue.drain(..) {
+            pending.pipe.end(Ok(End::Failed(error.clone())));
         }
         state.phase = Phase::Failed(error);
         self.changed.notify_all();
