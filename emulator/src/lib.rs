@@ -85,8 +85,11 @@
 //! `lambda-emulator` of this package runs a function in a process of its own, with `--fault 'next 1: close at 40'` for
 //! each fault.
 
+mod access;
 mod api;
+mod budget;
 mod builder;
+mod decided;
 mod emulator;
 mod error;
 mod event;
@@ -95,6 +98,7 @@ mod faulty_socket;
 mod id;
 mod invocation;
 mod invoke;
+mod json;
 mod listener;
 mod lock;
 mod observed;
@@ -105,7 +109,7 @@ mod socket;
 
 pub use builder::Builder;
 pub use emulator::Emulator;
-pub use error::Error;
+pub use error::{Error, InvalidPayload};
 pub use event::Event;
 pub use fault::Fault;
 pub use invocation::{Chunk, Invocation};
@@ -114,5 +118,8 @@ pub use observed::{Extension, Notice, Observed, Refusal};
 pub use outcome::{End, FunctionError, Outcome, ResponseHead};
 pub use prelude::Prelude;
 
-/// A buffered response may have so many bytes: 6 MiB and 100.
+/// The largest payload that Lambda's Invoke API accepts, in bytes: 6 MiB.
+pub const MAX_EVENT: usize = 6 * 1024 * 1024;
+
+/// The largest buffered response, in bytes: 6 MiB + 100.
 pub const MAX_RESPONSE: usize = 6 * 1024 * 1024 + 100;

@@ -202,7 +202,7 @@ fn dropping_the_emulator_ends_everything() {
     assert!(in_flight.head().is_some());
     let queued = emulator.start_invocation("{}").unwrap();
     let mut caller = Http::to_function(&emulator);
-    caller.write("POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: f\r\nContent-Length: 2\r\n\r\n{}");
+    caller.write("POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
     assert!(emulator.wait_until(LIMIT, |observed| observed.queued == 2));
     let mut half_sent = Http::connect(&endpoint);
     half_sent.write("GET /2018-06-01/runtime/inv");

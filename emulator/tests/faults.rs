@@ -32,7 +32,7 @@ fn happened(emulator: &Emulator) -> Vec<String> {
 fn asking(emulator: &Emulator) -> TcpStream {
     let mut socket = TcpStream::connect(emulator.endpoint()).unwrap();
     socket.set_read_timeout(Some(LIMIT)).unwrap();
-    write!(socket, "GET {NEXT} HTTP/1.1\r\nHost: api\r\n\r\n").unwrap();
+    write!(socket, "GET {NEXT} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     socket
 }
 
@@ -63,7 +63,7 @@ fn serve(emulator: &Emulator) {
 
 fn begin_stream(http: &mut Http) {
     http.write(format!(
-        "POST {RESPONSE} HTTP/1.1\r\nHost: api\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\
+        "POST {RESPONSE} HTTP/1.1\r\nHost: localhost\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\
          Transfer-Encoding: chunked\r\n\r\n"
     ));
 }
@@ -179,7 +179,7 @@ fn an_answer_is_delayed_and_what_it_acknowledges_is_done() {
     let (emulator, invocation) = with(&["response 1: delay 1000s"]);
     let mut http = Http::to_runtime_api(&emulator);
     http.get(NEXT);
-    http.write(format!("POST {RESPONSE} HTTP/1.1\r\nHost: api\r\nContent-Length: 1\r\n\r\n2"));
+    http.write(format!("POST {RESPONSE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n2"));
     assert_eq!(invocation.wait().unwrap().text(), "2");
     assert!(is_silent(http.reader.get_mut()));
 }
@@ -286,7 +286,7 @@ fn connections_are_counted_from_the_first() {
     assert_eq!(first.post(RESPONSE, "", "2").status, 202);
     assert!(invocation.wait().unwrap().is_complete());
     let mut third = TcpStream::connect(emulator.endpoint()).unwrap();
-    write!(third, "POST {RESPONSE} HTTP/1.1\r\nHost: api\r\nContent-Length: 0\r\n\r\n").unwrap();
+    write!(third, "POST {RESPONSE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(until_it_ends(&mut third), (b"HTTP/1.1 4".to_vec(), true));
 }
 
@@ -298,7 +298,7 @@ fn the_bytes_of_a_connection_count_over_all_its_requests() {
     while http.get(NEXT).status == 202 {
         answered += 1;
     }
-    let request = format!("GET {NEXT} HTTP/1.1\r\nHost: api\r\n\r\n").len();
+    let request = format!("GET {NEXT} HTTP/1.1\r\nHost: localhost\r\n\r\n").len();
     assert_eq!(answered, 300 / request, "the next was no HTTP");
     drop(invocation);
 }

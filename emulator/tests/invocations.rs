@@ -325,8 +325,8 @@ fn an_acknowledgement_does_not_wait_for_the_event_that_was_asked_for_in_the_same
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(format!(
-        "POST {} HTTP/1.1\r\nHost: api\r\nContent-Length: 1\r\n\r\n1\
-         GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n\r\n",
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1\
+         GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: localhost\r\n\r\n",
         path_of("id", "response")
     ));
     assert_eq!(http.read().status, 202);

@@ -145,7 +145,7 @@ fn streamed(body: &str, status: u16) -> Outcome {
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(format!(
-        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\n\
+        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: localhost\r\n\
          Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
     ));
     assert_eq!(http.read().status, status);
@@ -176,7 +176,7 @@ fn a_buffered_response_that_is_cut_is_torn() {
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(
-        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\nContent-Length: 9\r\n\r\npart",
+        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\npart",
     );
     drop(http);
     let outcome = invocation.wait().unwrap();
@@ -206,7 +206,7 @@ fn a_stream_over_its_limit_is_answered_early_with_413() {
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(
-        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\n\
+        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: localhost\r\n\
          Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n",
     );
     let outcome = std::thread::scope(|scope| {
@@ -289,7 +289,7 @@ fn a_stream_of_another_invocation_is_refused_before_its_end() {
     let emulator = Emulator::start().unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.write(
-        "POST /2018-06-01/runtime/invocation/unknown/response HTTP/1.1\r\nHost: api\r\n\
+        "POST /2018-06-01/runtime/invocation/unknown/response HTTP/1.1\r\nHost: localhost\r\n\
          Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n",
     );
     for _ in 0..5 {
@@ -307,5 +307,5 @@ fn trailers_that_are_no_base64_are_shown_as_they_came() {
     );
     assert_eq!(outcome.error().unwrap().error_type(), "Function.Unknown");
     assert_eq!(outcome.error().unwrap().body(), "{}");
-    assert!(outcome.head().unwrap().headers().get("host") == Some(&HeaderValue::from_static("api")));
+    assert!(outcome.head().unwrap().headers().get("host") == Some(&HeaderValue::from_static("localhost")));
 }

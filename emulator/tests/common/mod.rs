@@ -172,14 +172,14 @@ impl Http {
 
     pub(crate) fn post(&mut self, path: &str, headers: &str, body: &str) -> Received {
         self.write(format!(
-            "POST {path} HTTP/1.1\r\nHost: api\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
         ));
         self.read()
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Received {
-        self.write(format!("GET {path} HTTP/1.1\r\nHost: api\r\n\r\n"));
+        self.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         self.read()
     }
 
