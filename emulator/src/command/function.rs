@@ -1,9 +1,10 @@
-//! The function's process: started when an event waits, stopped as Lambda stops it, started again when it has died.
+//! The function's process: it is started when an event waits, stopped as Lambda stops it, and started again after it has
+//! ended.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,9 +13,9 @@ use std::time::{Duration, Instant};
 use lambda_runtime_emulator::Emulator;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::log;
+use crate::{launcher, log};
 
-/// Where those who have something to do with the process tell so.
+/// A handle to the function's process.
 #[derive(Clone)]
 pub(crate) struct Function {
     messages: Sender<Message>,
@@ -24,26 +25,28 @@ pub(crate) struct Function {
 enum Message {
     /// An event waits.
     Wanted,
-    /// It has asked for its first event.
+    /// The process has requested its first event.
     Ready,
     Exited(Pid),
-    /// It is to be stopped, and whoever waits for that is told by the sender's end.
+    /// Stop the process, and drop the sender afterwards.
     Stop(Sender<()>),
-    /// The same, for good.
+    /// Stop the process, drop the sender and end.
     Shutdown(Sender<()>),
 }
 
-/// What is reported of the process.
+/// Facts about the current process.
 #[derive(Default)]
 struct ProcessStats {
     group: Option<Pid>,
     started: Option<Instant>,
-    /// Until it is reported.
+    /// Duration of the initialization, until it is reported.
     init: Option<Duration>,
+    /// It has finished an invocation.
+    progressed: bool,
 }
 
 impl Function {
-    /// A function that nobody [keeps](Supervisor) yet.
+    /// A function whose [`Supervisor`] has not been started.
     pub(crate) fn new() -> (Self, Supervisor) {
         let (messages, inbox) = mpsc::channel();
         let stats = Arc::<Mutex<ProcessStats>>::default();
@@ -56,36 +59,41 @@ impl Function {
         let _ = self.messages.send(Message::Wanted);
     }
 
-    /// The process asks for its first event.
+    /// The process has requested its first event.
     pub(crate) fn ready(&self) {
         let mut stats = self.stats();
         stats.init = stats.started.map(|started| started.elapsed());
         let _ = self.messages.send(Message::Ready);
     }
 
-    /// Stops the process and returns when it is gone.
+    /// The process has finished an invocation.
+    pub(crate) fn progressed(&self) {
+        self.stats().progressed = true;
+    }
+
+    /// Stops the process, and returns when it has ended.
     pub(crate) fn stop(&self) {
-        self.tell_and_wait(Message::Stop);
+        self.send_and_wait(Message::Stop);
     }
 
-    /// Stops the process for good.
+    /// Stops the process for good, and returns when it has ended.
     pub(crate) fn shut_down(&self) {
-        self.tell_and_wait(Message::Shutdown);
+        self.send_and_wait(Message::Shutdown);
     }
 
-    fn tell_and_wait(&self, message: fn(Sender<()>) -> Message) {
+    fn send_and_wait(&self, message: fn(Sender<()>) -> Message) {
         let (done, wait) = mpsc::channel();
         if self.messages.send(message(done)).is_ok() {
             let _ = wait.recv();
         }
     }
 
-    /// How long start-up took, the first time it is asked for.
+    /// The duration of the initialization, once.
     pub(crate) fn take_init_duration(&self) -> Option<Duration> {
         self.stats().init.take()
     }
 
-    /// The process group of the function.
+    /// The function's process group.
     pub(crate) fn group(&self) -> Option<Pid> {
         self.stats().group
     }
@@ -95,7 +103,7 @@ impl Function {
     }
 }
 
-/// Starts and stops the process.
+/// Starts and stops the function's process.
 pub(crate) struct Supervisor {
     messages: Sender<Message>,
     inbox: Receiver<Message>,
@@ -103,36 +111,54 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the function's process and keeps it on a thread of its own. `never_ready` is called when it ends before
-    /// it ever asked for an event.
+    /// Starts the function's process, and supervises it on another thread. `never_ready` is called if it ends before any
+    /// process has requested an event. `timeout` is that of an invocation.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be started.
     pub(crate) fn start(
         self,
         command: Vec<OsString>,
+        timeout: Duration,
         emulator: Arc<Emulator>,
         never_ready: impl FnOnce() + Send + 'static,
     ) -> Result<(), String> {
         let mut supervised = Supervised {
             supervisor: self,
             command,
+            timeout,
             emulator,
             process: None,
-            hint: None,
+            failures: 0,
+            not_before: Instant::now(),
             never_ready: Some(Box::new(never_ready)),
         };
-        supervised.start()?;
-        thread::spawn(move || supervised.run());
-        Ok(())
+        let (started, wait) = mpsc::channel();
+        // The process may live only as long as the thread that starts it: see `launcher`.
+        thread::spawn(move || {
+            let result = supervised.start();
+            let is_started = result.is_ok();
+            let _ = started.send(result);
+            if is_started {
+                supervised.run();
+            }
+        });
+        wait.recv().unwrap_or_else(|error| Err(error.to_string()))
     }
 }
 
-/// The process and what is needed to start it again.
+/// The process, and what is needed to start it again.
 struct Supervised {
     supervisor: Supervisor,
     command: Vec<OsString>,
+    timeout: Duration,
     emulator: Arc<Emulator>,
     process: Option<Process>,
-    /// When to say that it has not asked for an event.
-    hint: Option<Instant>,
+    /// Processes in a row that ended without having finished an invocation.
+    failures: u32,
+    /// The next process is not started earlier.
+    not_before: Instant,
     never_ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -140,43 +166,38 @@ struct Process {
     child: Child,
     pid: Pid,
     started: Instant,
-    /// Ends when the process does.
-    gone: Receiver<()>,
+    /// Disconnected when the process has ended.
+    ended: Receiver<()>,
     init_errors: usize,
+    /// When to print the next hint that it does not request an event.
+    hint: Option<Instant>,
+    /// Since when it has neither handled nor requested an event, although some wait.
+    stuck_since: Option<Instant>,
 }
 
 impl Supervised {
     const FIRST_HINT: Duration = Duration::from_secs(10);
     const NEXT_HINT: Duration = Duration::from_secs(30);
+    /// How often to check whether the process is stuck.
+    const CHECK: Duration = Duration::from_millis(250);
 
     fn run(mut self) {
         loop {
-            let message = match self.hint {
+            let next = self.next_action();
+            let message = match next {
                 None => self.supervisor.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(hint) => self.supervisor.inbox.recv_timeout(hint.saturating_duration_since(Instant::now())),
+                Some(next) => self.supervisor.inbox.recv_timeout(next.saturating_duration_since(Instant::now())),
             };
             match message {
-                Ok(Message::Wanted) => self.start_again(),
-                Ok(Message::Ready) => {
-                    self.hint = None;
-                    self.never_ready = None;
-                }
+                Ok(Message::Wanted) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::Ready) => self.never_ready = None,
                 Ok(Message::Exited(pid)) => {
                     if let Some(process) = self.process.take_if(|process| process.pid == pid) {
-                        let before = self.emulator.observed();
-                        let init_errors = process.init_errors;
-                        let reason = self.reap(process);
-                        if !before.ready {
-                            self.tell_why(&reason, init_errors);
-                        } else if before.in_flight == 0 {
-                            log::message(format_args!("the function ended between two events: {reason}"));
-                        }
-                        self.start_if_wanted();
+                        self.exited(process);
                     }
                 }
                 Ok(Message::Stop(done)) => {
                     self.stop();
-                    self.start_if_wanted();
                     drop(done);
                 }
                 Ok(Message::Shutdown(done)) => {
@@ -184,90 +205,148 @@ impl Supervised {
                     drop(done);
                     return;
                 }
-                Err(RecvTimeoutError::Timeout) => self.give_hint(),
                 Err(RecvTimeoutError::Disconnected) => return self.stop(),
             }
         }
     }
 
+    /// Starts the process if an event waits for it, and checks that it requests events. Returns when to do so again.
+    fn next_action(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let observed = self.emulator.observed();
+        let Some(process) = &mut self.process else {
+            if observed.queued == 0 {
+                return None;
+            }
+            if now < self.not_before {
+                return Some(self.not_before);
+            }
+            return match self.start() {
+                Ok(()) => self.next_action(),
+                Err(message) => {
+                    log::message(&message);
+                    self.emulator.runtime_exited(&message);
+                    None
+                }
+            };
+        };
+        if !observed.ready {
+            let hint = process.hint.get_or_insert(process.started + Self::FIRST_HINT);
+            if *hint <= now {
+                *hint = now + Self::NEXT_HINT;
+                log::message(format_args!(
+                    "the function has been running for {} s and has not requested an event, by GET \
+                     http://{}/2018-06-01/runtime/invocation/next; Ctrl-C stops it",
+                    process.started.elapsed().as_secs(),
+                    self.emulator.endpoint()
+                ));
+            }
+            return process.hint;
+        }
+        if observed.queued == 0 {
+            process.stuck_since = None;
+            process.hint = None;
+            return None;
+        }
+        if observed.waiting > 0 || observed.in_flight > 0 {
+            process.stuck_since = None;
+            process.hint = None;
+            return Some(now + Self::CHECK);
+        }
+        // It handles nothing, it has requested nothing, and events wait.
+        let since = *process.stuck_since.get_or_insert(now);
+        let hint = process.hint.get_or_insert(since + Self::FIRST_HINT);
+        let stuck_for = now.duration_since(since);
+        if stuck_for >= self.timeout {
+            let seconds = stuck_for.as_secs_f64();
+            log::message(format_args!("the function has not requested an event for {seconds:.2} s; it is restarted"));
+            self.stop();
+            return self.next_action();
+        }
+        if *hint <= now {
+            *hint = now + Self::NEXT_HINT;
+            log::message(format_args!(
+                "{} events wait, and the function has not requested the next event for {} s",
+                observed.queued,
+                stuck_for.as_secs()
+            ));
+        }
+        Some(now + Self::CHECK)
+    }
+
     fn start(&mut self) -> Result<(), String> {
-        let Some((program, args)) = self.command.split_first() else { return Err("there is no command".to_owned()) };
-        // What it may do before this goes on is noted against what is known now.
+        let Some((program, args)) = self.command.split_first() else { return Err("no command".to_owned()) };
+        // Later errors are those of this process.
         let init_errors = self.emulator.observed().init_errors.len();
         let started = Instant::now();
-        *self.stats() = ProcessStats { group: None, started: Some(started), init: None };
-        let child = Command::new(program)
-            .args(args)
-            .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
-            .envs(missing_variables())
-            .envs(self.emulator.environment())
-            .stdin(Stdio::null())
-            // Stdout is for the answer.
-            .stdout(io::stderr())
-            .stderr(Stdio::inherit())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| cannot_start(program, &error))?;
+        *self.stats() = ProcessStats { started: Some(started), ..ProcessStats::default() };
+        let child = launcher::spawn(program, args, |command| {
+            command
+                .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
+                .envs(missing_variables())
+                .envs(self.emulator.environment())
+                // Stdout is for the response.
+                .stdout(io::stderr())
+                .stderr(Stdio::inherit())
+                .process_group(0)
+        })
+        .map_err(|error| cannot_start(program, &error))?;
         let pid = Pid::from_child(&child);
-        let (alive, gone) = mpsc::channel();
+        let (alive, ended) = mpsc::channel();
         let messages = self.supervisor.messages.clone();
         thread::spawn(move || {
-            // Not reaped: while it is a zombie its process group's id belongs to nobody else.
+            // The process is not reaped: as long as it is a zombie, the id of its process group is not reused.
             let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
             drop(alive);
             let _ = messages.send(Message::Exited(pid));
         });
         self.stats().group = Some(pid);
-        self.hint = Some(started + Self::FIRST_HINT);
-        self.process = Some(Process { child, pid, started, gone, init_errors });
+        self.process = Some(Process { child, pid, started, ended, init_errors, hint: None, stuck_since: None });
         Ok(())
     }
 
-    fn start_if_wanted(&mut self) {
-        if self.emulator.observed().queued > 0 {
-            self.start_again();
+    /// The process has ended by itself.
+    fn exited(&mut self, process: Process) {
+        let before = self.emulator.observed();
+        let init_errors = process.init_errors;
+        let reason = self.reap(process);
+        if !before.ready {
+            self.report_failed_start(&reason, init_errors);
+        } else if before.in_flight == 0 {
+            log::message(format_args!("the function ended between two events: {reason}"));
         }
     }
 
-    fn start_again(&mut self) {
-        if self.process.is_none()
-            && let Err(message) = self.start()
-        {
-            log::message(&message);
-            self.emulator.runtime_exited(&message);
-        }
-    }
-
-    /// Ends the process as Lambda does: at once, unless it registered an extension in order to be told before.
+    /// Ends the process as Lambda does: at once, unless it registered an extension in order to be notified before.
     fn stop(&mut self) {
-        /// What Lambda leaves to a function with an internal extension.
+        /// Lambda's grace period for a function with an internal extension.
         const GRACE: Duration = Duration::from_millis(500);
         let Some(process) = self.process.take() else { return };
         if !self.emulator.observed().extensions.is_empty() {
             let _ = kill_process_group(process.pid, Signal::TERM);
-            let _ = process.gone.recv_timeout(GRACE);
+            let _ = process.ended.recv_timeout(GRACE);
         }
         self.reap(process);
     }
 
-    /// Kills what is left of the process and its children, and tells what it had in hand. Returns how it ended.
+    /// Kills what is left of the process group, and fails the invocations in flight. Returns how the process ended.
     fn reap(&mut self, mut process: Process) -> String {
         let _ = kill_process_group(process.pid, Signal::KILL);
-        let reason = process.child.wait().map_or_else(|error| error.to_string(), ending);
-        self.hint = None;
+        let reason = process.child.wait().map_or_else(|error| error.to_string(), describe);
         self.stats().group = None;
         self.emulator.runtime_exited(&reason);
+        self.failures = if self.stats().progressed { 0 } else { self.failures.saturating_add(1) };
+        self.not_before = Instant::now() + backoff(self.failures);
         reason
     }
 
-    /// The process ended by itself and never asked for an event.
-    fn tell_why(&mut self, reason: &str, init_errors: usize) {
+    fn report_failed_start(&mut self, reason: &str, init_errors: usize) {
         let observed = self.emulator.observed();
         match observed.init_errors.get(init_errors..).and_then(<[_]>::last) {
             Some(error) => {
-                log::message(format_args!("the function could not start: {}: {}", error.error_type(), error.message()));
+                log::message(format_args!("the function failed to start: {}: {}", error.error_type(), error.message()));
             }
-            None => log::message(format_args!("the function ended before it asked for an event: {reason}")),
+            None => log::message(format_args!("the function ended before it requested an event: {reason}")),
         }
         if let Some(never_ready) = self.never_ready.take() {
             never_ready();
@@ -277,23 +356,19 @@ impl Supervised {
     fn stats(&self) -> MutexGuard<'_, ProcessStats> {
         self.supervisor.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn give_hint(&mut self) {
-        let Some(process) = &self.process else {
-            self.hint = None;
-            return;
-        };
-        log::message(format_args!(
-            "the function runs for {} s and has not asked for an event, by GET \
-             http://{}/2018-06-01/runtime/invocation/next; Ctrl-C stops it",
-            process.started.elapsed().as_secs(),
-            self.emulator.endpoint()
-        ));
-        self.hint = Some(Instant::now() + Self::NEXT_HINT);
+/// Delay before the process is started again, after this many processes that finished no invocation.
+fn backoff(failures: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(100);
+    const MAX: Duration = Duration::from_secs(1);
+    match failures.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(MAX),
     }
 }
 
-/// What Lambda would set and the user may have set otherwise.
+/// Variables that Lambda sets, unless the user has set them.
 fn missing_variables() -> impl Iterator<Item = (&'static str, OsString)> {
     let task_root = std::env::current_dir().map(OsString::from).unwrap_or_default();
     let variables = [
@@ -312,11 +387,11 @@ fn cannot_start(program: &OsStr, error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "it is not executable".to_owned(),
         _ => error.to_string(),
     };
-    format!("cannot start {program:?}: {why}. What is behind -- is the command that runs the function")
+    format!("cannot start {program:?}: {why}. The command that runs the function follows --")
 }
 
-/// How a process ended, in Lambda's words.
-fn ending(status: ExitStatus) -> String {
+/// How a process ended, as Lambda describes it.
+fn describe(status: ExitStatus) -> String {
     let signal = |signal| match signal {
         4 => "signal: illegal instruction".to_owned(),
         6 => "signal: aborted".to_owned(),

@@ -29,3 +29,9 @@ pub(crate) fn stderr(output: &Output) -> &str {
 pub(crate) fn has_line(output: &Output, has: impl Fn(&str) -> bool) -> bool {
     stderr(output).lines().any(has)
 }
+
+/// Whether the process runs; a zombie does not.
+pub(crate) fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with('Z'))
+}

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +17,13 @@ use serde_json::Value;
 fn main() {
     let mut runtime = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
     if let Some(path) = std::env::var_os("PID_FILE") {
-        std::fs::write(path, std::process::id().to_string()).unwrap();
+        let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+        writeln!(file, "{}", std::process::id()).unwrap();
+    }
+    if std::env::var_os("EXIT_WITHIN_EVENT").is_some() {
+        runtime.ask();
+        runtime.socket.peek(&mut [0]).unwrap();
+        std::process::exit(0);
     }
     if std::env::var_os("FAIL_TO_START").is_some() {
         runtime.client.init_error(failure("Function.NoConfig", "TABLE is not set")).unwrap();
@@ -28,6 +35,14 @@ fn main() {
         runtime.client.register_extension(&name, r#"{"events":[]}"#).unwrap();
         runtime.answer();
     }
+    if std::env::var_os("EXTENSION").is_some() {
+        let name = http::HeaderValue::from_static("flush");
+        runtime.client.register_extension(&name, r#"{"events":["INVOKE"]}"#).unwrap();
+        let reply = runtime.answer();
+        let identifier = reply.headers().get("lambda-extension-identifier").unwrap();
+        let identifier = http::HeaderValue::from_bytes(identifier).unwrap();
+        std::thread::spawn(move || extension(&identifier));
+    }
     loop {
         let invocation = runtime.next();
         let event: Value = serde_json::from_slice(&invocation.body()).unwrap();
@@ -35,8 +50,19 @@ fn main() {
     }
 }
 
-/// Does what the event says: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, or echoes it and ends
-/// if it is the `{"last":true}`.
+/// An extension that takes its time.
+fn extension(identifier: &http::HeaderValue) {
+    let mut api = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
+    loop {
+        api.client.next_extension_event(identifier).unwrap();
+        api.answer();
+        std::thread::sleep(Duration::from_millis(2500));
+        eprintln!("flushed");
+    }
+}
+
+/// Does what the event says: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, `{"pid":…}`,
+/// `{"trace":…}`, or echoes it, and then exits (`{"last":true}`) or hangs (`{"hang_after":true}`).
 fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     if let Some(message) = event["fail"].as_str() {
         runtime.fail(invocation, failure("Function.Oops", message));
@@ -45,19 +71,32 @@ fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     } else if event["crash"] == true {
         std::process::abort();
     } else if event["hang"] == true {
-        loop {
-            std::thread::park();
-        }
+        hang();
     } else if let Some(words) = event["stream"].as_array() {
         stream(runtime, invocation, event, words);
+    } else if event["pid"] == true {
+        runtime.respond(invocation, std::process::id().to_string());
+    } else if event["trace"] == true {
+        let trace_id = invocation.header("lambda-runtime-trace-id").map(String::from_utf8_lossy).unwrap_or_default();
+        let body = Value::from(trace_id).to_string();
+        runtime.respond(invocation, body);
     } else {
         let body = invocation.body();
         runtime.respond(invocation, body);
-        // What a function does behind its answer is not cut off.
-        eprintln!("answered");
+        // Work after the response must not be cut off.
+        eprintln!("responded");
         if event["last"] == true {
             std::process::exit(0);
         }
+        if event["hang_after"] == true {
+            hang();
+        }
+    }
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 
