@@ -1,8 +1,8 @@
 //! Starts the function so that it does not outlive the emulator, even if that is killed.
 //!
 //! On Linux the command starts itself as a launcher, which asks the kernel to kill it when its parent dies and then
-//! becomes the function. Between `fork` and `exec` a process may do so only in unsafe code. The request is tied to the
-//! thread that starts the launcher: the function is killed when that thread ends.
+//! becomes the function. (Between `fork` and `exec` only unsafe code could ask.) The request is tied to the thread that
+//! starts the launcher: the function is killed when that thread ends.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -16,12 +16,13 @@ mod platform {
     use std::os::fd::{AsFd as _, OwnedFd};
     use std::os::unix::net::UnixStream;
     use std::os::unix::process::CommandExt as _;
+    use std::path::Path;
 
     use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
     use super::*;
 
-    /// The program that is running, even if its file has been replaced.
+    /// The running program, even if its file has been replaced.
     const OWN_PROGRAM: &str = "/proc/self/exe";
     /// The first argument of a launcher. The emulator's process id, the function's program and its arguments follow.
     const LAUNCH: &str = "--launch-function";
@@ -36,6 +37,9 @@ mod platform {
         args: &[OsString],
         configure: impl FnOnce(&mut Command) -> &mut Command,
     ) -> io::Result<Child> {
+        if !Path::new(OWN_PROGRAM).exists() {
+            return spawn_directly(program, args, configure);
+        }
         // The launcher sends the error of `exec` through its stdin, which is closed if there is none.
         let (mut errors, stdin) = UnixStream::pair()?;
         let mut launcher = Command::new(OWN_PROGRAM);
@@ -85,21 +89,23 @@ mod platform {
 mod platform {
     use super::*;
 
-    /// Starts a program with these arguments.
-    ///
-    /// # Errors
-    ///
-    /// The program cannot be started.
-    pub(crate) fn spawn(
-        program: &OsStr,
-        args: &[OsString],
-        configure: impl FnOnce(&mut Command) -> &mut Command,
-    ) -> io::Result<Child> {
-        configure(Command::new(program).args(args)).stdin(Stdio::null()).spawn()
-    }
+    pub(crate) use super::spawn_directly as spawn;
 
     /// There is no launcher.
     pub(crate) fn run(_args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
         None
     }
+}
+
+/// Starts a program with these arguments.
+///
+/// # Errors
+///
+/// The program cannot be started.
+pub(crate) fn spawn_directly(
+    program: &OsStr,
+    args: &[OsString],
+    configure: impl FnOnce(&mut Command) -> &mut Command,
+) -> io::Result<Child> {
+    configure(Command::new(program).args(args)).stdin(Stdio::null()).spawn()
 }
