@@ -158,9 +158,9 @@ fn an_invocation_whose_time_is_up_is_an_error() {
 #[test]
 fn a_function_that_hangs_after_its_response_has_timed_out() {
     let event = r#"{"hang_after":true}"#;
-    let output = emulator().args(["--timeout", "1", "--event", event, "--"]).arg(function()).output().unwrap();
+    let output = emulator().args(["--timeout", "2", "--event", event, "--"]).arg(function()).output().unwrap();
     assert_eq!((stdout(&output), output.status.code()), (event, Some(1)));
-    let timed_out = "Task timed out after 1.00 seconds, after its response: the runtime did not request the next event";
+    let timed_out = "Task timed out after 2.00 seconds, after its response: the runtime did not request the next event";
     assert!(has_line(&output, |line| line.ends_with(timed_out)), "{}", stderr(&output));
 }
 

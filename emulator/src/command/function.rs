@@ -257,7 +257,8 @@ impl Supervised {
         let since = *process.stuck_since.get_or_insert(now);
         let hint = process.hint.get_or_insert(since + Self::FIRST_HINT);
         let stuck_for = now.duration_since(since);
-        if stuck_for >= self.timeout {
+        // A process that is only late is stopped when the timeout of its last invocation has passed.
+        if stuck_for >= self.timeout.saturating_add(Self::CHECK) {
             let seconds = stuck_for.as_secs_f64();
             log::message(format_args!("the function has not requested an event for {seconds:.2} s; it is restarted"));
             self.stop();
