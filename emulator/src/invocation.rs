@@ -1,4 +1,4 @@
-//! An invocation under way.
+//! An invocation in progress.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,19 +8,19 @@ use bytes::Bytes;
 use crate::api::Pending;
 use crate::{Error, Outcome, ResponseHead};
 
-/// An invocation under way, as its caller sees it.
+/// An invocation in progress, from the caller's point of view.
 ///
-/// As an iterator it blocks until some of the response arrives and gives that, to the end of the response. Chunks that
-/// are not taken wait: after 64 KiB the emulator stops reading from the function.
+/// As an iterator it yields the response as it arrives, and blocks until more of it does. The emulator buffers 64 KiB of
+/// chunks that are not taken; then it stops reading from the function.
 ///
-/// Dropping it leaves the function running; its answer goes nowhere.
-#[must_use = "the function's answer goes nowhere when this is dropped"]
+/// Dropping it does not stop the function: its response is discarded.
+#[must_use = "the function's response is discarded when this is dropped"]
 #[derive(Debug)]
 pub struct Invocation {
     pending: Arc<Pending>,
 }
 
-/// Some of a response's body, as it was read from the function: not necessarily one chunk of the function's.
+/// Part of a response's body, as it was read from the function: not necessarily one chunk of the function's.
 #[derive(Debug, Clone)]
 pub struct Chunk {
     /// The bytes; never empty.
@@ -44,13 +44,13 @@ impl Invocation {
         self.pending.pipe.head()
     }
 
-    /// Blocks until the invocation ends. The outcome's body is what was not taken as chunks before.
+    /// Blocks until the invocation ends. The body of the outcome is the part that was not taken as chunks before.
     ///
     /// # Errors
     ///
-    /// The event was not fetched in time, or the emulator was stopped.
+    /// No runtime requested the event in time, or the emulator was stopped.
     pub fn wait(self) -> Result<Outcome, Error> {
-        self.pending.pipe.outcome()
+        self.pending.pipe.wait()
     }
 }
 

@@ -321,7 +321,7 @@ fn bad_arguments_are_named_and_the_exit_code_is_2() {
         (&["--allow-origin", "http://localhost:3000/", "--", "x"], "--allow-origin http://localhost:3000/"),
         (&["--allow-host", "localhost:3000", "--", "x"], "--allow-host localhost:3000"),
         (&["--event", "{}", "--allow-host", "x", "--", "x"], "--allow-host cannot be combined with --event"),
-        (&["--fault", "reset", "--", "x"], "--fault: the fault \"reset\": it is TARGET: EFFECT"),
+        (&["--fault", "reset", "--", "x"], "--fault: invalid fault \"reset\": expected TARGET: EFFECT"),
         (&["--event", "{}", "--port", "9000", "--", "x"], "--port cannot be combined with --event"),
     ] {
         let output = emulator().args(args).output().unwrap();
