@@ -14,7 +14,7 @@ pub(crate) fn emulator() -> Command {
 pub(crate) fn function() -> PathBuf {
     let bin = Path::new(env!("CARGO_BIN_EXE_lambda-emulator"));
     let function = bin.with_file_name("examples").join("test-function");
-    assert!(function.exists(), "{function:?} is built by `cargo test -p lambda-runtime-emulator`");
+    assert!(function.exists(), "{function:?} is built by `cargo test -p lambda-emulator`");
     function
 }
 

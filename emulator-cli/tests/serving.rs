@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[path = "../../emulator/tests/common/mod.rs"]
 mod common;
 #[path = "support/command.rs"]
 mod support;

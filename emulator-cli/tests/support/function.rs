@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-#[path = "../common/mod.rs"]
+#[path = "../../../emulator/tests/common/mod.rs"]
 mod common;
 
 use std::io::Write as _;
