@@ -1,4 +1,4 @@
-//! The command with `--event`: what it prints, how it ends, and what it does to the function's process.
+//! The command with `--event`: its output, its exit code, and the function's process.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -24,12 +24,12 @@ fn once(event: serde_json::Value) -> Output {
     emulator().args(["--event", &event.to_string(), "--"]).arg(function()).output().unwrap()
 }
 
-/// Invokes what a shell script starts; `$0` is the test's function.
+/// Invokes the function that a shell script starts; `$0` is the test's function.
 fn once_by_shell(event: &str, script: &str) -> Output {
     emulator().args(["--event", event, "--", "sh", "-c", script]).arg(function()).output().unwrap()
 }
 
-/// A path in a folder of this test's own.
+/// A path in a folder that only this test uses.
 fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
@@ -45,7 +45,7 @@ fn wait_for(what: &str, condition: impl Fn() -> bool) {
 }
 
 #[test]
-fn the_answer_is_all_that_is_on_stdout() {
+fn stdout_has_the_response_and_nothing_else() {
     let output = once_by_shell(r#"{"name":"World"}"#, "echo noise; exec \"$0\"");
     assert_eq!((stdout(&output), output.status.code()), (r#"{"name":"World"}"#, Some(0)));
     assert!(has_line(&output, |line| line == "noise"));
@@ -80,7 +80,7 @@ fn an_error_is_on_stderr_and_the_exit_code_is_1() {
 }
 
 #[test]
-fn a_streamed_answer_is_printed_as_it_comes() {
+fn a_streamed_response_is_printed_as_it_arrives() {
     let file = scratch("stream");
     let event = json!({"stream": ["one", "two"], "until": file}).to_string();
     let mut child = emulator().args(["--event", &event, "--"]).arg(function()).stdout(Stdio::piped()).spawn().unwrap();
@@ -88,7 +88,7 @@ fn a_streamed_answer_is_printed_as_it_comes() {
     let mut first = [0; 3];
     stdout.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"one");
-    // Only now there will be more.
+    // The function streams on when this file exists.
     fs::write(file, "").unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
@@ -97,14 +97,14 @@ fn a_streamed_answer_is_printed_as_it_comes() {
 }
 
 #[test]
-fn the_prelude_of_a_streamed_answer_is_on_stderr() {
+fn the_prelude_of_a_streamed_response_is_on_stderr() {
     let output = once(json!({"stream": ["Hello, ", "World"], "prelude": {"statusCode": 201}}));
     assert_eq!((stdout(&output), output.status.code()), ("Hello, World", Some(0)));
     assert!(has_line(&output, |line| line == r#"{"statusCode":201}"#));
 }
 
 #[test]
-fn an_answer_that_fails_midway_is_on_stdout_as_far_as_it_came() {
+fn a_response_that_fails_midway_is_on_stdout_as_far_as_it_came() {
     let output = once(json!({"stream": ["part"], "abort": "it broke"}));
     assert_eq!((stdout(&output), output.status.code()), ("part", Some(1)));
     assert!(stderr(&output).contains("it broke"));
@@ -120,7 +120,7 @@ fn a_command_that_cannot_start_is_named() {
 }
 
 #[test]
-fn a_function_that_ends_before_it_asks_for_an_event_is_an_error() {
+fn a_function_that_ends_before_it_requests_an_event_is_an_error() {
     let output = once_by_shell("{}", "exit 3");
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("the function ended before it requested an event"));
@@ -148,7 +148,7 @@ fn a_function_that_dies_during_an_invocation_is_an_error() {
 }
 
 #[test]
-fn an_invocation_whose_time_is_up_is_an_error() {
+fn an_invocation_that_times_out_is_an_error() {
     let output =
         emulator().args(["--timeout", "0.25", "--event", r#"{"hang":true}"#, "--"]).arg(function()).output().unwrap();
     assert_eq!((stdout(&output), output.status.code()), ("", Some(1)));
@@ -243,13 +243,13 @@ fn grandchildren_are_killed_too() {
 }
 
 #[test]
-fn a_function_with_an_extension_is_told_before_it_is_killed() {
-    let script = "trap 'echo told; exit 0' TERM; REGISTER=1 \"$0\" & wait";
+fn a_function_with_an_extension_gets_a_signal_before_it_is_killed() {
+    let script = "trap 'echo terminated; exit 0' TERM; REGISTER=1 \"$0\" & wait";
     let output = once_by_shell("1", script);
     assert_eq!(stdout(&output), "1");
-    assert!(has_line(&output, |line| line == "told"));
-    let without = once_by_shell("1", "trap 'echo told; exit 0' TERM; \"$0\" & wait");
-    assert!(!has_line(&without, |line| line == "told"));
+    assert!(has_line(&output, |line| line == "terminated"));
+    let without = once_by_shell("1", "trap 'echo terminated; exit 0' TERM; \"$0\" & wait");
+    assert!(!has_line(&without, |line| line == "terminated"));
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn the_function_has_lambda_s_environment() {
 }
 
 #[test]
-fn faults_are_told_when_they_happen_and_when_they_did_not() {
+fn faults_are_logged_when_they_happen_and_when_they_did_not() {
     let output = emulator()
         .args(["--event", "1", "--fault", "response 1: dribble", "--fault", "next 9: reset at 5", "--"])
         .arg(function())

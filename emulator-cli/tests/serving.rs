@@ -1,4 +1,4 @@
-//! The command without `--event`: it serves, reports, and starts the function again.
+//! The command without `--event`: it serves the Invoke API, logs, and starts the function again.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use support::{emulator, function, stderr};
 
-/// An emulator that serves.
+/// A command that serves.
 struct Served {
     child: Child,
     lines: Receiver<String>,
@@ -50,7 +50,7 @@ impl Served {
         served
     }
 
-    /// The next line of the log with this in it.
+    /// The next line of the log that contains this text.
     fn line(&self, with: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("no line with {with:?}"));
@@ -84,7 +84,7 @@ fn call(address: &str, event: serde_json::Value) -> common::Received {
 }
 
 #[test]
-fn it_serves_until_it_is_interrupted_and_reports_as_lambda_does() {
+fn it_serves_until_it_is_interrupted_and_logs_as_lambda_does() {
     let served = Served::start(&["--memory", "256"]);
     let received = served.call(json!("Hello"));
     assert_eq!((received.status, received.text()), (200, r#""Hello""#));
@@ -122,7 +122,7 @@ fn a_function_that_ended_between_two_calls_is_started_again_on_the_next() {
 }
 
 #[test]
-fn a_function_whose_time_is_up_is_killed_and_started_again_on_the_next_call() {
+fn a_function_that_times_out_is_killed_and_started_again_on_the_next_call() {
     let served = Served::start(&["--timeout", "2"]);
     let received = served.call(json!({"hang": true}));
     assert_eq!(received.json()["errorType"], "Sandbox.Timedout");
@@ -216,7 +216,7 @@ fn calls_that_wait_outlive_a_function_that_dies() {
 }
 
 #[test]
-fn a_function_that_never_asked_for_an_event_ends_the_serving() {
+fn a_function_that_never_requests_an_event_ends_the_command() {
     let output = emulator().args(["--port", "0", "--", "sh", "-c", "exit 3"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("exit status 3"));

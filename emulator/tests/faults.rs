@@ -1,4 +1,4 @@
-//! What the Runtime API does wrong when a script says so.
+//! Scripted faults of the Runtime API.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
@@ -23,30 +23,30 @@ fn with(faults: &[&str]) -> (Emulator, Invocation) {
     (emulator, invocation)
 }
 
-/// The faults that happened.
+/// The faults that have happened.
 fn happened(emulator: &Emulator) -> Vec<String> {
     emulator.observed().faults.iter().map(Fault::to_string).collect()
 }
 
-/// A connection that has asked for an event.
-fn asking(emulator: &Emulator) -> TcpStream {
+/// A connection that has requested an event.
+fn requesting(emulator: &Emulator) -> TcpStream {
     let mut socket = TcpStream::connect(emulator.endpoint()).unwrap();
     socket.set_read_timeout(Some(LIMIT)).unwrap();
     write!(socket, "GET {NEXT} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     socket
 }
 
-/// What comes until the connection ends, and whether it ends in a reset.
+/// Everything that arrives until the connection ends, and whether it ends in a reset.
 fn until_it_ends(socket: &mut TcpStream) -> (Vec<u8>, bool) {
     let mut received = Vec::new();
     match socket.read_to_end(&mut received) {
         Ok(_) => (received, false),
         Err(error) if error.kind() == ErrorKind::ConnectionReset => (received, true),
-        Err(error) => panic!("{error}, behind {} bytes", received.len()),
+        Err(error) => panic!("{error}, after {} bytes", received.len()),
     }
 }
 
-/// Nothing more comes, and the connection is open.
+/// Whether nothing more arrives, and the connection is open.
 fn is_silent(socket: &mut TcpStream) -> bool {
     socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let read = socket.read(&mut [0]);
@@ -54,7 +54,7 @@ fn is_silent(socket: &mut TcpStream) -> bool {
     matches!(read, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
-/// Fetches the event and answers it on a connection of its own.
+/// Requests the event and responds to it on a new connection.
 fn serve(emulator: &Emulator) {
     let mut http = Http::to_runtime_api(emulator);
     assert_eq!(http.get(NEXT).text(), "[1]");
@@ -69,11 +69,11 @@ fn begin_stream(http: &mut Http) {
 }
 
 #[test]
-fn an_answer_ends_at_its_byte_by_a_close_or_a_reset() {
+fn a_reply_ends_at_a_byte_by_a_close_or_a_reset() {
     for (how, is_reset) in [("close", false), ("half-close", false), ("reset", true)] {
         let fault = format!("next 1: {how} at 40 of the reply");
         let (emulator, invocation) = with(&[&fault]);
-        let (received, reset) = until_it_ends(&mut asking(&emulator));
+        let (received, reset) = until_it_ends(&mut requesting(&emulator));
         assert_eq!((received.len(), reset), (40, is_reset), "{how}");
         assert!(received.starts_with(b"HTTP/1.1 200 OK\r\n"));
         serve(&emulator);
@@ -83,9 +83,9 @@ fn an_answer_ends_at_its_byte_by_a_close_or_a_reset() {
 }
 
 #[test]
-fn a_connection_that_is_half_closed_takes_what_still_comes() {
+fn a_connection_that_is_half_closed_is_read_on() {
     let (emulator, invocation) = with(&["next 1: half-close"]);
-    let mut socket = asking(&emulator);
+    let mut socket = requesting(&emulator);
     assert_eq!(until_it_ends(&mut socket), (Vec::new(), false));
     for _ in 0..64 {
         socket.write_all(&[b'x'; 64 * 1024]).unwrap();
@@ -97,18 +97,18 @@ fn a_connection_that_is_half_closed_takes_what_still_comes() {
 }
 
 #[test]
-fn an_answer_that_broke_behind_its_last_byte_has_arrived() {
+fn a_reply_that_breaks_after_its_last_byte_has_arrived() {
     let (emulator, _invocation) = with(&["next 1: close at 1000000"]);
-    let mut socket = asking(&emulator);
-    let mut answer = [0; 4096];
+    let mut socket = requesting(&emulator);
+    let mut reply = [0; 4096];
     let mut length = 0;
-    while !answer[..length].ends_with(b"\r\n\r\n[1]") {
-        length += socket.read(&mut answer[length..]).unwrap();
+    while !reply[..length].ends_with(b"\r\n\r\n[1]") {
+        length += socket.read(&mut reply[length..]).unwrap();
     }
     assert_eq!(happened(&emulator), [""; 0], "it is shorter");
 
     let (emulator, invocation) = with(&[&format!("next 1: close at {length}")]);
-    assert_eq!(until_it_ends(&mut asking(&emulator)).0.len(), length);
+    assert_eq!(until_it_ends(&mut requesting(&emulator)).0.len(), length);
     assert_eq!(emulator.observed().in_flight, 1);
     assert_eq!(Http::to_runtime_api(&emulator).post(RESPONSE, "", "2").status, 202);
     assert!(invocation.wait().unwrap().is_complete());
@@ -117,7 +117,7 @@ fn an_answer_that_broke_behind_its_last_byte_has_arrived() {
 #[test]
 fn a_stall_lasts_for_its_time_or_as_long_as_the_connection() {
     let (emulator, invocation) = with(&["next 1: stall at 40", "next 2: stall 1ms at 40"]);
-    let mut socket = asking(&emulator);
+    let mut socket = requesting(&emulator);
     socket.read_exact(&mut [0; 40]).unwrap();
     assert!(is_silent(&mut socket));
     drop(socket);
@@ -130,9 +130,9 @@ fn a_stall_lasts_for_its_time_or_as_long_as_the_connection() {
 #[test]
 fn dropping_the_emulator_ends_a_stall() {
     let (emulator, _invocation) = with(&["next 1: stall"]);
-    let mut socket = asking(&emulator);
+    let mut socket = requesting(&emulator);
     assert!(emulator.wait_until(LIMIT, |observed| observed.faults.len() == 1));
-    // Bytes that nobody will read do not hold it up.
+    // Bytes that are never read do not delay it.
     socket.write_all(b"more").unwrap();
     let (done, dropped) = mpsc::channel();
     std::thread::spawn(move || {
@@ -143,9 +143,9 @@ fn dropping_the_emulator_ends_a_stall() {
 }
 
 #[test]
-fn an_answer_that_dribbles_comes_whole_in_pieces() {
+fn a_reply_that_dribbles_arrives_in_pieces() {
     let (emulator, _invocation) = with(&["next 1: dribble every 1ms at 3"]);
-    let mut socket = asking(&emulator);
+    let mut socket = requesting(&emulator);
     let mut received = Vec::new();
     let mut reads = 0;
     while !received.ends_with(b"\r\n\r\n[1]") {
@@ -158,10 +158,10 @@ fn an_answer_that_dribbles_comes_whole_in_pieces() {
 }
 
 #[test]
-fn garbled_bytes_are_those_of_the_script() {
+fn the_scripted_bytes_are_garbled() {
     let (emulator, _invocation) = with(&["next 1: garble 2 at 9", "next 1: garble at 0"]);
     let mut received = [0; 17];
-    asking(&emulator).read_exact(&mut received).unwrap();
+    requesting(&emulator).read_exact(&mut received).unwrap();
     let mut expected = *b"HTTP/1.1 200 OK\r\n";
     for at in [0, 9, 10] {
         expected[at] = !expected[at];
@@ -175,7 +175,7 @@ fn garbled_bytes_are_those_of_the_script() {
 }
 
 #[test]
-fn an_answer_is_delayed_and_what_it_acknowledges_is_done() {
+fn a_delayed_acknowledgement_does_not_delay_the_outcome() {
     let (emulator, invocation) = with(&["response 1: delay 1000s"]);
     let mut http = Http::to_runtime_api(&emulator);
     http.get(NEXT);
@@ -185,7 +185,7 @@ fn an_answer_is_delayed_and_what_it_acknowledges_is_done() {
 }
 
 #[test]
-fn an_answer_may_be_the_script_s() {
+fn a_reply_can_be_replaced() {
     let (emulator, invocation) = with(&[
         "next 1: reply 500 (Retry-After: 1) {\"errorMessage\":\"no\"}",
         "next 2: reply 204",
@@ -196,16 +196,16 @@ fn an_answer_may_be_the_script_s() {
     assert_eq!((refused.status, refused.text()), (500, "{\"errorMessage\":\"no\"}"));
     assert_eq!((refused.header("retry-after"), refused.header("content-type")), (Some("1"), Some("application/json")));
     assert_eq!(http.get(NEXT).status, 204);
-    assert_eq!(emulator.observed().queued, 1, "an answer of the script takes no event");
+    assert_eq!(emulator.observed().queued, 1, "a canned reply takes no event");
     assert_eq!(http.get(NEXT).text(), "[1]");
     let refused = http.post(RESPONSE, "", "2");
     assert_eq!((refused.status, refused.text(), refused.header("content-type")), (413, "too much", Some("text/plain")));
     assert!(http.is_over());
-    assert_eq!(invocation.wait().unwrap().text(), "2", "only the acknowledgement is another");
+    assert_eq!(invocation.wait().unwrap().text(), "2", "only the acknowledgement is replaced");
 }
 
 #[test]
-fn an_early_answer_comes_before_the_body_is_read() {
+fn an_early_reply_comes_before_the_body_is_read() {
     for (at, sent) in [(0, ""), (4, "4\r\npart\r\n")] {
         let (emulator, invocation) = with(&[&format!("response 1: reply 413 at {at}")]);
         let mut http = Http::to_runtime_api(&emulator);
@@ -223,7 +223,7 @@ fn an_early_answer_comes_before_the_body_is_read() {
 }
 
 #[test]
-fn a_request_is_torn_at_its_byte() {
+fn a_request_is_truncated_at_a_byte() {
     for how in ["close", "half-close", "reset"] {
         let (emulator, invocation) = with(&[&format!("response 1: {how} at 1000")]);
         let mut http = Http::to_runtime_api(&emulator);
@@ -251,7 +251,7 @@ fn a_request_that_stalls_is_read_no_further() {
     }
     assert_eq!(read, 1000);
     assert!(is_silent(http.reader.get_mut()));
-    // The connection is dead, so nothing of the rest is taken any more.
+    // The connection is dead, so the rest is not read.
     drop(http);
     drop(emulator);
     assert!(invocation.next().is_none());
@@ -294,12 +294,12 @@ fn connections_are_counted_from_the_first() {
 fn the_bytes_of_a_connection_count_over_all_its_requests() {
     let (emulator, invocation) = with(&["connection 1: garble at 300 of the request", "connection: reply 202"]);
     let mut http = Http::to_runtime_api(&emulator);
-    let mut answered = 0;
+    let mut replies = 0;
     while http.get(NEXT).status == 202 {
-        answered += 1;
+        replies += 1;
     }
     let request = format!("GET {NEXT} HTTP/1.1\r\nHost: localhost\r\n\r\n").len();
-    assert_eq!(answered, 300 / request, "the next was no HTTP");
+    assert_eq!(replies, 300 / request, "the next request was not HTTP");
     drop(invocation);
 }
 
@@ -313,17 +313,17 @@ fn requests_of_a_kind_are_counted_over_all_connections() {
         [(); 2].map(|()| Http::to_runtime_api(&emulator).post("/2018-06-01/runtime/init/error", "", "{}").status);
     assert_eq!(statuses, [503, 503]);
     assert_eq!(emulator.observed().requests(Endpoint::Error), 3);
-    assert_eq!(emulator.observed().init_errors.len(), 1, "the second is refused, whatever is answered");
+    assert_eq!(emulator.observed().init_errors.len(), 1, "the second is refused, whatever the reply is");
 }
 
 #[test]
-fn the_observer_is_told_of_a_fault() {
-    let (told, faults) = mpsc::channel();
+fn the_observer_is_notified_of_a_fault() {
+    let (sender, faults) = mpsc::channel();
     let emulator = Emulator::builder()
         .faults(["next: reply 204".parse().unwrap()])
         .observer(move |notice| {
             if let Notice::Fault { fault } = notice {
-                told.send(fault.to_string()).unwrap();
+                sender.send(fault.to_string()).unwrap();
             }
         })
         .start()

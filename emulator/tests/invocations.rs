@@ -1,4 +1,4 @@
-//! One invocation after the other: what the caller and the runtime are told.
+//! Invocations: what the caller and the runtime get.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -35,7 +35,7 @@ fn a_buffered_response_reaches_the_caller() {
 }
 
 #[test]
-fn invocations_are_served_in_the_order_in_which_they_came() {
+fn invocations_are_served_in_order() {
     let emulator = Emulator::start().unwrap();
     let invocations: Vec<_> = (0..100).map(|n| emulator.start_invocation(n.to_string()).unwrap()).collect();
     let mut runtime = Runtime::connect(&emulator);
@@ -55,7 +55,7 @@ fn invocations_are_served_in_the_order_in_which_they_came() {
 }
 
 #[test]
-fn the_event_comes_with_the_headers_that_were_asked_for() {
+fn an_event_is_delivered_with_its_headers() {
     let emulator = Emulator::builder()
         .timeout(Duration::from_secs(40))
         .function_arn("arn:aws:lambda:eu-central-1:1:function:f")
@@ -87,7 +87,7 @@ fn the_event_comes_with_the_headers_that_were_asked_for() {
 }
 
 #[test]
-fn headers_can_be_odd_or_left_out() {
+fn headers_can_have_odd_values_or_be_omitted() {
     let emulator = Emulator::start().unwrap();
     let event = Event::new("{}")
         .header("Lambda-Runtime-Deadline-Ms", "soon")
@@ -153,9 +153,9 @@ fn a_response_of_the_largest_size_passes_and_one_byte_more_is_413() {
 
     let invocation = emulator.start_invocation("{}").unwrap();
     let event = runtime.next();
-    let answer = runtime.respond(event, vec![b'x'; MAX_RESPONSE + 1]);
-    assert_eq!(answer.kind(), ReplyKind::TooLarge);
-    let body: serde_json::Value = serde_json::from_slice(&answer.body()).unwrap();
+    let reply = runtime.respond(event, vec![b'x'; MAX_RESPONSE + 1]);
+    assert_eq!(reply.kind(), ReplyKind::TooLarge);
+    let body: serde_json::Value = serde_json::from_slice(&reply.body()).unwrap();
     assert_eq!(body["errorType"], "RequestEntityTooLarge");
     let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.error().unwrap().error_type(), "Function.ResponseSizeTooLarge");
@@ -168,7 +168,7 @@ fn a_response_of_the_largest_size_passes_and_one_byte_more_is_413() {
 }
 
 #[test]
-fn an_answer_to_an_unknown_invocation_is_400() {
+fn a_response_to_an_unknown_invocation_is_400() {
     let emulator = Emulator::start().unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     for end in ["response", "error"] {
@@ -182,7 +182,7 @@ fn an_answer_to_an_unknown_invocation_is_400() {
 }
 
 #[test]
-fn a_second_answer_is_403_until_the_next_event_is_asked_for() {
+fn a_second_response_is_403_until_the_next_event_is_requested() {
     let emulator = Emulator::start().unwrap();
     let invocation = emulator.start_invocation(Event::new("{}").request_id("first")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);
@@ -233,7 +233,7 @@ fn an_unknown_response_mode_is_400_and_the_runtime_is_stuck() {
 }
 
 #[test]
-fn an_invocation_whose_time_is_up_ends_and_a_late_answer_is_410() {
+fn an_invocation_ends_at_its_timeout_and_a_late_response_is_410() {
     let emulator = Emulator::start().unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let invocation = emulator.start_invocation(Event::new("{}").timeout(Duration::from_millis(20))).unwrap();
@@ -257,7 +257,7 @@ fn an_invocation_whose_time_is_up_ends_and_a_late_answer_is_410() {
 }
 
 #[test]
-fn an_event_that_nobody_asks_for_is_an_error() {
+fn an_event_that_is_never_requested_is_an_error() {
     let emulator = Emulator::builder().claim_timeout(Duration::from_millis(20)).start().unwrap();
     let error = emulator.invoke("{}").unwrap_err();
     assert!(matches!(error, Error::Unclaimed { .. }));
@@ -275,7 +275,7 @@ fn two_invocations_cannot_have_one_id_at_the_same_time() {
 }
 
 #[test]
-fn a_runtime_that_asks_again_before_it_answered_gets_the_same_event_again() {
+fn a_runtime_that_repeats_the_request_before_it_responds_gets_the_same_event_again() {
     let emulator = Emulator::start().unwrap();
     let invocation = emulator.start_invocation("1").unwrap();
     let _other = emulator.start_invocation("2").unwrap();
@@ -289,7 +289,7 @@ fn a_runtime_that_asks_again_before_it_answered_gets_the_same_event_again() {
 }
 
 #[test]
-fn what_is_not_of_the_runtime_api_is_404() {
+fn a_path_outside_the_runtime_api_is_404() {
     let emulator = Emulator::start().unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     assert_eq!(http.get("/").status, 404);
@@ -298,7 +298,7 @@ fn what_is_not_of_the_runtime_api_is_404() {
 }
 
 #[test]
-fn bytes_that_are_no_http_get_400_and_the_connection_closes() {
+fn bytes_that_are_not_http_get_400_and_the_connection_is_closed() {
     let emulator = Emulator::start().unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.write("\x16\x03\x01\r\n\r\n");
@@ -319,7 +319,7 @@ fn the_environment_names_the_endpoint_and_the_function() {
 }
 
 #[test]
-fn an_acknowledgement_does_not_wait_for_the_event_that_was_asked_for_in_the_same_write() {
+fn an_acknowledgement_does_not_wait_for_an_event_that_was_requested_in_the_same_write() {
     let emulator = Emulator::start().unwrap();
     let invocation = emulator.start_invocation(Event::new("{}").request_id("id")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);

@@ -1,4 +1,4 @@
-//! The function's own endpoint, which AWS's command line and SDKs call.
+//! The Invoke API, which AWS's command line and SDKs call.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -17,7 +17,7 @@ fn start() -> Emulator {
     Emulator::builder().invoke_address(([127, 0, 0, 1], 0).into()).start().unwrap()
 }
 
-/// A call with these headers and this body, under way.
+/// A call with these headers and this body, without waiting for its reply.
 fn call(emulator: &Emulator, headers: &str, body: &str) -> Http {
     let mut http = Http::to_function(emulator);
     http.write(format!(
@@ -45,7 +45,7 @@ fn a_response_comes_back_with_the_function_s_content_type() {
 }
 
 #[test]
-fn an_error_comes_back_as_200_with_a_header_that_says_so() {
+fn an_error_is_200_with_a_header() {
     let emulator = start();
     let mut caller = call(&emulator, "", "{}");
     let mut runtime = Runtime::connect(&emulator);
@@ -57,7 +57,7 @@ fn an_error_comes_back_as_200_with_a_header_that_says_so() {
 }
 
 #[test]
-fn a_connection_serves_one_call_after_the_other() {
+fn a_connection_serves_several_calls() {
     let emulator = start();
     let mut runtime = Runtime::connect(&emulator);
     let mut caller = Http::to_function(&emulator);
@@ -98,12 +98,12 @@ fn a_streamed_response_is_streamed_to_the_caller() {
         assert_eq!(caller.read_chunk().unwrap(), word.as_bytes());
     }
     runtime.client.finish(stream).unwrap();
-    assert_eq!(runtime.answer().status(), 202);
+    assert_eq!(runtime.reply().status(), 202);
     assert_eq!(caller.read_chunk().unwrap(), b"");
 }
 
 #[test]
-fn a_stream_that_fails_midway_is_cut_or_ends_in_trailers_if_the_caller_takes_them() {
+fn a_stream_that_fails_midway_is_closed_abruptly_or_ends_in_trailers_if_the_caller_accepts_them() {
     for takes_trailers in [false, true] {
         let emulator = start();
         let te = if takes_trailers { "TE: trailers\r\n" } else { "" };
@@ -116,7 +116,7 @@ fn a_stream_that_fails_midway_is_cut_or_ends_in_trailers_if_the_caller_takes_the
         runtime.flush();
         let received = caller.read();
         assert_eq!(received.text(), "part");
-        assert_eq!(received.is_whole(), takes_trailers);
+        assert_eq!(received.is_complete(), takes_trailers);
         if let Some(trailers) = received.trailers {
             let error_type = trailers.iter().find(|(name, _)| name == "lambda-runtime-function-error-type");
             assert_eq!(error_type.unwrap().1, "Function.Midway");
@@ -125,7 +125,7 @@ fn a_stream_that_fails_midway_is_cut_or_ends_in_trailers_if_the_caller_takes_the
 }
 
 #[test]
-fn a_torn_stream_looks_torn_to_the_caller() {
+fn a_truncated_stream_looks_incomplete_to_the_caller() {
     let emulator = start();
     let mut caller = call(&emulator, "TE: trailers\r\n", "{}");
     let mut runtime = Runtime::connect(&emulator);
@@ -136,7 +136,7 @@ fn a_torn_stream_looks_torn_to_the_caller() {
     drop(stream);
     let received = caller.read();
     assert_eq!(received.text(), "part");
-    assert!(!received.is_whole());
+    assert!(!received.is_complete());
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn an_asynchronous_call_is_accepted_at_once() {
 }
 
 #[test]
-fn a_call_that_is_wrong_is_refused() {
+fn an_invalid_call_is_rejected() {
     let emulator = start();
     assert_eq!(call(&emulator, "X-Amz-Client-Context: no base64\r\n", "{}").read().status, 400);
     assert_eq!(call(&emulator, "X-Amz-Invocation-Type: Sometimes\r\n", "{}").read().status, 400);

@@ -20,7 +20,7 @@ fn an_init_error_is_the_outcome_of_invocations_before_and_after_it() {
     let before = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     runtime.client.init_error(failure("Function.NoConfig", "TABLE is not set")).unwrap();
-    assert_eq!(runtime.answer().status(), 202);
+    assert_eq!(runtime.reply().status(), 202);
     for outcome in [before.wait().unwrap(), emulator.invoke("{}").unwrap()] {
         assert!(matches!(outcome.end(), End::Failed(_)));
         assert_eq!(outcome.error().unwrap().error_type(), "Function.NoConfig");
@@ -33,10 +33,10 @@ fn an_init_error_is_the_outcome_of_invocations_before_and_after_it() {
 }
 
 #[test]
-fn an_init_error_after_the_first_event_was_asked_for_is_403() {
+fn an_init_error_after_the_first_request_for_an_event_is_403() {
     let emulator = Emulator::start().unwrap();
     let mut runtime = Runtime::connect(&emulator);
-    runtime.ask();
+    runtime.request_event();
     assert!(emulator.wait_until(LIMIT, |observed| observed.ready));
     let received = Http::to_runtime_api(&emulator).post("/2018-06-01/runtime/init/error", "", "{}");
     assert_eq!((received.status, &received.json()["errorType"]), (403, &json!("InvalidStateTransition")));
@@ -56,7 +56,7 @@ fn a_snapshot_is_restored_by_the_first_event_or_on_demand() {
         } else {
             invocation = Some(emulator.start_invocation("{}").unwrap());
         }
-        assert_eq!(runtime.answer().kind(), ReplyKind::Accepted);
+        assert_eq!(runtime.reply().kind(), ReplyKind::Accepted);
         let invocation = invocation.unwrap_or_else(|| emulator.start_invocation("{}").unwrap());
         let mut runtime = Runtime::connect(&emulator);
         let event = runtime.next();
@@ -80,24 +80,23 @@ fn a_restore_error_is_accepted_only_after_the_restore() {
 }
 
 #[test]
-fn an_extension_registers_and_is_told_of_invocations_if_it_wants() {
+fn an_extension_that_registers_for_it_is_notified_of_invocations() {
     let emulator = Emulator::start().unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let name = HeaderValue::from_static("flush");
     runtime.client.register_extension(&name, r#"{"events":["INVOKE"]}"#).unwrap();
-    let answer = runtime.answer();
-    assert_eq!(answer.status(), 200);
-    let identifier = HeaderValue::from_bytes(answer.headers().get("lambda-extension-identifier").unwrap()).unwrap();
+    let reply = runtime.reply();
+    assert_eq!(reply.status(), 200);
+    let identifier = HeaderValue::from_bytes(reply.headers().get("lambda-extension-identifier").unwrap()).unwrap();
     let mut extension = Runtime::connect(&emulator);
     extension.client.next_extension_event(&identifier).unwrap();
     extension.flush();
 
     let invocation = emulator.start_invocation("{}").unwrap();
     let _event = runtime.next();
-    let told = extension.answer();
-    let told: serde_json::Value = serde_json::from_slice(&told.body()).unwrap();
-    assert_eq!(told["eventType"], "INVOKE");
-    assert_eq!(told["requestId"], invocation.request_id());
+    let notified: serde_json::Value = serde_json::from_slice(&extension.reply().body()).unwrap();
+    assert_eq!(notified["eventType"], "INVOKE");
+    assert_eq!(notified["requestId"], invocation.request_id());
     let extensions = emulator.observed().extensions;
     assert_eq!((extensions.len(), extensions.first().unwrap().name.as_str()), (1, "flush"));
 }
@@ -116,7 +115,7 @@ fn an_extension_that_is_wrong_or_late_is_403() {
     assert_eq!(register("x", r#"{"events":["SHUTDOWN"]}"#).1, "Extension.InvalidEventType");
     assert_eq!(register("x", r#"{"events":[]}"#).0, 200);
     assert_eq!(register("x", r#"{"events":[]}"#).1, "Extension.InvalidExtensionState");
-    Runtime::connect(&emulator).ask();
+    Runtime::connect(&emulator).request_event();
     assert!(emulator.wait_until(LIMIT, |observed| observed.ready));
     assert_eq!(register("y", r#"{"events":[]}"#), (403, "Extension.RegistrationClosed".to_owned()));
 
@@ -128,7 +127,7 @@ fn an_extension_that_is_wrong_or_late_is_403() {
 fn register(emulator: &Emulator, runtime: &mut Runtime) -> (HeaderValue, Runtime) {
     let name = HeaderValue::from_static("flush");
     runtime.client.register_extension(&name, r#"{"events":["INVOKE"]}"#).unwrap();
-    let reply = runtime.answer();
+    let reply = runtime.reply();
     let identifier = reply.headers().get("lambda-extension-identifier").unwrap();
     (HeaderValue::from_bytes(identifier).unwrap(), Runtime::connect(emulator))
 }
@@ -149,7 +148,7 @@ fn an_extension_gets_the_trace_id_of_the_event() {
         let event = runtime.next();
         let delivered = event.header("Lambda-Runtime-Trace-Id").map(|id| std::str::from_utf8(id).unwrap());
         extension.client.next_extension_event(&identifier).unwrap();
-        let notified: serde_json::Value = serde_json::from_slice(&extension.answer().body()).unwrap();
+        let notified: serde_json::Value = serde_json::from_slice(&extension.reply().body()).unwrap();
         let value = notified["tracing"]["value"].as_str().unwrap();
         assert_eq!(value, delivered.unwrap_or_default());
         match expected {
@@ -169,11 +168,11 @@ fn the_next_event_waits_for_extensions() {
     let event = runtime.next();
     runtime.respond(event, "1");
     assert!(first.wait().unwrap().is_complete());
-    runtime.ask();
+    runtime.request_event();
     assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
     assert_eq!((emulator.observed().queued, emulator.observed().busy_extensions), (1, 1));
     extension.client.next_extension_event(&identifier).unwrap();
-    extension.answer();
+    extension.reply();
     assert_eq!((emulator.observed().queued, emulator.observed().busy_extensions), (1, 1));
     extension.client.next_extension_event(&identifier).unwrap();
     extension.flush();
@@ -228,10 +227,10 @@ fn an_invoke_phase_that_outlasts_the_timeout_is_reported() {
                 return false;
             }
             if runtime_asks {
-                runtime.ask();
+                runtime.request_event();
             }
             let report = reports.recv_timeout(LIMIT).unwrap();
-            // The extension does not hold up the next event any longer.
+            // The next event does not wait for the extension any longer.
             assert_eq!(emulator.observed().busy_extensions, 0);
             report == format!("id after {timeout:?}: {unfinished}")
         });
@@ -253,7 +252,7 @@ fn an_invoke_phase_ends_when_another_connection_gets_the_next_event() {
     let ended = timeouts().any(|timeout| {
         let (emulator, reports) = reporting(report);
         let mut workers = [Runtime::connect(&emulator), Runtime::connect(&emulator)];
-        workers.iter_mut().for_each(Runtime::ask);
+        workers.iter_mut().for_each(Runtime::request_event);
         assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 2));
         let _first = emulator.start_invocation(Event::new("1").request_id("first").timeout(timeout)).unwrap();
         let _second = emulator.start_invocation(Event::new("2").timeout(2 * timeout)).unwrap();
@@ -304,7 +303,7 @@ fn a_telemetry_subscription_is_accepted() {
 }
 
 #[test]
-fn what_a_process_had_in_hand_fails_when_it_exits_and_the_rest_waits_for_another() {
+fn events_in_flight_fail_when_a_process_exits_and_the_others_wait_for_the_next() {
     let emulator = Emulator::start().unwrap();
     let first = emulator.start_invocation("1").unwrap();
     let second = emulator.start_invocation("2").unwrap();
@@ -328,7 +327,7 @@ fn what_a_process_had_in_hand_fails_when_it_exits_and_the_rest_waits_for_another
 }
 
 #[test]
-fn events_that_wait_fail_when_a_process_exits_before_it_asked_for_one() {
+fn events_that_wait_fail_when_a_process_exits_before_it_requested_one() {
     let emulator = Emulator::start().unwrap();
     let invocation = emulator.start_invocation("{}").unwrap();
     assert_eq!(emulator.runtime_exited("Runtime exited without providing a reason"), 0);
@@ -336,7 +335,7 @@ fn events_that_wait_fail_when_a_process_exits_before_it_asked_for_one() {
 }
 
 #[test]
-fn an_answer_that_a_process_left_behind_counts() {
+fn a_response_that_a_process_wrote_before_it_exited_counts() {
     let emulator = Emulator::start().unwrap();
     let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
@@ -361,9 +360,9 @@ fn a_connection_of_a_process_that_has_exited_is_closed() {
 }
 
 #[test]
-fn the_observer_is_told_in_order() {
-    let told = Arc::<Mutex<Vec<String>>>::default();
-    let list = Arc::clone(&told);
+fn the_observer_is_notified_in_order() {
+    let notices = Arc::<Mutex<Vec<String>>>::default();
+    let list = Arc::clone(&notices);
     let emulator = Emulator::builder()
         .observer(move |notice| {
             list.lock().unwrap().push(match notice {
@@ -380,7 +379,7 @@ fn the_observer_is_told_in_order() {
         runtime.respond(event, "1");
         invocation.wait().unwrap();
     }
-    let told = told.lock().unwrap();
+    let notices = notices.lock().unwrap();
     let line = |kind: &str, id: &str| format!("{kind} {{ request_id: {id:?} }}");
     let (queued, delivered) = ("Queued", "Delivered");
     let expected = [
@@ -392,5 +391,5 @@ fn the_observer_is_told_in_order() {
         line(delivered, "b"),
         "finished b true".to_owned(),
     ];
-    assert_eq!(*told, expected);
+    assert_eq!(*notices, expected);
 }

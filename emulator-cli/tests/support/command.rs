@@ -1,7 +1,7 @@
-//! The command and the function that it runs in tests.
+//! The command, and the function that it runs in tests.
 
 #![allow(dead_code, reason = "every test file uses some of this")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,7 +10,7 @@ pub(crate) fn emulator() -> Command {
     Command::new(env!("CARGO_BIN_EXE_lambda-emulator"))
 }
 
-/// The function that does what its events say.
+/// The function that executes its events.
 pub(crate) fn function() -> PathBuf {
     let bin = Path::new(env!("CARGO_BIN_EXE_lambda-emulator"));
     let function = bin.with_file_name("examples").join("test-function");

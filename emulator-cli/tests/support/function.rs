@@ -1,6 +1,6 @@
-//! A function that does what its events say, for tests of the command.
+//! A function that executes its events, for tests of the command.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 #[path = "../../../emulator/tests/common/mod.rs"]
 mod common;
@@ -21,24 +21,24 @@ fn main() {
         writeln!(file, "{}", std::process::id()).unwrap();
     }
     if std::env::var_os("EXIT_WITHIN_EVENT").is_some() {
-        runtime.ask();
+        runtime.request_event();
         runtime.socket.peek(&mut [0]).unwrap();
         std::process::exit(0);
     }
     if std::env::var_os("FAIL_TO_START").is_some() {
         runtime.client.init_error(failure("Function.NoConfig", "TABLE is not set")).unwrap();
-        runtime.answer();
+        runtime.reply();
         std::process::exit(1);
     }
     if std::env::var_os("REGISTER").is_some() {
         let name = http::HeaderValue::from_static("grace");
         runtime.client.register_extension(&name, r#"{"events":[]}"#).unwrap();
-        runtime.answer();
+        runtime.reply();
     }
     if std::env::var_os("EXTENSION").is_some() {
         let name = http::HeaderValue::from_static("flush");
         runtime.client.register_extension(&name, r#"{"events":["INVOKE"]}"#).unwrap();
-        let reply = runtime.answer();
+        let reply = runtime.reply();
         let identifier = reply.headers().get("lambda-extension-identifier").unwrap();
         let identifier = http::HeaderValue::from_bytes(identifier).unwrap();
         std::thread::spawn(move || extension(&identifier));
@@ -55,13 +55,13 @@ fn extension(identifier: &http::HeaderValue) {
     let mut api = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
     loop {
         api.client.next_extension_event(identifier).unwrap();
-        api.answer();
+        api.reply();
         std::thread::sleep(Duration::from_millis(2500));
         eprintln!("flushed");
     }
 }
 
-/// Does what the event says: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, `{"pid":…}`,
+/// Executes the event: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, `{"pid":…}`,
 /// `{"trace":…}`, or echoes it, and then exits (`{"last":true}`) or hangs (`{"hang_after":true}`).
 fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     if let Some(message) = event["fail"].as_str() {
@@ -100,7 +100,7 @@ fn hang() -> ! {
     }
 }
 
-/// Streams words. `"until"` names a file that must exist before the second; `"abort"` fails behind the last.
+/// Streams words. `"until"` names a file that must exist before the second; `"abort"` fails after the last.
 fn stream(runtime: &mut Runtime, invocation: Invocation, event: &Value, words: &[Value]) {
     let stream = match event["prelude"].as_object() {
         None => runtime.stream(invocation),
@@ -119,5 +119,5 @@ fn stream(runtime: &mut Runtime, invocation: Invocation, event: &Value, words: &
         None => runtime.client.finish(stream).unwrap(),
         Some(message) => runtime.client.abort(stream, failure("Function.Midway", message)).unwrap(),
     }
-    runtime.answer();
+    runtime.reply();
 }
