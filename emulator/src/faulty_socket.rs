@@ -1,4 +1,4 @@
-//! A socket on which faults happen at chosen bytes.
+//! A socket with faults at chosen bytes.
 
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -10,56 +10,56 @@ use bytes::{Bytes, BytesMut};
 use crate::api::Api;
 use crate::fault::{Break, Effect, Fault, Side, Target};
 
-/// Reads and writes a socket. When a fault has ended the connection, whatever is tried on it fails.
-pub(crate) struct Wire<'a> {
+/// Reads and writes a socket. Once a fault has ended the connection, reads and writes fail.
+pub(crate) struct FaultySocket<'a> {
     api: &'a Api,
     socket: &'a TcpStream,
     armed: Vec<Armed<'a>>,
-    /// What has ended the connection. A stall does when it is not over before the connection is.
+    /// The fault that has ended the connection. A stall does if the connection ends first.
     ended_by: Option<Break>,
 }
 
-/// A fault that happens when enough bytes have passed.
+/// A fault that happens when a number of bytes have passed.
 struct Armed<'a> {
     fault: &'a Fault,
     how: Break,
-    gauge: Gauge,
+    counter: Counter,
     at: u64,
     passed: u64,
     happened: bool,
 }
 
-/// Which bytes are counted.
+/// Which bytes a fault counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gauge {
-    /// What is read from the socket.
+enum Counter {
+    /// Bytes read from the socket.
     Read,
-    /// The body of the request at hand. Where it begins is known only when its head has been understood.
+    /// Bytes of the current request's body. Its start is known only after its head has been decoded.
     Body,
-    /// What is written to the socket.
+    /// Bytes written to the socket.
     Written,
 }
 
-impl<'a> Wire<'a> {
+impl<'a> FaultySocket<'a> {
     pub(crate) fn new(api: &'a Api, socket: &'a TcpStream) -> Self {
         Self { api, socket, armed: Vec::new(), ended_by: None }
     }
 
-    /// From now on these may happen, and what could happen to the request before no longer does.
+    /// Adds faults, and removes those of the request before.
     pub(crate) fn arm(&mut self, faults: &[&'a Fault]) {
         self.armed.retain(|armed| matches!(armed.fault.target, Target::Connection(_)));
         self.armed.extend(faults.iter().filter_map(|fault| Armed::new(fault)));
     }
 
-    /// Ends the connection as a fault has it, if one does; returns whether what still comes is to be read. The peer
-    /// notices no sooner, so that it finds the API in the state that follows.
+    /// Ends the connection if a fault prescribes it; returns whether to read on. The peer does not notice before, so that
+    /// its next request finds the API in the state that follows.
     pub(crate) fn end(&self) -> Option<bool> {
         let how = self.ended_by?;
-        // What fails here is over already.
+        // If this fails, the connection has ended already.
         let _ = match how {
             // Dropping the socket does the rest.
             Break::Reset => socket2::SockRef::from(self.socket).set_linger(Some(Duration::ZERO)),
-            // Also where unread bytes would turn the close into a reset, the end comes first.
+            // The end is sent first, even if unread bytes then turn the close into a reset.
             _ => self.socket.shutdown(Shutdown::Write),
         };
         Some(how == Break::HalfClose)
@@ -67,54 +67,54 @@ impl<'a> Wire<'a> {
 
     pub(crate) fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         self.end_of_body()?;
-        self.reach(Gauge::Read)?;
-        // Of a body that is read slowly no more is taken from the socket than is wanted.
-        let room = self.room(Gauge::Read).min(self.room(Gauge::Body)).min(space.len());
+        self.reach(Counter::Read)?;
+        // A body that is read slowly must remain in the socket.
+        let room = self.room(Counter::Read).min(self.room(Counter::Body)).min(space.len());
         let space = space.get_mut(..room).unwrap_or_default();
         let n = (&*self.socket).read(space)?;
-        self.pass(Gauge::Read, space.get_mut(..n).unwrap_or_default());
+        self.pass(Counter::Read, space.get_mut(..n).unwrap_or_default());
         Ok(n)
     }
 
     pub(crate) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        // So that what is left of a long answer is not copied again with each write.
-        const MOST: usize = 64 * 1024;
-        self.reach(Gauge::Written)?;
-        if self.armed.iter().all(|armed| armed.gauge != Gauge::Written) {
+        // Limits what is copied for each write of a long reply.
+        const MAX: usize = 64 * 1024;
+        self.reach(Counter::Written)?;
+        if self.armed.iter().all(|armed| armed.counter != Counter::Written) {
             return (&*self.socket).write_vectored(slices);
         }
-        let room = self.room(Gauge::Written).min(MOST);
+        let room = self.room(Counter::Written).min(MAX);
         let mut piece: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(room).collect();
-        self.garble(Gauge::Written, &mut piece);
+        self.garble(Counter::Written, &mut piece);
         let n = (&*self.socket).write(&piece)?;
-        self.advance(Gauge::Written, n);
-        // What happens behind the last byte of an answer would find no byte to happen before.
-        self.happen(|armed| armed.gauge == Gauge::Written && !armed.changes_bytes());
+        self.advance(Counter::Written, n);
+        // A fault after the last byte of a reply has no byte that it could precede.
+        self.happen(|armed| armed.counter == Counter::Written && !armed.changes_bytes());
         Ok(n)
     }
 
-    /// Splits off what passes of a request's body before something else happens to it.
+    /// Splits off the part of a request's body that precedes the next fault.
     pub(crate) fn body(&mut self, data: &mut Bytes) -> io::Result<Bytes> {
-        self.reach(Gauge::Body)?;
-        let piece = data.split_to(self.room(Gauge::Body).min(data.len()));
+        self.reach(Counter::Body)?;
+        let piece = data.split_to(self.room(Counter::Body).min(data.len()));
         if self.armed.is_empty() {
             return Ok(piece);
         }
         let mut piece = BytesMut::from(piece);
-        self.pass(Gauge::Body, &mut piece);
+        self.pass(Counter::Body, &mut piece);
         Ok(piece.freeze())
     }
 
-    /// A request's body is at its end, or no more of it has come so far.
+    /// A request's body has ended, or no more of it has come so far.
     pub(crate) fn end_of_body(&mut self) -> io::Result<()> {
-        self.happen(|armed| armed.gauge == Gauge::Body && !armed.changes_bytes());
+        self.happen(|armed| armed.counter == Counter::Body && !armed.changes_bytes());
         self.check()
     }
 
-    /// Lets happen what happens before the next byte.
-    fn reach(&mut self, gauge: Gauge) -> io::Result<()> {
-        self.happen(|armed| armed.gauge == gauge);
-        let dribbling = self.armed.iter().filter(|armed| armed.gauge == gauge && armed.happened);
+    /// Executes the faults before the next byte.
+    fn reach(&mut self, counter: Counter) -> io::Result<()> {
+        self.happen(|armed| armed.counter == counter);
+        let dribbling = self.armed.iter().filter(|armed| armed.counter == counter && armed.happened);
         let pause = dribbling.filter_map(|armed| match armed.how {
             Break::Dribble { every, .. } if !every.is_zero() => Some(every),
             _ => None,
@@ -148,26 +148,26 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// How many bytes may pass before something else happens; at least one.
-    fn room(&self, gauge: Gauge) -> usize {
-        let rooms = self.armed.iter().filter(|armed| armed.gauge == gauge).filter_map(Armed::room);
+    /// How many bytes may pass before the next fault; at least one.
+    fn room(&self, counter: Counter) -> usize {
+        let rooms = self.armed.iter().filter(|armed| armed.counter == counter).filter_map(Armed::room);
         rooms.min().unwrap_or(usize::MAX).max(1)
     }
 
-    fn pass(&mut self, gauge: Gauge, bytes: &mut [u8]) {
-        self.garble(gauge, bytes);
-        self.advance(gauge, bytes.len());
+    fn pass(&mut self, counter: Counter, bytes: &mut [u8]) {
+        self.garble(counter, bytes);
+        self.advance(counter, bytes.len());
     }
 
-    fn advance(&mut self, gauge: Gauge, n: usize) {
+    fn advance(&mut self, counter: Counter, n: usize) {
         let n = u64::try_from(n).unwrap_or(u64::MAX);
-        for armed in self.armed.iter_mut().filter(|armed| armed.gauge == gauge) {
+        for armed in self.armed.iter_mut().filter(|armed| armed.counter == counter) {
             armed.passed = armed.passed.saturating_add(n);
         }
     }
 
-    fn garble(&self, gauge: Gauge, bytes: &mut [u8]) {
-        for armed in self.armed.iter().filter(|armed| armed.gauge == gauge) {
+    fn garble(&self, counter: Counter, bytes: &mut [u8]) {
+        for armed in self.armed.iter().filter(|armed| armed.counter == counter) {
             let Break::Garble { bytes: n } = armed.how else { continue };
             let garbled = armed.at..armed.at.saturating_add(n);
             for (byte, _) in bytes.iter_mut().zip(armed.passed..).filter(|(_, at)| garbled.contains(at)) {
@@ -180,15 +180,15 @@ impl<'a> Wire<'a> {
 impl<'a> Armed<'a> {
     fn new(fault: &'a Fault) -> Option<Self> {
         let Effect::Break { how, at, of } = fault.effect else { return None };
-        let gauge = match (of, fault.target) {
-            (Side::Answer, _) => Gauge::Written,
-            (Side::Request, Target::Connection(_)) => Gauge::Read,
-            (Side::Request, Target::Request(..)) => Gauge::Body,
+        let counter = match (of, fault.target) {
+            (Side::Reply, _) => Counter::Written,
+            (Side::Request, Target::Connection(_)) => Counter::Read,
+            (Side::Request, Target::Request(..)) => Counter::Body,
         };
-        Some(Self { fault, how, gauge, at, passed: 0, happened: false })
+        Some(Self { fault, how, counter, at, passed: 0, happened: false })
     }
 
-    /// Something happens to bytes, and not without them.
+    /// Whether the fault affects bytes, instead of happening between them.
     fn changes_bytes(&self) -> bool {
         matches!(self.how, Break::Garble { .. } | Break::Dribble { .. })
     }
@@ -203,14 +203,14 @@ impl<'a> Armed<'a> {
 }
 
 impl Api {
-    /// Lets some time pass, or all that is left to a connection; `false` if that is over.
+    /// Sleeps for some time, or as long as the connection lasts; `false` if the connection has ended.
     fn pause(&self, socket: &TcpStream, limit: Option<Duration>) -> bool {
-        /// How often the connection is looked at.
-        const LOOK: Duration = Duration::from_millis(50);
+        /// Interval between checks of the connection.
+        const CHECK: Duration = Duration::from_millis(50);
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
         loop {
-            let left = until.map_or(LOOK, |until| until.saturating_duration_since(Instant::now()));
-            thread::sleep(left.min(LOOK));
+            let left = until.map_or(CHECK, |until| until.saturating_duration_since(Instant::now()));
+            thread::sleep(left.min(CHECK));
             if until.is_some_and(|until| until <= Instant::now()) {
                 return true;
             }

@@ -1,13 +1,13 @@
-//! Answers to invocations, and reports of failures.
+//! Responses and errors that runtimes post.
 
 use std::sync::Arc;
 
 use lambda_runtime_proto::server::Reply;
 
-use super::{Api, Job, Phase, Queued};
+use super::{Api, Pending, Phase, Queued};
 use crate::{End, FunctionError, Observed};
 
-/// Why a request is refused, as the runtime is told.
+/// A refusal of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Refused {
     pub(super) status: u16,
@@ -20,7 +20,7 @@ impl Refused {
         Self { status, error_type, message: message.into() }
     }
 
-    /// The request does not belong in the state that the runtime is in.
+    /// The state of the runtime does not allow the request.
     pub(super) fn transition(from: &str, to: &str) -> Self {
         let message =
             format!("State transition from {from} to {to} failed for runtime. Error: State transition is not allowed");
@@ -43,36 +43,36 @@ impl Refused {
 }
 
 impl Api {
-    /// Claims the right to answer an invocation. `echo` is the request's `Lambda-Runtime-Invocation-Id`.
-    pub(super) fn begin_answer(&self, id: &str, echo: Option<&[u8]>, to: &str) -> Result<Arc<Job>, Refused> {
+    /// Claims the right to respond to an invocation. `echo` is the request's `Lambda-Runtime-Invocation-Id`.
+    pub(super) fn claim(&self, id: &str, echo: Option<&[u8]>, to: &str) -> Result<Arc<Pending>, Refused> {
         let mut state = self.state();
         let name = state.name();
-        let Some(in_hand) = state.in_hand.get_mut(id) else {
+        let Some(in_flight) = state.in_flight.get_mut(id) else {
             drop(state);
-            return Err(self.not_in_hand(id, to));
+            return Err(self.not_in_flight(id, to));
         };
-        if in_hand.answering {
+        if in_flight.responding {
             return Err(match self.config.is_classic() {
                 true => Refused::transition(name, to),
                 false => Refused::invalid_request_id(),
             });
         }
-        if echo != in_hand.job.event.echo().map(|value| value.as_bytes()) {
-            let message = "Lambda-Runtime-Invocation-Id is not what came with the event";
+        if echo != in_flight.pending.event.echo().map(|value| value.as_bytes()) {
+            let message = "Lambda-Runtime-Invocation-Id differs from that of the event";
             return Err(Refused::new(400, "InvalidRequestID", message));
         }
-        in_hand.answering = true;
-        Ok(Arc::clone(&in_hand.job))
+        in_flight.responding = true;
+        Ok(Arc::clone(&in_flight.pending))
     }
 
-    /// Why an invocation cannot be answered that is not in hand.
-    pub(super) fn not_in_hand(&self, id: &str, to: &str) -> Refused {
+    /// Why a response to an invocation that is not in flight is refused.
+    pub(super) fn not_in_flight(&self, id: &str, to: &str) -> Refused {
         let mut state = self.state();
         if let Some(at) = state.timed_out.iter().position(|timed_out| timed_out == id) {
             state.timed_out.remove(at);
             return Refused::new(410, "InvokeTimeout", "Invoke timeout");
         }
-        match state.answered.as_deref() == Some(id) {
+        match state.responded.as_deref() == Some(id) {
             true => Refused::transition(state.name(), to),
             false => Refused::invalid_request_id(),
         }
@@ -81,11 +81,11 @@ impl Api {
     /// A report to /error.
     pub(super) fn fail(&self, id: &str, echo: Option<&[u8]>, error: FunctionError) -> Result<(), Refused> {
         const TO: &str = "InvocationErrorResponse";
-        self.begin_answer(id, echo, TO)?;
-        if self.finish(id, End::Failed(error)) { Ok(()) } else { Err(self.not_in_hand(id, TO)) }
+        self.claim(id, echo, TO)?;
+        if self.finish(id, End::Failed(error)) { Ok(()) } else { Err(self.not_in_flight(id, TO)) }
     }
 
-    /// A response in a mode that does not exist: the caller is told, and a classic runtime gets no further.
+    /// A response in a mode that does not exist: the caller gets an error, and a classic runtime cannot continue.
     pub(super) fn fail_response_mode(&self, id: &str) {
         if self.config.is_classic() {
             self.state().phase = Phase::Stuck;
@@ -111,9 +111,9 @@ impl Api {
         }
         let observed = &mut state.observed;
         let list = if to == "InitError" { &mut observed.init_errors } else { &mut observed.restore_errors };
-        Observed::push(list, error.clone());
-        for Queued { job, .. } in state.queue.drain(..) {
-            job.pipe.end(Ok(End::Failed(error.clone())));
+        Observed::push_error(list, &error);
+        for Queued { pending, .. } in state.queue.drain(..) {
+            pending.pipe.end(Ok(End::Failed(error.clone())));
         }
         state.phase = Phase::Failed(error);
         self.changed.notify_all();

@@ -1,22 +1,23 @@
-//! Invocations by HTTP, until Ctrl-C.
+//! The Invoke API, until Ctrl-C.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use crate::cli::Options;
+use crate::cli::{Endpoint, Options};
 use crate::function::Function;
 use crate::log;
 use crate::report::Report;
-use crate::session::{builder, name_unhappened, observe, on_interrupt};
+use crate::session::{builder, observe, on_interrupt, report_unused_faults};
 
-pub(crate) fn run(address: SocketAddr, options: Options) -> Result<ExitCode, String> {
-    let (function, keeper) = Function::new();
+pub(crate) fn run(endpoint: Endpoint, options: Options) -> Result<ExitCode, String> {
+    let (function, supervisor) = Function::new();
     let report = Report { function: function.clone(), memory: options.memory };
     let is_classic = options.concurrency == 1;
-    let emulator = builder(&options)
-        .invoke_address(address)
+    let builder = builder(&options).invoke_address(endpoint.address);
+    let builder = endpoint.allowed_origins.into_iter().fold(builder, |builder, origin| builder.allow_origin(origin));
+    let builder = endpoint.allowed_hosts.into_iter().fold(builder, |builder, host| builder.allow_host(host));
+    let emulator = builder
         .observer(move |notice| {
             report.write(notice);
             observe(&report.function, is_classic, notice);
@@ -32,13 +33,13 @@ pub(crate) fn run(address: SocketAddr, options: Options) -> Result<ExitCode, Str
     let never_ready = move || {
         let _ = over.send(ExitCode::FAILURE);
     };
-    keeper.start(options.command, Arc::clone(&emulator), never_ready)?;
+    supervisor.start(options.command, options.timeout, Arc::clone(&emulator), never_ready)?;
     if let Some(address) = emulator.invoke_address() {
-        log::say("invoke the function with");
+        log::message("invoke the function with");
         log::line(format_args!("  curl -N -d '{{}}' http://{address}/2015-03-31/functions/function/invocations"));
     }
     let code = wait.recv().unwrap_or(ExitCode::FAILURE);
     function.shut_down();
-    name_unhappened(&options.faults, &emulator);
+    report_unused_faults(&options.faults, &emulator);
     Ok(code)
 }

@@ -1,7 +1,8 @@
-//! The command without `--event`: it serves, reports, and starts the function again.
+//! The command without `--event`: it serves the Invoke API, logs, and starts the function again.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[path = "../../emulator/tests/common/mod.rs"]
 mod common;
 #[path = "support/command.rs"]
 mod support;
@@ -10,13 +11,14 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{Http, LIMIT};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use support::{emulator, function, stderr};
 
-/// An emulator that serves.
+/// A command that serves.
 struct Served {
     child: Child,
     lines: Receiver<String>,
@@ -25,7 +27,12 @@ struct Served {
 
 impl Served {
     fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = emulator()
+            .envs(variables.iter().copied())
             .args(["--port", "0"])
             .args(args)
             .arg("--")
@@ -43,7 +50,7 @@ impl Served {
         served
     }
 
-    /// The next line of the log with this in it.
+    /// The next line of the log that contains this text.
     fn line(&self, with: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("no line with {with:?}"));
@@ -77,7 +84,7 @@ fn call(address: &str, event: serde_json::Value) -> common::Received {
 }
 
 #[test]
-fn it_serves_until_it_is_interrupted_and_reports_as_lambda_does() {
+fn it_serves_until_it_is_interrupted_and_logs_as_lambda_does() {
     let served = Served::start(&["--memory", "256"]);
     let received = served.call(json!("Hello"));
     assert_eq!((received.status, received.text()), (200, r#""Hello""#));
@@ -115,13 +122,83 @@ fn a_function_that_ended_between_two_calls_is_started_again_on_the_next() {
 }
 
 #[test]
-fn a_function_whose_time_is_up_is_killed_and_started_again_on_the_next_call() {
-    let served = Served::start(&["--timeout", "0.5"]);
+fn a_function_that_times_out_is_killed_and_started_again_on_the_next_call() {
+    let served = Served::start(&["--timeout", "2"]);
     let received = served.call(json!({"hang": true}));
     assert_eq!(received.json()["errorType"], "Sandbox.Timedout");
     assert!(served.line("REPORT").contains("Status: timeout"));
     assert_eq!(served.call(json!(1)).text(), "1");
     assert!(served.line("REPORT").contains("Init Duration"));
+}
+
+#[test]
+fn a_function_that_hangs_after_its_response_is_started_again_for_the_next_call() {
+    let served = Served::start(&["--timeout", "2"]);
+    assert_eq!(served.call(json!({"hang_after": true})).json(), json!({"hang_after": true}));
+    assert_eq!(served.call(json!(1)).text(), "1");
+}
+
+#[test]
+fn a_function_all_of_whose_workers_hang_is_started_again_for_the_next_call() {
+    let served = Served::start(&["--timeout", "2", "--concurrency", "2"]);
+    // The function has one worker.
+    assert_eq!(served.call(json!({"hang": true})).json()["errorType"], "Sandbox.Timedout");
+    assert_eq!(served.call(json!(1)).text(), "1");
+    served.line("it is restarted");
+}
+
+#[test]
+fn an_event_that_cannot_be_delivered_fails_and_the_next_call_is_served_as_well() {
+    let served = Served::start_with(&[], &[("EXIT_WITHIN_EVENT", "1")]);
+    let large = json!("x".repeat(6_000_000));
+    for _ in 0..2 {
+        assert_eq!(served.call(large.clone()).json()["errorType"], "Runtime.ExitError");
+    }
+}
+
+#[test]
+fn a_payload_that_lambda_would_not_accept_is_rejected() {
+    let served = Served::start(&[]);
+    let call = |body: &str| Http::connect(&served.address).post("/2015-03-31/functions/function/invocations", "", body);
+    let received = call("{");
+    assert_eq!((received.status, received.header("x-amzn-errortype")), (400, Some("InvalidRequestContentException")));
+    let received = call(&format!("\"{}\"", "x".repeat(6 * 1024 * 1024)));
+    assert_eq!((received.status, received.header("x-amzn-errortype")), (413, Some("RequestTooLargeException")));
+}
+
+#[test]
+fn web_pages_and_hosts_have_to_be_allowed() {
+    let path = "/2015-03-31/functions/function/invocations";
+    let origins = [("http://localhost:3000", 200), ("http://a.test", 200), ("http://b.test", 403)];
+    let hosts = [("lambda.test", 200), ("host.docker.internal:9000", 200), ("example.com", 403), ("127.0.0.1", 200)];
+    let allowed = ["--allow-origin", "http://localhost:3000", "--allow-origin", "http://a.test"];
+    let allowed =
+        [&allowed as &[&str], &["--allow-host", "lambda.test", "--allow-host", "host.docker.internal"]].concat();
+    let served = Served::start(&allowed);
+    for (origin, status) in origins {
+        let received = Http::connect(&served.address).post(path, &format!("Origin: {origin}\r\n"), "1");
+        assert_eq!(received.status, status, "{origin}");
+    }
+    for (host, status) in hosts {
+        let mut http = Http::connect(&served.address);
+        http.write(format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n\r\n1"));
+        assert_eq!(http.read().status, status, "{host}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_function_that_was_started_again_does_not_outlive_a_command_that_is_killed() {
+    let mut served = Served::start(&[]);
+    assert_eq!(served.call(json!({"exit": 1})).json()["errorType"], "Runtime.ExitError");
+    let pid = served.call(json!({"pid": true})).text().to_owned();
+    served.child.kill().unwrap();
+    served.child.wait().unwrap();
+    let until = Instant::now() + LIMIT;
+    while support::runs(&pid) {
+        assert!(Instant::now() < until, "the function outlives the command");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -139,7 +216,7 @@ fn calls_that_wait_outlive_a_function_that_dies() {
 }
 
 #[test]
-fn a_function_that_never_asked_for_an_event_ends_the_serving() {
+fn a_function_that_never_requests_an_event_ends_the_command() {
     let output = emulator().args(["--port", "0", "--", "sh", "-c", "exit 3"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("exit status 3"));

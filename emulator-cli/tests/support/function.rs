@@ -1,10 +1,11 @@
-//! A function that does what its events say, for tests of the command.
+//! A function that executes its events, for tests of the command.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-#[path = "../common/mod.rs"]
+#[path = "../../../emulator/tests/common/mod.rs"]
 mod common;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,17 +17,31 @@ use serde_json::Value;
 fn main() {
     let mut runtime = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
     if let Some(path) = std::env::var_os("PID_FILE") {
-        std::fs::write(path, std::process::id().to_string()).unwrap();
+        let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+        writeln!(file, "{}", std::process::id()).unwrap();
+    }
+    if std::env::var_os("EXIT_WITHIN_EVENT").is_some() {
+        runtime.request_event();
+        runtime.socket.peek(&mut [0]).unwrap();
+        std::process::exit(0);
     }
     if std::env::var_os("FAIL_TO_START").is_some() {
         runtime.client.init_error(failure("Function.NoConfig", "TABLE is not set")).unwrap();
-        runtime.answer();
+        runtime.reply();
         std::process::exit(1);
     }
     if std::env::var_os("REGISTER").is_some() {
         let name = http::HeaderValue::from_static("grace");
         runtime.client.register_extension(&name, r#"{"events":[]}"#).unwrap();
-        runtime.answer();
+        runtime.reply();
+    }
+    if std::env::var_os("EXTENSION").is_some() {
+        let name = http::HeaderValue::from_static("flush");
+        runtime.client.register_extension(&name, r#"{"events":["INVOKE"]}"#).unwrap();
+        let reply = runtime.reply();
+        let identifier = reply.headers().get("lambda-extension-identifier").unwrap();
+        let identifier = http::HeaderValue::from_bytes(identifier).unwrap();
+        std::thread::spawn(move || extension(&identifier));
     }
     loop {
         let invocation = runtime.next();
@@ -35,8 +50,19 @@ fn main() {
     }
 }
 
-/// Does what the event says: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, or echoes it and ends
-/// if it is the `{"last":true}`.
+/// An extension that takes its time.
+fn extension(identifier: &http::HeaderValue) {
+    let mut api = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
+    loop {
+        api.client.next_extension_event(identifier).unwrap();
+        api.reply();
+        std::thread::sleep(Duration::from_millis(2500));
+        eprintln!("flushed");
+    }
+}
+
+/// Executes the event: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, `{"pid":…}`,
+/// `{"trace":…}`, or echoes it, and then exits (`{"last":true}`) or hangs (`{"hang_after":true}`).
 fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     if let Some(message) = event["fail"].as_str() {
         runtime.fail(invocation, failure("Function.Oops", message));
@@ -45,23 +71,36 @@ fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     } else if event["crash"] == true {
         std::process::abort();
     } else if event["hang"] == true {
-        loop {
-            std::thread::park();
-        }
+        hang();
     } else if let Some(words) = event["stream"].as_array() {
         stream(runtime, invocation, event, words);
+    } else if event["pid"] == true {
+        runtime.respond(invocation, std::process::id().to_string());
+    } else if event["trace"] == true {
+        let trace_id = invocation.header("lambda-runtime-trace-id").map(String::from_utf8_lossy).unwrap_or_default();
+        let body = Value::from(trace_id).to_string();
+        runtime.respond(invocation, body);
     } else {
         let body = invocation.body();
         runtime.respond(invocation, body);
-        // What a function does behind its answer is not cut off.
-        eprintln!("answered");
+        // Work after the response must not be cut off.
+        eprintln!("responded");
         if event["last"] == true {
             std::process::exit(0);
+        }
+        if event["hang_after"] == true {
+            hang();
         }
     }
 }
 
-/// Streams words. `"until"` names a file that must exist before the second; `"abort"` fails behind the last.
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Streams words. `"until"` names a file that must exist before the second; `"abort"` fails after the last.
 fn stream(runtime: &mut Runtime, invocation: Invocation, event: &Value, words: &[Value]) {
     let stream = match event["prelude"].as_object() {
         None => runtime.stream(invocation),
@@ -80,5 +119,5 @@ fn stream(runtime: &mut Runtime, invocation: Invocation, event: &Value, words: &
         None => runtime.client.finish(stream).unwrap(),
         Some(message) => runtime.client.abort(stream, failure("Function.Midway", message)).unwrap(),
     }
-    runtime.answer();
+    runtime.reply();
 }

@@ -1,4 +1,4 @@
-//! The lines that Lambda writes into a function's log.
+//! The lines that Lambda writes to a function's log.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use lambda_runtime_emulator::{End, Notice};
 use crate::function::Function;
 use crate::{log, memory};
 
-/// Writes the lines of one emulator to stderr.
+/// Writes these lines to stderr.
 pub(crate) struct Report {
     pub(crate) function: Function,
     /// In MB.
