@@ -212,7 +212,7 @@ fn what_the_caller_does_wrong_is_refused_and_changes_nothing() {
 
     let (mut one, invocation_of_one) = in_hand(client());
     let (mut other, _invocation_of_other) = in_hand(client());
-    assert!(matches!(one.next_invocation(), Err(Misuse::WrongState("an invocation is in hand and not answered"))));
+    assert!(matches!(one.next_invocation(), Err(Misuse::WrongState("an invocation is in hand and has no outcome"))));
     let refused = other.respond(invocation_of_one.into_token(), Response::json("1")).unwrap_err();
     assert_eq!(refused.misuse, Misuse::ForeignToken);
     assert!(matches!(other.poll_output(), Output::Idle), "nothing is written");
@@ -353,7 +353,7 @@ fn a_token_outlives_its_connection() {
 fn pipelining_is_the_drivers_choice() {
     let (mut plain, invocation) = in_hand(client());
     plain.respond(invocation.into_token(), Response::json("1")).unwrap();
-    assert!(matches!(plain.next_invocation(), Err(Misuse::WrongState("the API has not acknowledged the last answer"))));
+    assert!(matches!(plain.next_invocation(), Err(Misuse::WrongState("the last outcome is not acknowledged"))));
 
     let (mut pipelined, invocation) = in_hand(Client::new(config().pipelining(true)));
     pipelined.respond(invocation.into_token(), Response::json("1")).unwrap();

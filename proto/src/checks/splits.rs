@@ -63,7 +63,7 @@ fn assert_same(other: &[Entry], whole: &[Entry], how: &str, script: &[Step]) {
 /// Any bytes as the API's, at each point of the lifecycle.
 pub fn client_bytes(bytes: &[u8]) {
     use Command::{Chunk, Finish, Next, Respond, Stream};
-    let limits = Limits::default().head(4096).body(8192).trailers(2048);
+    let limits = Limits::default().head(4096).body(8192).reply_body(64).trailers(2048);
     let event = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 2\r\n\r\n{}".to_vec();
     let received = || [Step::Receive(bytes.to_vec()), Step::EndOfInput];
     let commands = |commands: &[Command]| commands.iter().copied().map(Step::Command).collect::<Vec<_>>();
@@ -82,7 +82,7 @@ pub fn client_bytes(bytes: &[u8]) {
 
 /// Any bytes as a runtime's.
 pub fn server_bytes(bytes: &[u8]) {
-    let limits = Limits::default().head(4096).body(8192).trailers(2048);
+    let limits = Limits::default().head(4096).body(8192).reply_body(64).trailers(2048);
     let script = [Step::Receive(bytes.to_vec()), Step::EndOfInput, Step::Command(Command::Reply)];
     let whole = trace(Side::Server, &limits, &script, &mut <[u8]>::len);
     let split = trace(Side::Server, &limits, &script, &mut |_| 1);
@@ -93,7 +93,14 @@ pub fn server_bytes(bytes: &[u8]) {
 pub fn splits(bytes: &[u8]) {
     let mut entropy = Entropy::new(bytes);
     let side = if entropy.byte() & 1 == 0 { Side::Client } else { Side::Server };
-    let limits = Limits::default().head(2048).body(4096).trailers(512).chunk_extension(16).interim(64).headers(16);
+    let limits = Limits::default()
+        .head(2048)
+        .body(4096)
+        .reply_body(32)
+        .trailers(512)
+        .chunk_extension(16)
+        .interim(64)
+        .headers(16);
     let mut script = Vec::new();
     while !entropy.is_empty() && script.len() < 24 {
         script.push(match entropy.below(8) {
@@ -111,7 +118,7 @@ pub fn splits(bytes: &[u8]) {
 
 /// A message that the side expects, as a rule: sometimes with a few bytes changed, or something quite different.
 fn message(side: Side, entropy: &mut Entropy<'_>) -> Vec<u8> {
-    const RESPONSES: [&str; 8] = [
+    const REPLIES: [&str; 14] = [
         "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-1\r\nContent-Length: 13\r\n\r\n{\"event\":123}",
         "HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n",
         "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: id-2\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: v\r\n\r\n",
@@ -120,6 +127,13 @@ fn message(side: Side, entropy: &mut Entropy<'_>) -> Vec<u8> {
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.0 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-3\r\n\r\nuntil the end",
         "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+        // Over a limit, or incomplete.
+        "HTTP/1.1 202 Accepted\r\nContent-Length: 33\r\n\r\n{",
+        "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n0123456789abcdef\r\n11\r\n",
+        "HTTP/1.1 413 Too Large\r\nContent-Length: 2000\r\n\r\n0123456789abcdef0123456789abcdef0",
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 20\r\n\r\n{\"errorMessage\"",
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-4\r\nContent-Length: 4097\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-5\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nfff\r\n",
     ];
     const REQUESTS: [&str; 4] = [
         "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -127,7 +141,7 @@ fn message(side: Side, entropy: &mut Entropy<'_>) -> Vec<u8> {
         "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nLambda-Runtime-Function-Error-Type: x\r\n\r\n",
         "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
     ];
-    let known: &[&str] = if side == Side::Client { &RESPONSES } else { &REQUESTS };
+    let known: &[&str] = if side == Side::Client { &REPLIES } else { &REQUESTS };
     let choice = entropy.below(known.len() + 1);
     let Some(message) = known.get(choice) else {
         let n = entropy.below(64);

@@ -1,4 +1,4 @@
-//! Commands: what the caller wants said to the API.
+//! Commands: the requests that the caller makes.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -38,16 +38,15 @@ impl Response {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum StreamHead {
-    /// The response of an HTTP integration: JSON such as `{"statusCode":200,"headers":{},"cookies":[]}`, which the
-    /// machine sends ahead of the payload with the delimiter that the API wants (eight NUL bytes). Both must fit into
-    /// [`MAX_PRELUDE`].
+    /// A response of an HTTP integration.
     Http {
-        /// The JSON.
+        /// The metadata: JSON such as `{"statusCode":200,"headers":{},"cookies":[]}`. The machine sends it before the
+        /// payload, followed by the delimiter (eight NUL bytes). Both must fit into [`MAX_PRELUDE`].
         prelude: Bytes,
     },
-    /// A plain stream of bytes.
+    /// A stream of bytes.
     Plain {
-        /// What the bytes are.
+        /// The type of the bytes.
         content_type: HeaderValue,
     },
 }
@@ -56,12 +55,12 @@ pub enum StreamHead {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The value of `Lambda-Runtime-Function-Error-Type`. The API keeps what has the form `Function.Name` or
-    /// `Runtime.Name`, with a name of ASCII letters; it replaces anything else.
+    /// The value of `Lambda-Runtime-Function-Error-Type`. The API accepts `Function.Name` and `Runtime.Name`, with a name
+    /// of ASCII letters; it replaces any other value.
     pub error_type: HeaderValue,
     /// JSON: `{"errorMessage": text, "errorType": text, "stackTrace": [text]}`.
     pub body: Bytes,
-    /// The value of `Lambda-Runtime-Function-XRay-Error-Cause`: JSON for X-Ray, of which the API uses at most 64 KiB.
+    /// The value of `Lambda-Runtime-Function-XRay-Error-Cause`: JSON for X-Ray. The API uses at most 64 KiB.
     pub xray_cause: Option<HeaderValue>,
 }
 
@@ -81,13 +80,13 @@ const ERROR_TYPE: &str = "Lambda-Runtime-Function-Error-Type";
 const ERROR_BODY: &str = "Lambda-Runtime-Function-Error-Body";
 
 impl Client {
-    /// Asks for the next invocation. It comes as [`Event::Invocation`](super::Event::Invocation), perhaps hours later:
-    /// never give up on it while its connection lives.
+    /// Requests the next invocation, which arrives as [`Event::Invocation`](super::Event::Invocation), possibly hours
+    /// later. Do not apply a timeout while the connection is alive: the API would deliver the event to it.
     ///
     /// # Errors
     ///
-    /// While an invocation is in hand, or the answer to the last request is outstanding (an answer to an invocation
-    /// may be with [`Config::pipelining`](super::Config::pipelining)).
+    /// An invocation is in hand, or the last request has no reply. With
+    /// [`Config::pipelining`](super::Config::pipelining), an outcome may be without its acknowledgement.
     pub fn next_invocation(&mut self) -> Result<(), Misuse> {
         let pending = self.outstanding.iter().any(|request| !(self.pipelining && request.endpoint.posts_outcome()));
         match self.phase {
@@ -101,38 +100,38 @@ impl Client {
         Ok(())
     }
 
-    /// Answers the invocation with a whole response.
+    /// Posts a buffered response.
     ///
     /// # Errors
     ///
-    /// The token is of another machine or of an invocation that is over.
+    /// The token belongs to another machine or to an earlier invocation.
     pub fn respond(&mut self, token: InvocationToken, response: Response) -> Result<(), Refused<InvocationToken>> {
         self.redeem(token)?;
-        let mut head = self.begin_answer(Endpoint::Response);
+        let mut head = self.begin_outcome(Endpoint::Response);
         push_field(&mut head, "Content-Type", response.content_type.as_bytes());
-        self.answer(Endpoint::Response, head, response.body);
+        self.post_outcome(Endpoint::Response, head, response.body);
         Ok(())
     }
 
-    /// Answers the invocation with a failure.
+    /// Posts a failure.
     ///
     /// # Errors
     ///
-    /// The token is of another machine or of an invocation that is over.
+    /// The token belongs to another machine or to an earlier invocation.
     pub fn fail(&mut self, token: InvocationToken, failure: Failure) -> Result<(), Refused<InvocationToken>> {
         self.redeem(token)?;
-        let mut head = self.begin_answer(Endpoint::Error);
+        let mut head = self.begin_outcome(Endpoint::Error);
         failure.push_fields(&mut head);
-        self.answer(Endpoint::Error, head, failure.body);
+        self.post_outcome(Endpoint::Error, head, failure.body);
         Ok(())
     }
 
-    /// Gives up an invocation without an outcome: nothing can be delivered. The API learns of it when the next
+    /// Gives up an invocation without an outcome, because none can be delivered. The API notices it when the next
     /// invocation is requested, or when this one times out.
     ///
     /// # Errors
     ///
-    /// The token belongs to another machine or to an invocation that is over.
+    /// The token belongs to another machine or to an earlier invocation.
     pub fn abandon(&mut self, token: InvocationToken) -> Result<(), Refused<InvocationToken>> {
         self.redeem(token)?;
         self.phase = Phase::Idle;
@@ -140,10 +139,10 @@ impl Client {
     }
 
     /// Gives up an outcome that cannot be delivered, and returns the token of its invocation, so that a shorter one can be
-    /// sent instead. A request for the next invocation that was pipelined after it is dropped, too.
+    /// sent instead. Drops a pipelined request for the next invocation, too.
     ///
-    /// `None` if no buffered response or error is outstanding, or if parts of it were written on the current connection:
-    /// call it after [`reset`](Self::reset).
+    /// Returns `None` if no buffered response or error is outstanding, or if a part of it was written on the current
+    /// connection: call it after [`reset`](Self::reset).
     pub fn withdraw(&mut self) -> Option<InvocationToken> {
         let Request { endpoint, outgoing } = self.outstanding.front()?;
         if !endpoint.posts_outcome() || outgoing.is_started() || outgoing.is_open() {
@@ -157,12 +156,12 @@ impl Client {
         Some(InvocationToken { identity: Arc::clone(&self.identity) })
     }
 
-    /// Starts to answer the invocation with a streamed response. Follow with [`chunk`](Self::chunk), then
-    /// [`finish`](Self::finish) or [`abort`](Self::abort).
+    /// Starts a streamed response. Follow with [`chunk`](Self::chunk), then [`finish`](Self::finish) or
+    /// [`abort`](Self::abort).
     ///
     /// # Errors
     ///
-    /// The token is of another machine or of an invocation that is over, or the prelude is too long.
+    /// The token belongs to another machine or to an earlier invocation, or the prelude is too long.
     pub fn stream(
         &mut self,
         token: InvocationToken,
@@ -179,7 +178,7 @@ impl Client {
             }
         };
         let identity = self.redeem(token)?;
-        let mut head = self.begin_answer(Endpoint::Response);
+        let mut head = self.begin_outcome(Endpoint::Response);
         push_field(&mut head, "Content-Type", content_type.as_bytes());
         push_field(&mut head, "Lambda-Runtime-Function-Response-Mode", b"streaming");
         push_field(&mut head, "Transfer-Encoding", b"chunked");
@@ -196,17 +195,18 @@ impl Client {
         Ok(ResponseStream { identity })
     }
 
-    /// Appends a chunk to a streamed response. An empty one is left out: on the wire it would end the response.
+    /// Appends a chunk to a streamed response. An empty chunk is ignored, because on the wire it would end the response.
     ///
     /// # Errors
     ///
-    /// [`Misuse::StreamOver`]: the API ended the stream, or its connection was lost, or it is another machine's.
+    /// [`Misuse::StreamOver`]: the API replied before the stream ended, its connection was lost, or the handle belongs to
+    /// another machine.
     pub fn chunk(&mut self, stream: &ResponseStream, data: impl Into<Bytes>) -> Result<(), Misuse> {
         self.open_stream(stream).ok_or(Misuse::StreamOver)?.chunk(data.into());
         Ok(())
     }
 
-    /// Ends a streamed response: it is complete.
+    /// Ends a streamed response as complete.
     ///
     /// # Errors
     ///
@@ -215,7 +215,7 @@ impl Client {
         self.end_stream(stream, b"\r\n").map_err(|refused| refused.misuse)
     }
 
-    /// Ends a streamed response: it is complete and has these trailer fields.
+    /// Ends a streamed response as complete, with these trailer fields.
     ///
     /// Fields that describe the framing
     /// (RFC 9110 [section 6.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1)) and those by which
@@ -236,7 +236,7 @@ impl Client {
         Ok(trailers.keys().filter(|name| is_reserved(name)).cloned().collect())
     }
 
-    /// Ends a streamed response that failed midway: the trailers mark it as incomplete and contain the failure.
+    /// Ends a streamed response as incomplete, with the failure in its trailers.
     ///
     /// # Errors
     ///
@@ -273,52 +273,53 @@ impl Client {
                 br#"{"errorMessage":"the response stream was dropped before its end","errorType":"Runtime.StreamDropped","stackTrace":[]}"#,
             ),
         );
-        // This is the handle again, and the report is short: nothing is refused.
+        // Not refused: the handle is a copy of the dropped one, and the report is short.
         let stream = ResponseStream { identity: Arc::clone(&self.identity) };
         let _ = self.abort(stream, failure);
     }
 
-    /// Reports that start-up failed, before the first [`next_invocation`](Self::next_invocation). The process is to end afterwards.
+    /// Reports that start-up failed, before the first [`next_invocation`](Self::next_invocation). The process should exit
+    /// afterwards.
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first `next_invocation`.
+    /// Another request is outstanding, or this is after the first `next_invocation`.
     pub fn init_error(&mut self, failure: Failure) -> Result<(), Misuse> {
         self.require_init()?;
         self.report(Endpoint::InitError, failure);
         Ok(())
     }
 
-    /// SnapStart: says that initialisation is done and waits until the environment is restored from the snapshot. The
-    /// connection does not survive that: open another one afterwards.
+    /// SnapStart: reports that initialisation is complete, and waits until the environment is restored from the snapshot.
+    /// Open another connection afterwards, because this one does not survive.
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
+    /// Another request is outstanding, or this is after the first [`next_invocation`](Self::next_invocation).
     pub fn restore_next(&mut self) -> Result<(), Misuse> {
         self.require_init()?;
         self.get(Endpoint::RestoreNext, None);
         Ok(())
     }
 
-    /// SnapStart: reports that a hook failed after the environment was restored. The process is to end afterwards.
+    /// SnapStart: reports that a hook failed after the environment was restored. The process should exit afterwards.
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
+    /// Another request is outstanding, or this is after the first [`next_invocation`](Self::next_invocation).
     pub fn restore_error(&mut self, failure: Failure) -> Result<(), Misuse> {
         self.require_init()?;
         self.report(Endpoint::RestoreError, failure);
         Ok(())
     }
 
-    /// Registers an extension, before the first [`next_invocation`](Self::next_invocation). `body` is JSON such as `{"events":[]}`. The
-    /// answer's header `Lambda-Extension-Identifier` is needed for
+    /// Registers an extension, before the first [`next_invocation`](Self::next_invocation). `body` is JSON such as
+    /// `{"events":[]}`. Pass the reply's header `Lambda-Extension-Identifier` to
     /// [`next_extension_event`](Self::next_extension_event).
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first `next_invocation`.
+    /// Another request is outstanding, or this is after the first `next_invocation`.
     pub fn register_extension(&mut self, name: &HeaderValue, body: impl Into<Bytes>) -> Result<(), Misuse> {
         self.require_init()?;
         let endpoint = Endpoint::RegisterExtension;
@@ -329,11 +330,11 @@ impl Client {
         Ok(())
     }
 
-    /// Asks for the next event of a registered extension, perhaps for ever. It belongs on a connection of its own.
+    /// Requests the next event of a registered extension, which may never arrive. Use a separate connection.
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
+    /// Another request is outstanding, or this is after the first [`next_invocation`](Self::next_invocation).
     pub fn next_extension_event(&mut self, identifier: &HeaderValue) -> Result<(), Misuse> {
         self.require_init()?;
         self.get(Endpoint::NextExtensionEvent, Some(("Lambda-Extension-Identifier", identifier)));
@@ -378,8 +379,7 @@ impl Client {
         self.post(endpoint, head, failure.body);
     }
 
-    /// Completes an answer to the invocation in hand.
-    fn answer(&mut self, endpoint: Endpoint, head: Vec<u8>, body: Bytes) {
+    fn post_outcome(&mut self, endpoint: Endpoint, head: Vec<u8>, body: Bytes) {
         self.phase = Phase::Idle;
         self.post(endpoint, head, body);
     }
@@ -397,7 +397,7 @@ impl Client {
         head
     }
 
-    fn begin_answer(&mut self, endpoint: Endpoint) -> Vec<u8> {
+    fn begin_outcome(&mut self, endpoint: Endpoint) -> Vec<u8> {
         let mut head = self.head_storage();
         self.heads.begin(&mut head, endpoint, &self.request_id);
         if let Some(id) = &self.invocation_id {

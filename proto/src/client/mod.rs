@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!     next_invocation() Event::Invocation            respond() fail() finish() abort()
-//!   ┌──────┐        ┌─────────┐             ┌─────────┐                ┌───────────┐
-//!   │ Idle ├───────►│ Waiting ├────────────►│ In hand ├───────────────►│ Answering │
-//!   └──────┘        └────┬────┘             └────┬────┘                └─────┬─────┘
+//!   ┌──────┐        ┌─────────┐             ┌─────────┐               ┌─────────────┐
+//!   │ Idle ├───────►│ Waiting ├────────────►│ In hand ├──────────────►│ AwaitingAck │
+//!   └──────┘        └────┬────┘             └────┬────┘               └──────┬──────┘
 //!    ▲  ▲                │ NoInvocation          │ stream()   ▲              │ Event::Reply
 //!    │  └────────────────┘ Reply(403, 500)       ▼            │              │
 //!    │                                      ┌───────────┐     │              │
@@ -13,7 +13,7 @@
 //!    └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! See [`Client`] for the methods and the order to call them in.
+//! See [`Client`] for the methods and the order in which to call them.
 
 mod address;
 mod command;
@@ -36,7 +36,8 @@ pub use config::Config;
 pub use invocation::{Invocation, InvocationToken, NoInvocation, ResponseStream};
 pub use reply::{Reply, ReplyKind};
 
-/// The metadata prelude of a streamed response and its delimiter must lie within so many bytes of the body's start.
+/// The longest metadata prelude of a streamed response, its delimiter included: the API searches this many bytes at the
+/// start of the body.
 pub const MAX_PRELUDE: usize = 16 * 1024;
 
 /// The longest trailer section of a streamed response, its empty line included. Go's HTTP server, on which the API is
@@ -45,25 +46,25 @@ pub const MAX_TRAILERS: usize = 4096;
 
 /// The runtime's side of one connection to the Runtime API.
 ///
-/// It does no I/O. A driver owns the socket and repeats: ask [`poll_output`](Self::poll_output), do what it says, and
-/// between two calls give it what the socket or the handler brought.
+/// It does no I/O. A driver owns the socket. It calls [`poll_output`](Self::poll_output) in a loop, does what the
+/// [`Output`] says, and between two calls passes on input from the socket and commands from the handler.
 ///
 /// | | methods |
 /// |---|---|
 /// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`end_of_output`](Self::end_of_output), [`disconnected`](Self::disconnected), [`reset`](Self::reset) |
 /// | output | [`poll_output`](Self::poll_output) |
 /// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`withdraw`](Self::withdraw), [`abandon`](Self::abandon), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
-/// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`outstanding`](Self::outstanding), [`awaits_acknowledgement`](Self::awaits_acknowledgement) |
+/// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`outstanding`](Self::outstanding), [`awaits_acknowledgement`](Self::awaits_acknowledgement), [`is_draining`](Self::is_draining) |
 ///
-/// Every call of `poll_output` makes progress: it consumes input, hands something out, asks for input, or tells that
-/// the connection is over; it never returns "nothing happened".
+/// Every call of `poll_output` makes progress: it consumes input, produces output, asks for input, or reports that the
+/// connection is over.
 #[derive(Debug)]
 pub struct Client {
     reader: Reader,
     heads: head_templates::HeadTemplates,
     pipelining: bool,
     phase: Phase,
-    /// The requests that the API has not answered, oldest first; what of them is to be written, they know.
+    /// The requests without a reply, oldest first, with what is unwritten of them.
     outstanding: VecDeque<Request>,
     /// The reply that is being received.
     reading: Option<Reading>,
@@ -74,23 +75,23 @@ pub struct Client {
     /// Identifies the invocation in hand: its token, or the handle of its stream, holds the only other reference.
     identity: Arc<()>,
     request_id: String,
-    /// The value of `Lambda-Runtime-Invocation-Id`, to be echoed, when the API sent it.
+    /// The value of `Lambda-Runtime-Invocation-Id`, if the API sent it. It is echoed with the outcome.
     invocation_id: Option<http::HeaderValue>,
     /// Nothing more can be written on this connection.
     output_ended: bool,
-    /// The connection is over as soon as its events are handed out.
+    /// The connection is over.
     closed: Option<CloseReason>,
-    /// The event that the end of a connection caused. It precedes all others.
+    /// The event that the end of a connection caused. It precedes every other output.
     pending: Option<Box<Event>>,
     spare_heads: Vec<Vec<u8>>,
 }
 
-/// Where the lifecycle stands. Requests that are under way are in [`Client::outstanding`].
+/// The state of the lifecycle, apart from [`Client::outstanding`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Before the first /next: start-up can still be reported as failed.
+    /// Before the first /next: a failed start-up can be reported.
     Init,
-    /// No invocation in hand: it can be asked for, or is on its way.
+    /// The caller has no invocation.
     Idle,
     /// The caller has the token of an invocation.
     InHand,
@@ -98,7 +99,6 @@ enum Phase {
     Streaming,
 }
 
-/// One request: which, and its bytes.
 #[derive(Debug)]
 struct Request {
     endpoint: Endpoint,
@@ -110,53 +110,56 @@ impl Request {
         self.outgoing.is_sent()
     }
 
-    /// Whether an early acknowledgement settles the request although not all of it can be sent any more. A stream that
-    /// is cut off is incomplete whatever the API says.
+    /// Whether an early acknowledgement settles the request although the rest of it cannot be sent. A truncated stream
+    /// stays incomplete.
     fn is_settled_by_acceptance(&self) -> bool {
         self.is_sent() || self.outgoing.can_rewind()
     }
 }
 
-/// What happened.
+/// An event for the driver.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// An invocation arrived. It is to be answered once, by its token.
+    /// An invocation arrived. Post its outcome with its token.
     Invocation(Invocation),
-    /// /next was answered without an invocation: ask again, after a pause.
+    /// The reply to /next contains no invocation. Repeat the request after a delay.
     NoInvocation(NoInvocation),
-    /// The API answered another request than /next, or refused /next.
+    /// The API replied to a request other than /next, or refused /next.
+    ///
+    /// The acknowledgement of an outcome is reported as soon as its head has arrived; see
+    /// [`is_draining`](Client::is_draining).
     Reply(Reply),
-    /// An invocation arrived whose event is longer than [`Limits::body`](crate::Limits::body). Its body is empty; report
-    /// the failure with its token. The rest of the event is not read: the connection closes.
+    /// An invocation arrived whose event is larger than [`Limits::body`](crate::Limits::body). [`fail`](Client::fail) it
+    /// with its token. The rest of the event is not read; the connection closes.
     #[non_exhaustive]
     EventTooLarge {
-        /// The invocation, without its event.
+        /// The invocation, with an empty body.
         invocation: Invocation,
-        /// The length of the event, if the API stated it.
+        /// The size of the event in bytes, if the API announced it.
         length: Option<u64>,
-        /// The limit.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// A streamed response was lost with its connection after parts of it were sent: it cannot be sent again. If it was
-    /// not sent to its end, the API knows that it is torn. The stream's handle is void; ask for the next invocation.
+    /// A streamed response was lost with its connection after a part of it was sent, so it cannot be resent. The handle
+    /// of the stream is void; request the next invocation.
     StreamInterrupted,
 }
 
-/// A request that the API has not answered.
+/// A request without a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outstanding {
-    /// Which.
+    /// The request.
     pub endpoint: Endpoint,
-    /// It is sent again on the next connection. Only a stream of which parts were written is not.
+    /// Whether [`reset`](Client::reset) resends it. It does not resend a stream of which a part was written.
     pub can_be_resent: bool,
-    /// Parts of it were written on this connection.
+    /// Whether a part of it was written on this connection.
     pub is_started: bool,
 }
 
 impl Client {
-    /// A machine for a connection that has just been opened.
+    /// Returns a machine for a new connection.
     pub fn new(config: Config) -> Self {
         Self {
             heads: head_templates::HeadTemplates::new(&config),
@@ -177,7 +180,7 @@ impl Client {
         }
     }
 
-    /// What is to be done next. Call it again after doing it; see [`Output`].
+    /// Returns what to do next. Do it, then call this again; see [`Output`].
     pub fn poll_output(&mut self) -> Output<'_, Event> {
         self.abort_if_dropped();
         if self.pending.is_none()
@@ -207,25 +210,25 @@ impl Client {
         Arc::strong_count(&self.identity) > 1
     }
 
-    /// Room for the transport to read into; never empty. Report with [`filled`](Self::filled) how much was read.
+    /// Returns the buffer to read into, which is never empty. Report with [`filled`](Self::filled) how much was read.
     ///
-    /// A long event's bytes land in its own allocation this way, without a copy.
+    /// A large event is read directly into its own allocation.
     pub fn space(&mut self) -> &mut [u8] {
         self.reader.space()
     }
 
-    /// `n` bytes were read into [`space`](Self::space). Ask [`poll_output`](Self::poll_output) before reading again.
+    /// Reports that `n` bytes were read into [`space`](Self::space). Call [`poll_output`](Self::poll_output) before
+    /// reading again.
     pub fn filled(&mut self, n: usize) {
         self.reader.filled(n);
     }
 
-    /// These bytes were received: [`space`](Self::space) and [`filled`](Self::filled) in one, for bytes that lie
-    /// elsewhere.
+    /// Copies received bytes into the machine, in place of [`space`](Self::space) and [`filled`](Self::filled).
     pub fn receive(&mut self, bytes: &[u8]) {
         self.reader.receive(bytes);
     }
 
-    /// The first `n` bytes of the slices handed out last were written.
+    /// Reports that the first `n` bytes of the slices returned last were written.
     pub fn sent(&mut self, mut n: usize) {
         for request in &mut self.outstanding {
             n = request.outgoing.advance(n);
@@ -235,12 +238,12 @@ impl Client {
         }
     }
 
-    /// The API closed its sending half: no byte will come.
+    /// Reports that the API closed its sending half.
     pub fn end_of_input(&mut self) {
         self.reader.end_of_input();
     }
 
-    /// Writing failed. What the API sent before may still be read: it may say why.
+    /// Reports that writing failed. Reading continues: the API may have sent a reply before.
     pub fn end_of_output(&mut self) {
         self.output_ended = true;
         if self.outstanding.is_empty() {
@@ -248,13 +251,13 @@ impl Client {
         }
     }
 
-    /// The transport failed in both directions.
+    /// Reports that the transport failed in both directions, or that the driver gave up on it.
     pub fn disconnected(&mut self) {
         self.close(CloseReason::TransportFailed);
     }
 
-    /// A new connection is open. Every outstanding request that [can be](Outstanding::can_be_resent) is sent on it
-    /// again, from its first byte.
+    /// Starts over on a new connection. Every outstanding request that [can be](Outstanding::can_be_resent) resent is
+    /// sent from its first byte.
     pub fn reset(&mut self) {
         self.close(CloseReason::TransportFailed);
         self.reader.reset();
@@ -271,7 +274,7 @@ impl Client {
         }
     }
 
-    /// The requests that the API has not answered, oldest first.
+    /// The requests without a reply, oldest first.
     pub fn outstanding(&self) -> impl Iterator<Item = Outstanding> {
         self.outstanding.iter().map(|request| Outstanding {
             endpoint: request.endpoint,
@@ -280,18 +283,17 @@ impl Client {
         })
     }
 
-    /// The id of the invocation that was handed out last, empty before the first: for messages about it.
+    /// The id of the last invocation, for messages about it. Empty before the first.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// Bytes of response chunks that wait to be written, framing included. Give no more [chunks](Self::chunk) while
-    /// this is high.
+    /// The number of unwritten bytes of response chunks, framing included. Pause [`chunk`](Self::chunk) while it is high.
     pub fn queued(&self) -> usize {
         self.outstanding.iter().map(|request| request.outgoing.queued()).sum()
     }
 
-    /// An answer to the invocation last handed out is under way and not yet acknowledged.
+    /// Whether the outcome of the last invocation has been posted and is not acknowledged.
     pub fn awaits_acknowledgement(&self) -> bool {
         self.outstanding.iter().any(|request| request.endpoint.posts_outcome())
     }
@@ -302,12 +304,12 @@ impl Client {
 
     fn state(&self) -> &'static str {
         match self.phase {
-            Phase::Init if self.outstanding.is_empty() => "nothing was asked of the API yet",
-            Phase::InHand => "an invocation is in hand and not answered",
+            Phase::Init if self.outstanding.is_empty() => "no request was made yet",
+            Phase::InHand => "an invocation is in hand and has no outcome",
             Phase::Streaming => "a response is being streamed",
-            _ if self.awaits_acknowledgement() => "the API has not acknowledged the last answer",
+            _ if self.awaits_acknowledgement() => "the last outcome is not acknowledged",
             _ if self.outstanding.is_empty() => "no invocation is in hand",
-            _ => "the API has not answered the last request",
+            _ => "the last request has no reply",
         }
     }
 

@@ -35,11 +35,11 @@ pub(super) struct Reading {
 /// How the body of a reply is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BodyUse {
-    /// The reply is useless without it.
+    /// The content of a successful reply.
     Required,
     /// The message of a refusal.
     Message,
-    /// An acknowledgement says nothing more.
+    /// The body of an acknowledgement.
     Discarded,
 }
 
