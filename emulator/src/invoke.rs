@@ -137,7 +137,7 @@ impl Call {
             );
             return Err(error_reply(404, "ResourceNotFoundException", &message));
         }
-        let kind = match request.header("x-amz-invocation-type") {
+        let kind = match request.headers().get_str("x-amz-invocation-type") {
             None | Some("RequestResponse") => Kind::RequestResponse,
             Some("Event") => Kind::Event,
             Some("DryRun") => Kind::DryRun,
@@ -147,7 +147,7 @@ impl Call {
             }
         };
         let mut event = Event::new(Bytes::new());
-        if let Some(encoded) = request.header("x-amz-client-context") {
+        if let Some(encoded) = request.headers().get_str("x-amz-client-context") {
             let context = base64::engine::general_purpose::STANDARD.decode(encoded).ok();
             let context = context.and_then(|context| json::compact(&context));
             let Some(context) = context.filter(|context| context.starts_with(b"{")) else {
@@ -156,13 +156,14 @@ impl Call {
             };
             event = event.client_context(context);
         }
-        if let Some(trace_id) = request.header("x-amzn-trace-id") {
+        if let Some(trace_id) = request.headers().get_str("x-amzn-trace-id") {
             event = event.trace_id(trace_id);
         }
-        if let Some(tenant_id) = request.header("x-amz-tenant-id") {
+        if let Some(tenant_id) = request.headers().get_str("x-amz-tenant-id") {
             event = event.tenant_id(tenant_id);
         }
-        let takes_trailers = request.header("te").is_some_and(|te| te.split(',').any(|te| te.trim() == "trailers"));
+        let takes_trailers =
+            request.headers().get_str("te").is_some_and(|te| te.split(',').any(|te| te.trim() == "trailers"));
         Ok(Self { kind, takes_trailers, event, payload: Vec::new(), reservation: api.buffers.reservation() })
     }
 

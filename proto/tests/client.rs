@@ -31,7 +31,7 @@ fn an_invocation_goes_from_next_to_its_acknowledgement() {
     let Event::Invocation(invocation) = event(&mut client) else { panic!() };
     assert_eq!(invocation.request_id(), "id-1");
     assert_eq!(invocation.deadline().unwrap().as_millis(), 1_542_409_706_888);
-    assert_eq!(invocation.header("LAMBDA-RUNTIME-AWS-REQUEST-ID"), Some(b"id-1".as_slice()));
+    assert_eq!(invocation.headers().get("LAMBDA-RUNTIME-AWS-REQUEST-ID"), Some(b"id-1".as_slice()));
     assert_eq!(invocation.body(), r#"{"name":"World"}"#);
     assert!(matches!(client.poll_output(), Output::Idle));
     client.respond(invocation.into_token(), Response::json("\"hi\"")).unwrap();

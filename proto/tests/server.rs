@@ -36,21 +36,21 @@ fn events(server: &mut Server, bytes: &str) -> Vec<Event> {
 fn both_sides_agree_on_a_whole_invocation() {
     let mut pair = Pair::new();
     pair.client.next_invocation().unwrap();
-    let events = pair.carry_to_server();
+    let events = pair.transfer_to_server();
     let [Event::Request(request), Event::End(_)] = &events[..] else { panic!("{events:?}") };
     assert_eq!(request.route(), Route::Api(Endpoint::Next, ""));
     pair.server.reply(Reply::event("id-7", Duration::from_millis(5), "{}")).unwrap();
-    pair.carry_to_client();
+    pair.transfer_to_client();
     let ClientEvent::Invocation(invocation) = event(&mut pair.client) else { panic!() };
     assert_eq!((invocation.request_id(), invocation.deadline()), ("id-7", Some(Duration::from_millis(5))));
     pair.client.respond(invocation.into_token(), Response::json("\"done\"")).unwrap();
-    let events = pair.carry_to_server();
+    let events = pair.transfer_to_server();
     let Event::Request(request) = &events[0] else { panic!("{events:?}") };
     assert_eq!(request.route(), Route::Api(Endpoint::Response, "id-7"));
     assert!(!request.is_streaming());
     assert_eq!(body(&events), "\"done\"");
     pair.server.reply(Reply::accepted()).unwrap();
-    pair.carry_to_client();
+    pair.transfer_to_client();
     assert!(matches!(event(&mut pair.client), ClientEvent::Reply(_)));
 }
 
@@ -58,18 +58,18 @@ fn both_sides_agree_on_a_whole_invocation() {
 fn the_api_sees_the_trailers_of_a_torn_stream() {
     let mut pair = Pair::new();
     pair.client.next_invocation().unwrap();
-    pair.carry_to_server();
+    pair.transfer_to_server();
     pair.server.reply(Reply::event("id", Duration::ZERO, "{}")).unwrap();
-    pair.carry_to_client();
+    pair.transfer_to_client();
     let ClientEvent::Invocation(invocation) = event(&mut pair.client) else { panic!() };
     let prelude = Bytes::from_static(b"{}");
     let stream = pair.client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
     pair.client.chunk(&stream, "half").unwrap();
-    let events = pair.carry_to_server();
+    let events = pair.transfer_to_server();
     assert!(matches!(&events[0], Event::Request(request) if request.is_streaming()));
     assert_eq!(body(&events), "{}\0\0\0\0\0\0\0\0half");
     pair.client.abort(stream, failure()).unwrap();
-    let events = pair.carry_to_server();
+    let events = pair.transfer_to_server();
     let Some(Event::End(trailers)) = events.last() else { panic!("{events:?}") };
     assert_eq!(trailers.fields().get("lambda-runtime-function-error-type"), Some(b"Function.Test".as_slice()));
 }
@@ -160,7 +160,7 @@ fn a_bad_request_is_told_what_is_wrong() {
 #[test]
 fn commands_without_a_request_are_refused() {
     let mut server = Server::new(Limits::default());
-    assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState("no request is at hand"))));
+    assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState("there is no current request"))));
     events(&mut server, "GET / HTTP/1.1\r\n\r\n");
     server.reply(Reply::accepted()).unwrap();
     assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState(_))));

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use lambda_runtime_proto::client::{Client, Event};
-use lambda_runtime_proto::{Limits, Part, PeerError};
+use lambda_runtime_proto::{CloseReason, Limits, Part, PeerError};
 
 fn refusal(bytes: impl AsRef<[u8]>) -> PeerError {
     refusal_with(bytes, Limits::default())
@@ -16,7 +16,8 @@ fn refusal_with(bytes: impl AsRef<[u8]>, limits: Limits) -> PeerError {
     let bytes = bytes.as_ref();
     // An event over the limit is not an error: `oversized_event.rs`.
     match reply_to(Client::restore_next, bytes, limits) {
-        Err(error) => error,
+        Err(CloseReason::Peer(error)) => error,
+        Err(reason) => panic!("{reason}"),
         Ok(event) => panic!("{:?} was accepted: {event:?}", bytes.escape_ascii().to_string()),
     }
 }
@@ -56,7 +57,7 @@ fn a_length_beside_chunked_is_refused_in_either_order() {
     for fields in
         ["Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n"]
     {
-        assert_eq!(refusal(response(fields, chunked)), PeerError::LengthBesideChunked);
+        assert_eq!(refusal(response(fields, chunked)), PeerError::LengthAndChunked);
     }
 }
 

@@ -33,7 +33,7 @@ fn unreachable(all: &mut Vec<Scenario>) {
         Scenario::may("never-http", "an API that never sends HTTP ends the function", PROTOCOL)
             .requires(Feature::OneWorker)
             .connections(vec![Steps::new().read(Next).send(&b"SSH-2.0-OpenSSH\r\n"[..]); 20])
-            .ends_with(["127.0.0.1:", "does not speak HTTP/1", "in a row"])
+            .ends_with(["127.0.0.1:", "is not HTTP/1", "in a row"])
             .expect_connections(2..=19),
         Scenario::should("late-api", "an API that starts late is waited for", PROTOCOL)
             .connection(Steps::new().step(Step::ListenAfter(Duration::from_millis(300))).served("1"))

@@ -159,7 +159,13 @@ impl Dialogue {
                     self.server.close_abruptly();
                     self.drive_server();
                 }
-                // A driver waits for a drain only for a time.
+                // An outcome that was not delivered gets another one.
+                3 => {
+                    if let Some(token) = self.client.withdraw() {
+                        self.runtime.token = Some(token);
+                    }
+                }
+                // A driver limits the duration of a drain.
                 2 if self.client.is_draining() => {
                     self.client.disconnected();
                     self.drive_client();

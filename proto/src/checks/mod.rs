@@ -1,7 +1,6 @@
-//! The checks that tests and fuzz targets share: each takes any bytes and panics when a promise of the machines is
-//! broken.
+//! The checks that tests and fuzz targets share. Each takes arbitrary bytes and panics if a machine breaks a property.
 //!
-//! They are here, behind the feature `checks`, so that what a fuzzer runs is what `cargo test` runs.
+//! The feature `checks` makes them public, so that `cargo test` runs the same code as a fuzzer.
 
 #![expect(clippy::panic, reason = "a check fails by panicking")]
 

@@ -1,13 +1,13 @@
-//! Split invariance: the same bytes in any pieces have the same effect.
+//! Split invariance: the same bytes have the same effect in pieces of any size.
 
 use super::{Command, Entropy, Entry, Side, Step, trace};
 use crate::Limits;
 
-/// Two-way splits are tried everywhere in messages up to this length, and at this many places in longer ones.
+/// Messages up to this length are split in two at every position, and longer ones at this many positions.
 const EVERYWHERE: usize = 1024;
 
-/// Plays `script` whole, byte by byte, at every two-way split and at random splits, and returns the one trace that all
-/// of them must have.
+/// Runs `script` with complete messages, byte by byte, with every split in two, and with random splits. Returns the trace,
+/// which must be the same for all of them.
 ///
 /// # Panics
 ///
@@ -22,7 +22,7 @@ pub fn check_splits(side: Side, limits: &Limits, script: &[Step]) -> Vec<Entry> 
     let longest = script.iter().map(|step| if let Step::Receive(bytes) = step { bytes.len() } else { 0 }).max();
     let longest = longest.unwrap_or_default();
     for at in (1..longest).step_by(longest.div_ceil(EVERYWHERE).max(1)) {
-        // Each received piece is cut once, at this distance from its start.
+        // Each message is split once, at this position.
         let mut fresh = 0;
         same(&format!("split at {at}"), &mut |rest| {
             let n = if rest.len() == fresh { rest.len() } else { at.min(rest.len()) };
@@ -33,7 +33,7 @@ pub fn check_splits(side: Side, limits: &Limits, script: &[Step]) -> Vec<Entry> 
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for round in 0..4 {
         same(&format!("random splits, round {round}"), &mut |_| {
-            // Xorshift: repeatable, and good enough to choose lengths.
+            // Xorshift: reproducible, and random enough to choose lengths.
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
@@ -43,24 +43,28 @@ pub fn check_splits(side: Side, limits: &Limits, script: &[Step]) -> Vec<Entry> 
     whole
 }
 
-/// What is said and what is written is the same, each in its order. How the two interleave is not: `100 Continue` is
-/// written before or after the body is read, as it comes.
+/// Compares events and written bytes separately. How the two interleave depends on the splits: `100 Continue` is written
+/// before or after the body is read.
 fn assert_same(other: &[Entry], whole: &[Entry], how: &str, script: &[Step]) {
     fn by_direction(trace: &[Entry]) -> (Vec<Entry>, Vec<u8>) {
-        let (mut said, mut written) = (Vec::new(), Vec::new());
+        let (mut events, mut written) = (Vec::new(), Vec::new());
         for entry in trace {
-            match (entry, said.last_mut()) {
-                (Entry::Wrote(bytes), _) => written.extend_from_slice(bytes),
+            match (entry, events.last_mut()) {
+                (Entry::Written(bytes), _) => written.extend_from_slice(bytes),
                 (Entry::Data(more), Some(Entry::Data(data))) => data.extend_from_slice(more),
-                _ => said.push(entry.clone()),
+                _ => events.push(entry.clone()),
             }
         }
-        (said, written)
+        (events, written)
     }
-    assert_eq!(by_direction(other), by_direction(whole), "{how} (left) and whole (right) differ\nscript: {script:?}");
+    assert_eq!(
+        by_direction(other),
+        by_direction(whole),
+        "{how} (left) and complete (right) differ\nscript: {script:?}"
+    );
 }
 
-/// Any bytes as the API's, at each point of the lifecycle.
+/// Arbitrary bytes from the API, in each state of the lifecycle.
 pub fn client_bytes(bytes: &[u8]) {
     use Command::{Chunk, Finish, Next, Respond, Stream};
     let limits = Limits::default().head(4096).body(8192).reply_body(64).trailers(2048);
@@ -80,7 +84,7 @@ pub fn client_bytes(bytes: &[u8]) {
     }
 }
 
-/// Any bytes as a runtime's.
+/// Arbitrary bytes from a runtime.
 pub fn server_bytes(bytes: &[u8]) {
     let limits = Limits::default().head(4096).body(8192).reply_body(64).trailers(2048);
     let script = [Step::Receive(bytes.to_vec()), Step::EndOfInput, Step::Command(Command::Reply)];
@@ -89,7 +93,7 @@ pub fn server_bytes(bytes: &[u8]) {
     assert_same(&split, &whole, "byte by byte", &script);
 }
 
-/// Scripts of random commands and of messages that are random, damaged or whole, split in every way.
+/// Random commands, and messages that are valid, damaged or random, with all splits.
 pub fn splits(bytes: &[u8]) {
     let mut entropy = Entropy::new(bytes);
     let side = if entropy.byte() & 1 == 0 { Side::Client } else { Side::Server };
@@ -116,7 +120,7 @@ pub fn splits(bytes: &[u8]) {
     check_splits(side, &limits, &script);
 }
 
-/// A message that the side expects, as a rule: sometimes with a few bytes changed, or something quite different.
+/// Usually a message that this side expects, sometimes with a few bytes changed or with random content.
 fn message(side: Side, entropy: &mut Entropy<'_>) -> Vec<u8> {
     const REPLIES: [&str; 14] = [
         "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-1\r\nContent-Length: 13\r\n\r\n{\"event\":123}",

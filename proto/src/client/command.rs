@@ -96,7 +96,7 @@ impl Client {
         self.phase = Phase::Idle;
         let mut head = self.head_storage();
         self.heads.next(&mut head);
-        self.request(Endpoint::Next, Outgoing::whole(head, Bytes::new()));
+        self.request(Endpoint::Next, Outgoing::buffered(head, Bytes::new()));
         Ok(())
     }
 
@@ -370,7 +370,7 @@ impl Client {
             push_field(&mut head, name, value.as_bytes());
         }
         head.extend_from_slice(b"\r\n");
-        self.request(endpoint, Outgoing::whole(head, Bytes::new()));
+        self.request(endpoint, Outgoing::buffered(head, Bytes::new()));
     }
 
     fn report(&mut self, endpoint: Endpoint, failure: Failure) {
@@ -388,7 +388,7 @@ impl Client {
     fn post(&mut self, endpoint: Endpoint, mut head: Vec<u8>, body: Bytes) {
         // Writing to a Vec does not fail.
         let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
-        self.request(endpoint, Outgoing::whole(head, body));
+        self.request(endpoint, Outgoing::buffered(head, body));
     }
 
     fn begin(&mut self, endpoint: Endpoint) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! Where a body's data lies among its framing, and where it ends.
+//! Separates the data of a body from its framing, and finds its end.
 
 use super::head::{self, Framing};
 use crate::{Limits, PeerError};
@@ -9,14 +9,14 @@ pub(crate) enum Body {
     /// This many bytes are still to come.
     Length(u64),
     Chunked(Chunked),
-    /// All that comes until the connection ends; so many have come.
+    /// Everything until the connection ends. This many bytes have arrived.
     UntilClose(u64),
 }
 
 #[derive(Debug)]
 pub(crate) struct Chunked {
     state: ChunkState,
-    /// Bytes of data announced by the chunk sizes so far.
+    /// The sum of the chunk sizes so far.
     total: u64,
 }
 
@@ -25,22 +25,22 @@ enum ChunkState {
     Size,
     /// This many bytes of the chunk are still to come.
     Data(u64),
-    /// The CRLF behind a chunk's data.
+    /// The CRLF after a chunk's data.
     End,
-    /// The trailer section, and how far the search for its end came.
+    /// The trailer section. Its end is not in the first `scanned` bytes.
     Trailers {
         scanned: usize,
     },
 }
 
-/// What [`Body::decode`] found at the start of its input.
+/// The unit that [`Body::decode`] found at the start of its input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decoded {
-    /// Framing, to be passed over.
+    /// Framing, which is skipped.
     Framing(usize),
     /// Data of the body.
     Data(usize),
-    /// The body's end: so many bytes of trailer section, its empty line included, belong to it.
+    /// The end of the body, with this many bytes of trailer section, its empty line included.
     End { trailers: usize },
     /// More input is needed.
     Nothing,
@@ -82,7 +82,7 @@ impl Body {
         }
     }
 
-    /// `n` of the [contiguous](Self::contiguous) bytes came.
+    /// Reports that `n` of the [contiguous](Self::contiguous) bytes were read.
     pub(crate) fn skip(&mut self, n: u64) {
         if let Body::Length(remaining) = self {
             *remaining = remaining.saturating_sub(n);
@@ -119,11 +119,11 @@ impl Chunked {
                 Ok(Decoded::Framing(consumed))
             }
             ChunkState::Data(remaining) => {
-                let found = take(remaining, input);
+                let decoded = take(remaining, input);
                 if *remaining == 0 {
                     self.state = ChunkState::End;
                 }
-                Ok(found)
+                Ok(decoded)
             }
             ChunkState::End => match input {
                 [] | [b'\r'] => Ok(Decoded::Nothing),
@@ -157,7 +157,7 @@ impl Chunked {
 }
 
 impl Body {
-    /// The part of the message that is still to come, for a message about its loss.
+    /// The part of the message in which the input ended.
     pub(crate) fn part(&self) -> crate::Part {
         match self {
             Body::Chunked(chunked) => chunked.part(),
@@ -166,7 +166,7 @@ impl Body {
     }
 }
 
-/// `1a;name=value CRLF`: the size, and the length of the line. `None` while the line is incomplete.
+/// Parses `1a;name=value CRLF` into the size and the length of the line. `None` while the line is incomplete.
 fn parse_size_line(input: &[u8], limits: &Limits) -> Result<Option<(u64, usize)>, PeerError> {
     let mut size = 0u64;
     let mut digits = 0;
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_spaces_and_prefixes_in_a_size_are_refused() {
+    fn a_size_with_signs_spaces_or_prefixes_is_refused() {
         for line in [
             "1;\0\r\n",
             "1;\x7f\r\n",
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_is_passed_over_up_to_its_limit() {
+    fn an_extension_is_skipped_up_to_its_limit() {
         assert_eq!(size_line(b"1;abcd\r\n"), Ok(Some((1, 8))));
         assert_eq!(size_line(b"1;abcde\r\n"), Err(PeerError::ChunkExtensionTooLong(4)));
         assert_eq!(size_line(b"1;abcde"), Err(PeerError::ChunkExtensionTooLong(4)));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_size_line_asks_for_more() {
+    fn an_incomplete_size_line_needs_more_input() {
         for line in ["", "1", "1\r", "1;", "1;ab", "1;abcd\r"] {
             assert_eq!(size_line(line.as_bytes()), Ok(None), "{line:?}");
         }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 message framing (RFC 9112), blind to which side it serves: heads, bodies, chunks, trailers, limits.
+//! HTTP/1.1 message framing (RFC 9112) for both sides: heads, bodies, chunks, trailers, limits.
 
 mod body;
 mod head;

@@ -9,8 +9,8 @@ use crate::{Limits, Part, PeerError};
 
 /// Decodes one message after another.
 ///
-/// What it decodes piles up in `message`: the head, then the body's data behind it. The client's side takes both at the
-/// message's end; the server's side takes the head, then data as it comes.
+/// It decodes into `message`: the head, followed by the data of the body. The client's side takes both at the end of the
+/// message; the server's side takes the head, then data as it arrives.
 #[derive(Debug)]
 pub(crate) struct Reader {
     role: Role,
@@ -19,7 +19,7 @@ pub(crate) struct Reader {
     /// Initialised storage; valid up to `filled`.
     message: Vec<u8>,
     filled: usize,
-    /// Of the head that was parsed last.
+    /// Positions in the head that was parsed last.
     fields: Vec<Field>,
     /// Of a request; those of a reply are checked and discarded.
     trailers: Vec<u8>,
@@ -44,12 +44,12 @@ enum State {
     Failed(PeerError),
 }
 
-/// What [`Reader::poll`] came to.
+/// A step of decoding.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// A head, appended to the message.
+    /// A head was appended to the message.
     Head(Head),
-    /// Some of the body, appended to the message.
+    /// Some of the body was appended to the message.
     Data,
     /// The message is complete.
     End,
@@ -59,9 +59,9 @@ pub(crate) enum Step {
 }
 
 impl Reader {
-    /// A message's storage is kept for the next one up to this size.
+    /// Storage up to this size is reused for the next message.
     const KEEP: usize = 16 * 1024;
-    /// A long body's storage grows at least by this and at most by as much as has come.
+    /// The storage of a large body grows at least by this, and at most by as much as has arrived.
     const GROWTH: usize = 64 * 1024;
 
     pub(crate) fn new(role: Role, limits: Limits) -> Self {
@@ -86,12 +86,12 @@ impl Reader {
         self.end_of_input = false;
     }
 
-    /// Room for the transport to read into; never empty.
+    /// Returns the buffer to read into, which is never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if let State::Body { body, longest, .. } = &self.state {
             let contiguous = usize::try_from(body.contiguous(*longest)).unwrap_or(usize::MAX);
             if self.input.bytes().is_empty() && contiguous > 0 {
-                // The more has come, the more is taken at once.
+                // Reads become larger as more arrives.
                 let wanted = self.filled.clamp(Self::GROWTH, 16 * Self::GROWTH);
                 if self.message.len() == self.filled {
                     self.make_room(contiguous.min(wanted), contiguous);
@@ -104,7 +104,7 @@ impl Reader {
         self.input.space(false)
     }
 
-    /// `n` bytes were read into [`space`](Self::space).
+    /// Reports that `n` bytes were read into [`space`](Self::space).
     pub(crate) fn filled(&mut self, n: usize) {
         if let State::Body { body, longest, landed } = &mut self.state
             && self.input.bytes().is_empty()
@@ -135,12 +135,12 @@ impl Reader {
         self.end_of_input = true;
     }
 
-    /// No message has begun, and nothing waits to be decoded.
+    /// Whether no message has started and no input is left.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.input.bytes().is_empty() && matches!(self.state, State::Head { interim: 0, .. })
     }
 
-    /// More waits to be decoded than one message may have.
+    /// Whether more input is left than one message may have.
     pub(crate) fn is_overfull(&self) -> bool {
         let most = u64::try_from(self.limits.head).unwrap_or(u64::MAX).saturating_add(self.limits.body);
         u64::try_from(self.input.bytes().len()).is_ok_and(|here| here > most)
@@ -174,7 +174,7 @@ impl Reader {
                 State::Failed(error) => return Err(error.clone()),
                 State::Head { scanned, interim } => {
                     let input = self.input.bytes();
-                    // RFC 9112 section 2.2: a server passes over empty lines before a request.
+                    // RFC 9112 section 2.2: a server skips empty lines before a request.
                     if self.role == Role::Request && input.starts_with(b"\r\n") {
                         self.input.consume(2);
                         *scanned = 0;
@@ -184,7 +184,7 @@ impl Reader {
                         return Ok(Step::NeedInput);
                     }
                     let (role, limits, fields) = (self.role, &self.limits, &mut self.fields);
-                    // One try only, so that a head that comes bit by bit is not parsed again and again.
+                    // Only once: a head that arrives in small pieces is not parsed again for each of them.
                     let at_once = if *scanned == 0 { head::parse_whole(role, input, limits, fields) } else { None };
                     let head = match at_once {
                         Some(head) => head,
@@ -253,17 +253,17 @@ impl Reader {
         }
     }
 
-    /// Where the fields lie in the head that was parsed last.
+    /// The positions of the fields in the head that was parsed last.
     pub(crate) fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    /// The message so far: its head, and what has come of its body behind it.
+    /// The message so far: its head, followed by the data of its body.
     pub(crate) fn message(&self) -> &[u8] {
         self.message.get(..self.filled).unwrap_or_default()
     }
 
-    /// Takes the message so far. A small one is copied into an allocation of its own size, so that the storage stays.
+    /// Takes the message so far. A small one is copied into an allocation of the exact size, and the storage is reused.
     pub(crate) fn take(&mut self) -> Bytes {
         let taken = if self.filled > Self::KEEP {
             let mut message = std::mem::take(&mut self.message);
@@ -276,12 +276,12 @@ impl Reader {
         taken
     }
 
-    /// Takes the trailer section of the message that has just ended, empty line included.
+    /// Takes the trailer section of the message that has just ended, its empty line included.
     pub(crate) fn take_trailers(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.trailers)
     }
 
-    /// Forgets the message so far.
+    /// Discards the message so far.
     pub(crate) fn discard(&mut self) {
         self.filled = 0;
         self.trailers.clear();
@@ -290,7 +290,7 @@ impl Reader {
         }
     }
 
-    /// Moves `n` bytes from the input to the message, of which at most `useful` are still to come, these included.
+    /// Moves `n` bytes from the input to the message. At most `useful` bytes of the message, these included, are missing.
     fn accept(&mut self, n: usize, useful: usize) {
         let end = self.filled + n;
         self.make_room(n, useful);
@@ -302,7 +302,7 @@ impl Reader {
         self.input.consume(n);
     }
 
-    /// Storage for the whole message, as far as its bytes are here already.
+    /// Makes room for the message, as far as its bytes have arrived.
     fn reserve_for(&mut self, head: &Head) {
         let here = self.input.bytes().len();
         let whole = match head.framing {
@@ -312,8 +312,8 @@ impl Reader {
         self.make_room(here.min(whole), whole);
     }
 
-    /// Makes at least `wanted` bytes of room behind `filled`. Storage doubles, so that it is never more than twice of
-    /// what really came (or [`Self::GROWTH`]), but does not pass `useful`, the most that can still come.
+    /// Makes room for at least `wanted` bytes after `filled`. Storage doubles, so that it is at most twice what has arrived
+    /// (or [`Self::GROWTH`]), but never grows beyond the `useful` bytes that can still arrive.
     fn make_room(&mut self, wanted: usize, useful: usize) {
         let end = self.filled.saturating_add(wanted);
         if self.message.len() >= end {

@@ -68,7 +68,7 @@ impl Reply {
         self
     }
 
-    /// Sets the body, which is JSON.
+    /// Sets the body and the content type `application/json`.
     pub fn json(self, body: impl Into<Bytes>) -> Self {
         self.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body)
     }
@@ -79,7 +79,7 @@ impl Reply {
         self
     }
 
-    /// Replies with some statuses never have one (RFC 9110 section 6.4.1).
+    /// Whether a reply with this status has a body (RFC 9110 section 6.4.1).
     pub(super) fn has_body(&self) -> bool {
         !matches!(self.status, 100..=199 | 204 | 304)
     }
@@ -88,7 +88,7 @@ impl Reply {
         self.close
     }
 
-    /// The head, for a body of this length or a chunked one.
+    /// Returns the head, for a body of this length or, without one, a chunked body.
     pub(super) fn head(&self, length: Option<usize>, keep_alive: bool) -> Vec<u8> {
         let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
         let mut head = Vec::with_capacity(256);
