@@ -1,4 +1,4 @@
-//! A whole Lambda runtime on a blocking socket: the proof that any executor fits. It answers each event with itself.
+//! A complete Lambda runtime on a blocking socket, which shows that any executor fits. The response is the event.
 //!
 //!     cargo emulate --event '{"name":"World"}' -- cargo run -q -p lambda-runtime-proto --example blocking
 
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Output::Event(event) => eprintln!("{event:?}"),
             Output::Closed(reason) => {
-                eprintln!("{reason}; connecting again");
+                eprintln!("{reason}; reconnecting");
                 socket = TcpStream::connect(&api)?;
                 client.reset();
             }

@@ -34,7 +34,7 @@ pub enum CloseReason {
     CloseRequested,
     /// A request was refused before it was sent completely, so that its rest would be taken for the next request.
     RepliedEarly,
-    /// The peer replied `408 Request Timeout` and gives up the connection.
+    /// The peer replied `408 Request Timeout`, which ends the connection.
     RequestTimeout,
     /// The driver reported that the socket failed.
     TransportFailed,

@@ -1,5 +1,5 @@
-//! The status of a reply is known from its head: an outcome that was accepted or refused is not sent again, whatever
-//! happens to the body of the reply.
+//! The status of a reply is known from its head: an outcome that was accepted or refused is not resent, whatever happens
+//! to the body of the reply.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -53,7 +53,7 @@ fn assert_nothing_is_resent(client: &mut Client) {
 }
 
 #[test]
-fn an_acknowledgement_is_an_event_as_soon_as_its_head_is_here() {
+fn an_acknowledgement_is_an_event_as_soon_as_its_head_has_arrived() {
     let mut client = responded();
     client.receive(ACCEPTED_HEAD);
     assert!(client.awaits_acknowledgement());
@@ -82,7 +82,7 @@ fn the_next_reply_follows_the_body_of_the_acknowledgement() {
 }
 
 #[test]
-fn the_end_of_a_connection_during_a_drain_loses_nothing() {
+fn nothing_is_resent_if_the_connection_ends_during_a_drain() {
     type End = fn(&mut Client);
     let ends: [(End, CloseReason); 3] = [
         (Client::end_of_input, CloseReason::Peer(PeerError::UnexpectedEnd(Part::Body))),
@@ -152,7 +152,7 @@ fn a_refusal_is_an_event_once_its_message_is_complete() {
     let mut client = responded();
     client.receive(&refusal(2, "{"));
     assert!(matches!(client.poll_output(), Output::Receive));
-    assert!(client.is_draining(), "the status is known, and the message is not worth waiting for long");
+    assert!(client.is_draining(), "the status is known, and the message is not worth a long wait");
     client.receive(b"}");
     let reply = reply(&mut client);
     assert_eq!((reply.kind(), reply.body(), reply.is_truncated()), (ReplyKind::TooLarge, "{}".into(), false));
@@ -178,7 +178,7 @@ fn a_refusal_over_the_limit_is_truncated_and_closes_the_connection() {
 }
 
 #[test]
-fn a_refusal_whose_message_is_interrupted_is_a_refusal_all_the_same() {
+fn a_refusal_with_an_incomplete_message_is_a_refusal() {
     type End = fn(&mut Client);
     for end in [Client::end_of_input as End, Client::disconnected, Client::reset] {
         let mut client = responded();
@@ -193,7 +193,7 @@ fn a_refusal_whose_message_is_interrupted_is_a_refusal_all_the_same() {
 }
 
 #[test]
-fn a_refused_next_is_fatal_although_its_message_is_interrupted() {
+fn a_refusal_of_next_with_an_incomplete_message_is_fatal() {
     let bytes = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 10\r\n\r\nabc";
     let Ok(Event::Reply(reply)) = reply_to_next(bytes, Limits::default()) else { panic!() };
     assert_eq!((reply.kind(), reply.body(), reply.is_truncated()), (ReplyKind::Fatal, "abc".into(), true));
@@ -205,7 +205,7 @@ fn an_early_acknowledgement_is_reported_when_the_request_is_sent() {
     client.receive(ACCEPTED_HEAD);
     let Output::Transmit(slices) = client.poll_output() else { panic!("the rest is sent first") };
     let rest = slices.iter().map(|slice| slice.len()).sum();
-    assert!(!client.is_draining(), "there is no hurry while the request is being sent");
+    assert!(!client.is_draining(), "no timeout applies while the request is being sent");
     client.sent(rest);
     assert_eq!(reply(&mut client).kind(), ReplyKind::Accepted);
     assert!(client.is_draining());
@@ -214,7 +214,7 @@ fn an_early_acknowledgement_is_reported_when_the_request_is_sent() {
 }
 
 #[test]
-fn an_early_acknowledgement_counts_although_the_connection_ends() {
+fn an_early_acknowledgement_counts_if_the_connection_ends() {
     type End = fn(&mut Client);
     let failed_write: End = |client| {
         client.end_of_output();
@@ -257,7 +257,7 @@ fn a_stream_that_was_accepted_early_and_not_sent_completely_is_interrupted() {
 }
 
 #[test]
-fn a_stream_that_is_refused_midway_is_refused_although_the_connection_ends() {
+fn a_stream_that_is_refused_midway_is_refused_if_the_connection_ends() {
     let (mut client, invocation) = in_hand(client());
     let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
     let stream = client.stream(invocation.into_token(), head).unwrap();

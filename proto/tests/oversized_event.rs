@@ -42,7 +42,7 @@ fn an_event_over_the_limit_is_reported_by_the_id_in_its_head() {
         assert_eq!(closed(&mut client), CloseReason::EventTooLarge(LIMIT));
 
         client.reset();
-        assert!(matches!(client.poll_output(), Output::Idle), "/next was answered");
+        assert!(matches!(client.poll_output(), Output::Idle), "/next has its reply");
         client.fail(invocation.into_token(), failure()).unwrap();
         assert!(written(&mut client).starts_with("POST /2018-06-01/runtime/invocation/id-9/error HTTP/1.1\r\n"));
         client.receive(ACCEPTED);

@@ -1,4 +1,4 @@
-//! What RFC 9112 forbids or calls ambiguous is refused, and every cap holds.
+//! Refuses what RFC 9112 forbids or calls ambiguous, and enforces every limit.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -35,7 +35,7 @@ fn response(fields: &str, body: &str) -> String {
 }
 
 #[test]
-fn a_content_length_is_one_plain_number() {
+fn a_content_length_is_one_decimal_number() {
     assert_eq!(accepted_body(&response("Content-Length: 2\r\n", "{}")), "{}");
     assert_eq!(accepted_body(&response("content-length:02\r\n", "{}")), "{}");
     for value in ["", "-1", "+2", "2.0", "0x2", "2, 2", "2 2", "two", "18446744073709551616", "2;"] {
@@ -52,7 +52,7 @@ fn a_content_length_is_one_plain_number() {
 }
 
 #[test]
-fn a_length_beside_chunked_is_refused_in_either_order() {
+fn a_length_together_with_chunked_is_refused() {
     let chunked = "2\r\n{}\r\n0\r\n\r\n";
     for fields in
         ["Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n"]
@@ -62,7 +62,7 @@ fn a_length_beside_chunked_is_refused_in_either_order() {
 }
 
 #[test]
-fn the_only_transfer_coding_is_chunked() {
+fn chunked_is_the_only_transfer_coding() {
     let chunked = "2\r\n{}\r\n0\r\n\r\n";
     assert_eq!(accepted_body(&response("Transfer-Encoding: Chunked\r\n", chunked)), "{}");
     for value in
@@ -78,7 +78,7 @@ fn the_only_transfer_coding_is_chunked() {
 }
 
 #[test]
-fn lines_end_in_crlf_and_nothing_else() {
+fn a_line_that_does_not_end_in_crlf_is_refused() {
     for bytes in [
         "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA: b\nContent-Length: 0\r\n\r\n",
@@ -94,7 +94,7 @@ fn lines_end_in_crlf_and_nothing_else() {
 }
 
 #[test]
-fn a_head_that_breaks_the_grammar_is_refused() {
+fn a_head_that_violates_the_grammar_is_refused() {
     for bytes in [
         "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
         "HTTP/1.1 200 OK\r\n A: b\r\n\r\n",
@@ -118,7 +118,7 @@ fn a_head_that_breaks_the_grammar_is_refused() {
 }
 
 #[test]
-fn what_is_no_http_1_is_told_by_its_first_bytes() {
+fn another_protocol_is_reported_with_its_first_bytes() {
     for (bytes, shown) in [
         ("SSH-2.0-OpenSSH\r\n", "S"),
         ("HTTP/2 200 OK\r\n\r\n", "HTTP/2"),
@@ -130,12 +130,12 @@ fn what_is_no_http_1_is_told_by_its_first_bytes() {
 }
 
 #[test]
-fn http_1_0_closes_after_its_message() {
+fn a_body_of_http_1_0_lasts_until_the_connection_ends() {
     assert_eq!(accepted_body(&response("", "until the end").replace("HTTP/1.1", "HTTP/1.0")), "until the end");
 }
 
 #[test]
-fn a_chunk_is_framed_exactly() {
+fn invalid_framing_of_a_chunk_is_refused() {
     let chunked = |body: &str| response("Transfer-Encoding: chunked\r\n", body);
     assert_eq!(accepted_body(&chunked("2;a=b\r\n{}\r\n000\r\nT: v\r\n\r\n")), "{}");
     for size in ["+2", "-2", " 2", "2 ", "0x2", "", "g", "\t2", "00000000000000002"] {
@@ -153,7 +153,7 @@ fn a_chunk_is_framed_exactly() {
 }
 
 #[test]
-fn a_message_that_ends_early_is_told_by_the_part_that_is_missing() {
+fn an_incomplete_message_is_reported_with_the_part_that_is_incomplete() {
     for (bytes, part) in [
         ("HTTP/1.1 200 OK\r\nA: b\r\n".to_owned(), Part::Head),
         ("HTTP/1.1 100 Continue\r\n\r\n".to_owned(), Part::Head),
@@ -168,7 +168,7 @@ fn a_message_that_ends_early_is_told_by_the_part_that_is_missing() {
 }
 
 #[test]
-fn every_cap_holds_and_says_its_value() {
+fn every_limit_is_enforced_and_in_the_message() {
     let limits = Limits::default().head(100).headers(3).body(4).chunk_extension(4).trailers(12).interim(20);
     let with =
         |fields: &str, body: &str| format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: i\r\n{fields}\r\n{body}");
@@ -212,7 +212,7 @@ fn interim_replies_are_skipped_and_limited_by_their_bytes() {
 }
 
 #[test]
-fn statuses_without_a_body_have_none_whatever_their_fields_say() {
+fn a_status_without_a_body_has_none_although_a_length_is_announced() {
     let bytes = "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n";
     assert!(matches!(reply_to_next(bytes.as_bytes(), Limits::default()), Ok(Event::NoInvocation(_))));
 }

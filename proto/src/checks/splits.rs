@@ -13,10 +13,10 @@ const EVERYWHERE: usize = 1024;
 ///
 /// If two of them differ.
 pub fn check_splits(side: Side, limits: &Limits, script: &[Step]) -> Vec<Entry> {
-    let whole = trace(side, limits, script, &mut <[u8]>::len);
+    let complete = trace(side, limits, script, &mut <[u8]>::len);
     let same = |how: &str, split: &mut dyn FnMut(&[u8]) -> usize| {
         let other = trace(side, limits, script, split);
-        assert_same(&other, &whole, how, script);
+        assert_same(&other, &complete, how, script);
     };
     same("byte by byte", &mut |_| 1);
     let longest = script.iter().map(|step| if let Step::Receive(bytes) = step { bytes.len() } else { 0 }).max();
@@ -40,12 +40,12 @@ pub fn check_splits(side: Side, limits: &Limits, script: &[Step]) -> Vec<Entry> 
             usize::try_from(state % 40).unwrap_or_default() + 1
         });
     }
-    whole
+    complete
 }
 
 /// Compares events and written bytes separately. How the two interleave depends on the splits: `100 Continue` is written
 /// before or after the body is read.
-fn assert_same(other: &[Entry], whole: &[Entry], how: &str, script: &[Step]) {
+fn assert_same(other: &[Entry], complete: &[Entry], how: &str, script: &[Step]) {
     fn by_direction(trace: &[Entry]) -> (Vec<Entry>, Vec<u8>) {
         let (mut events, mut written) = (Vec::new(), Vec::new());
         for entry in trace {
@@ -59,7 +59,7 @@ fn assert_same(other: &[Entry], whole: &[Entry], how: &str, script: &[Step]) {
     }
     assert_eq!(
         by_direction(other),
-        by_direction(whole),
+        by_direction(complete),
         "{how} (left) and complete (right) differ\nscript: {script:?}"
     );
 }
@@ -78,9 +78,9 @@ pub fn client_bytes(bytes: &[u8]) {
         [commands(&[Next]), vec![Step::Receive(event)], commands(&[Stream, Chunk, Finish])].concat(),
     ] {
         let script = [script, received().to_vec()].concat();
-        let whole = trace(Side::Client, &limits, &script, &mut <[u8]>::len);
+        let complete = trace(Side::Client, &limits, &script, &mut <[u8]>::len);
         let split = trace(Side::Client, &limits, &script, &mut |_| 1);
-        assert_same(&split, &whole, "byte by byte", &script);
+        assert_same(&split, &complete, "byte by byte", &script);
     }
 }
 
@@ -88,9 +88,9 @@ pub fn client_bytes(bytes: &[u8]) {
 pub fn server_bytes(bytes: &[u8]) {
     let limits = Limits::default().head(4096).body(8192).reply_body(64).trailers(2048);
     let script = [Step::Receive(bytes.to_vec()), Step::EndOfInput, Step::Command(Command::Reply)];
-    let whole = trace(Side::Server, &limits, &script, &mut <[u8]>::len);
+    let complete = trace(Side::Server, &limits, &script, &mut <[u8]>::len);
     let split = trace(Side::Server, &limits, &script, &mut |_| 1);
-    assert_same(&split, &whole, "byte by byte", &script);
+    assert_same(&split, &complete, "byte by byte", &script);
 }
 
 /// Random commands, and messages that are valid, damaged or random, with all splits.

@@ -263,13 +263,13 @@ impl Machine {
                 Command::InitError => outcome(client.init_error(failure())),
                 Command::RestoreNext => outcome(client.restore_next()),
                 Command::Respond | Command::Fail | Command::Stream => {
-                    let Some(given) = token.take() else { return "no token".to_owned() };
+                    let Some(redeemed) = token.take() else { return "no token".to_owned() };
                     let result = match command {
-                        Command::Respond => client.respond(given, Response::json("\"response\"")),
-                        Command::Fail => client.fail(given, failure()),
+                        Command::Respond => client.respond(redeemed, Response::json("\"response\"")),
+                        Command::Fail => client.fail(redeemed, failure()),
                         _ => {
                             let prelude = Bytes::from_static(b"{\"statusCode\":200}");
-                            client.stream(given, StreamHead::Http { prelude }).map(|open| *stream = Some(open))
+                            client.stream(redeemed, StreamHead::Http { prelude }).map(|open| *stream = Some(open))
                         }
                     };
                     outcome(result.map_err(|refused| {

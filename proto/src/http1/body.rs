@@ -6,7 +6,7 @@ use crate::{Limits, PeerError};
 /// A body being decoded.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// This many bytes are still to come.
+    /// This many bytes are missing.
     Length(u64),
     Chunked(Chunked),
     /// Everything until the connection ends. This many bytes have arrived.
@@ -23,7 +23,7 @@ pub(crate) struct Chunked {
 #[derive(Debug)]
 enum ChunkState {
     Size,
-    /// This many bytes of the chunk are still to come.
+    /// This many bytes of the chunk are missing.
     Data(u64),
     /// The CRLF after a chunk's data.
     End,

@@ -60,7 +60,7 @@ enum Body {
 struct Chunks {
     /// Large chunks, each with what precedes it: its size, and other framing and small chunks.
     large: VecDeque<(Vec<u8>, Bytes)>,
-    /// What follows them: framing, small chunks, and after the end of the body the last chunk and the trailer section.
+    /// The bytes that follow them: framing, small chunks, and at the end the last chunk and the trailer section.
     rest: Vec<u8>,
     /// The number of bytes in `large`.
     queued: usize,

@@ -305,11 +305,11 @@ impl Reader {
     /// Makes room for the message, as far as its bytes have arrived.
     fn reserve_for(&mut self, head: &Head) {
         let here = self.input.bytes().len();
-        let whole = match head.framing {
+        let message = match head.framing {
             Framing::Length(length) => usize::try_from(length).unwrap_or(usize::MAX).saturating_add(head.len),
             Framing::Chunked | Framing::UntilClose => usize::MAX,
         };
-        self.make_room(here.min(whole), whole);
+        self.make_room(here.min(message), message);
     }
 
     /// Makes room for at least `wanted` bytes after `filled`. Storage doubles, so that it is at most twice what has arrived
