@@ -160,7 +160,7 @@ fn the_reply_to_an_invalid_request_contains_the_error() {
 #[test]
 fn commands_without_a_request_are_refused() {
     let mut server = Server::new(Limits::default());
-    assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState("there is no current request"))));
+    assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState("no request was received"))));
     events(&mut server, "GET / HTTP/1.1\r\n\r\n");
     server.reply(Reply::accepted()).unwrap();
     assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState(_))));

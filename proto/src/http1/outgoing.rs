@@ -21,7 +21,7 @@ impl<'a> Slices<'a> {
         Self { slices: [IoSlice::new(&[]); Self::MAX], len: 0 }
     }
 
-    /// Returns `false` if there is no space left.
+    /// Returns `false` if all slices are used.
     fn push(&mut self, slice: &'a [u8]) -> bool {
         let Some(free) = self.slices.get_mut(self.len) else { return false };
         *free = IoSlice::new(slice);

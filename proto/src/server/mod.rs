@@ -149,7 +149,7 @@ impl Server {
         }
     }
 
-    /// Replies with the error if there is no reply yet, and closes the connection.
+    /// Replies with the error unless there is a reply, and closes the connection.
     fn refuse(&mut self, error: PeerError) {
         if self.reply == Progress::None && !matches!(error, PeerError::UnexpectedEnd(_)) {
             let reply = Reply::new(400).header(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
@@ -211,7 +211,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// There is no current request, or it has a reply.
+    /// No request was received, or the current one has a reply.
     pub fn reply(&mut self, reply: Reply) -> Result<(), Misuse> {
         self.begin_reply()?;
         let close = self.complete_reply(reply.closes());
@@ -226,7 +226,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// There is no current request, it has a reply, it is a `HEAD`, or a reply with this status has no body (such as 204).
+    /// No request was received, the current one has a reply or is a `HEAD`, or a reply with this status has no body (such
+    /// as 204).
     pub fn stream(&mut self, reply: Reply) -> Result<(), Misuse> {
         if self.head_only || !reply.has_body() {
             return Err(Misuse::WrongState("a reply to HEAD, or with this status, has no body"));
@@ -276,7 +277,7 @@ impl Server {
 
     fn begin_reply(&mut self) -> Result<(), Misuse> {
         match (self.request, self.reply) {
-            (Progress::None, _) => Err(Misuse::WrongState("there is no current request")),
+            (Progress::None, _) => Err(Misuse::WrongState("no request was received")),
             (_, Progress::None) => {
                 self.reply = Progress::Begun;
                 Ok(())
