@@ -225,7 +225,7 @@ impl<'a> Connection<'a> {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         socket.set_write_timeout(Some(TIMEOUT)).unwrap();
-        let limits = Limits { body: u64::MAX, ..Limits::default() };
+        let limits = Limits::default().body(u64::MAX);
         Self { socket, server: Server::new(limits), recording, shared, receiving: false }
     }
 
@@ -258,6 +258,11 @@ impl<'a> Connection<'a> {
             Step::HalfClose => self.socket.shutdown(Shutdown::Write)?,
             Step::Reset => {
                 SockRef::from(&self.socket).set_linger(Some(Duration::ZERO))?;
+                return Err(Interrupted::Connection);
+            }
+            Step::AwaitClose => {
+                // A connection that is not closed in time is an error.
+                io::copy(&mut self.socket, &mut io::sink())?;
                 return Err(Interrupted::Connection);
             }
             Step::SampleMemory => {

@@ -33,17 +33,17 @@ pub(crate) fn play(
         .map_err(|error| format!("starting the emulator: {error}"))?;
     let address = emulator.endpoint().parse().map_err(|error| format!("{error}"))?;
     // The event waits when the function starts, which may end before it has requested one.
-    let first = emulator.begin(Event::new(emulated.event.clone()).request_id("a"));
+    let first = emulator.start_invocation(Event::new(emulated.event.clone()).request_id("a"));
     let first = first.map_err(|error| format!("the event: {error}"))?;
     let mut instance = launcher.launch(&scenario.address.format(address), mpsc::channel())?;
     let waited = match scenario.afterwards {
         Afterwards::Ends => instance.wait_for_end(|| 0).and_then(|()| {
             emulator.runtime_exited("run has ended");
-            record(transcript, "a", first.outcome())
+            record(transcript, "a", first.wait())
         }),
         Afterwards::Serves | Afterwards::Reconnects => {
             let (id, payload) = LAST;
-            record(transcript, "a", first.outcome())
+            record(transcript, "a", first.wait())
                 .and_then(|()| record(transcript, id, emulator.invoke(Event::new(payload).request_id(id))))
                 .and_then(|()| match emulator.wait_until(LIMIT, |observed| observed.waiting == workers) {
                     true => Ok(()),
@@ -79,7 +79,7 @@ fn record(
         End::Complete => (Endpoint::Response, true, None),
         End::Failed(error) if outcome.head().is_none() => (Endpoint::Error, true, Some(error)),
         End::Failed(_) => (Endpoint::Response, true, None),
-        End::Torn(_) => (Endpoint::Response, false, None),
+        End::Truncated(_) => (Endpoint::Response, false, None),
         other => return Err(format!("invocation {id}: {other:?}")),
     };
     let body = error.map_or(outcome.body(), FunctionError::body);

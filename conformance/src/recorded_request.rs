@@ -37,7 +37,7 @@ impl RecordedRequest {
         Ok(Self {
             endpoint,
             id: id.to_owned(),
-            headers: request.headers().map(lower).collect(),
+            headers: request.headers().iter().map(lower).collect(),
             body: Vec::new(),
             received: 0,
             trailers: Vec::new(),
@@ -53,7 +53,7 @@ impl RecordedRequest {
 
     /// Marks the request as complete.
     pub fn end(&mut self, trailers: &Trailers) {
-        self.trailers = trailers.fields().map(lower).collect();
+        self.trailers = trailers.fields().iter().map(lower).collect();
         self.complete = true;
     }
 

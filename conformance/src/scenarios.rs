@@ -12,6 +12,7 @@ mod moved;
 mod sources;
 mod statuses;
 mod streams;
+mod undeliverable;
 
 use crate::{Content, Scenario};
 
@@ -19,6 +20,7 @@ use crate::{Content, Scenario};
 pub fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     // The slowest ones start first.
+    undeliverable::add(&mut all);
     connections::add(&mut all);
     memory::add(&mut all);
     happy_path::add(&mut all);

@@ -30,6 +30,8 @@ pub enum Step {
     HalfClose,
     /// Closes the connection with a TCP reset.
     Reset,
+    /// Discards what the function sends until it closes the connection.
+    AwaitClose,
     /// Records the memory that the function's process has used at most.
     SampleMemory,
 }
@@ -130,6 +132,11 @@ impl Steps {
     /// [`Step::Reset`].
     pub fn reset(self) -> Self {
         self.step(Step::Reset)
+    }
+
+    /// [`Step::AwaitClose`].
+    pub fn await_close(self) -> Self {
+        self.step(Step::AwaitClose)
     }
 
     /// [`Step::SampleMemory`].

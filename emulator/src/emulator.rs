@@ -10,11 +10,12 @@ use crate::api::Api;
 use crate::listener::Listener;
 use crate::{Builder, Error, Event, Invocation, Observed, Outcome};
 
-/// A local Runtime API, and the Lambda behind it. Dropping it stops it: its threads end and its sockets close.
+/// A local Runtime API, and the part of Lambda that invokes functions. Dropping it stops it: its threads end and its
+/// sockets are closed.
 #[derive(Debug)]
 pub struct Emulator {
     api: Arc<Api>,
-    // In this order they are dropped: the API has been stopped then.
+    // Dropped in this order, after the API has been stopped.
     invoke: Option<Listener>,
     runtime: Listener,
     clock: Option<JoinHandle<()>>,
@@ -25,12 +26,12 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// There is no free port, or a thread cannot be started.
+    /// No port is free, or a thread cannot be started.
     pub fn start() -> io::Result<Self> {
         Self::builder().start()
     }
 
-    /// Chooses how the emulator behaves.
+    /// Configures an emulator before it starts.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -39,12 +40,12 @@ impl Emulator {
         Self { api, invoke, runtime, clock: Some(clock) }
     }
 
-    /// `127.0.0.1:PORT`: what the function's `AWS_LAMBDA_RUNTIME_API` should be.
+    /// The value that the function's `AWS_LAMBDA_RUNTIME_API` must have: `127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
         &self.api.config.endpoint
     }
 
-    /// Where functions are invoked by HTTP, with [`Builder::invoke_address`].
+    /// The address of the Invoke API, with [`Builder::invoke_address`].
     pub fn invoke_address(&self) -> Option<SocketAddr> {
         self.invoke.as_ref().map(Listener::address)
     }
@@ -53,7 +54,7 @@ impl Emulator {
     ///
     /// See [Defined runtime environment
     /// variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
-    /// Credentials and the region are not among them.
+    /// They include neither credentials nor the region.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let config = &self.api.config;
         let mut variables = vec![
@@ -71,30 +72,30 @@ impl Emulator {
         variables
     }
 
-    /// Invokes the function and blocks until it has answered. A streamed response is collected.
+    /// Invokes the function, and blocks until the invocation ends. A streamed response is collected.
     ///
     /// # Errors
     ///
-    /// The function did not fetch the event in time. What it does wrong is no error but an [`Outcome`].
+    /// No runtime requested the event in time, for example: see [`Error`]. Errors of the function are an [`Outcome`].
     pub fn invoke(&self, event: impl Into<Event>) -> Result<Outcome, Error> {
-        self.begin(event)?.outcome()
+        self.start_invocation(event)?.wait()
     }
 
-    /// Invokes the function and returns at once: the response can be read as it arrives.
+    /// Invokes the function, and returns at once. The response can be read as it arrives.
     ///
     /// # Errors
     ///
-    /// The event is not valid.
-    pub fn begin(&self, event: impl Into<Event>) -> Result<Invocation, Error> {
-        self.api.begin(event.into()).map(Invocation::new)
+    /// The event is not valid, or the queue is full.
+    pub fn start_invocation(&self, event: impl Into<Event>) -> Result<Invocation, Error> {
+        self.api.start_invocation(event.into()).map(Invocation::new)
     }
 
-    /// What was seen of the runtime so far.
+    /// What has been observed of the runtime so far.
     pub fn observed(&self) -> Observed {
         self.api.observed()
     }
 
-    /// Waits until what was observed satisfies a condition; returns `false` if it does not within `limit`.
+    /// Waits until what has been observed satisfies a condition, for at most `limit`; returns whether it does.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -110,17 +111,17 @@ impl Emulator {
         self.api.wait_until(limit, condition)
     }
 
-    /// SnapStart: restores the environment from its snapshot, which answers `GET /2018-06-01/runtime/restore/next`. The
-    /// first event does so, too.
+    /// SnapStart: restores the environment from its snapshot, which completes `GET /2018-06-01/runtime/restore/next`. So
+    /// does the first event.
     pub fn restore(&self) {
         self.api.restore();
     }
 
-    /// The function's process has ended, and another one may start. `reason` is what the callers of invocations that it
-    /// had in hand are told, as `Runtime.ExitError`: `Runtime exited with error: exit status 1`, say. Before the first
-    /// event was asked for, that goes for events that wait, too.
+    /// Reports that the function's process has ended and another one may start. The invocations that it had in flight end
+    /// with `Runtime.ExitError` and this reason, such as `Runtime exited with error: exit status 1`. So do the events that
+    /// wait if the process had not requested any, and an event that three processes in a row have not accepted.
     ///
-    /// Its connections are closed. Returns how many events still wait.
+    /// Closes the connections of the process. Returns how many events still wait.
     pub fn runtime_exited(&self, reason: &str) -> usize {
         self.api.runtime_exited(reason, || self.runtime.close_connections())
     }

@@ -1,25 +1,29 @@
-//! Why there is no outcome.
+//! Errors of the emulator itself. Errors of functions are [outcomes](crate::Outcome).
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why an invocation has no outcome. What functions do wrong is no error of this kind but an
-/// [`Outcome`](crate::Outcome).
+use crate::MAX_EVENT;
+
+/// Why an invocation has no outcome. Errors of functions are not errors of this type but [outcomes](crate::Outcome).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// No runtime asked for the event within this time.
+    /// No runtime requested the event within this time.
     Unclaimed {
         /// How long the event waited: [`Builder::claim_timeout`](crate::Builder::claim_timeout).
         waited: Duration,
-        /// What the function's `AWS_LAMBDA_RUNTIME_API` should be.
+        /// The value that the function's `AWS_LAMBDA_RUNTIME_API` must have.
         endpoint: String,
     },
+    /// Too many events wait: more than [`Builder::max_queued_events`](crate::Builder::max_queued_events) or
+    /// [`Builder::max_queued_bytes`](crate::Builder::max_queued_bytes) allow.
+    QueueFull,
     /// The emulator was dropped.
     Stopped,
-    /// Another invocation with this request id is under way.
+    /// An invocation with this request id is queued or in flight.
     DuplicateRequestId(String),
-    /// The value that the event has for this header cannot stand in HTTP.
+    /// The event's value for this header contains bytes that HTTP does not allow there.
     InvalidHeader(&'static str),
 }
 
@@ -28,14 +32,38 @@ impl fmt::Display for Error {
         match self {
             Error::Unclaimed { waited, endpoint } => write!(
                 f,
-                "no runtime asked for the event within {waited:?}: is the function running, with \
-                 AWS_LAMBDA_RUNTIME_API={endpoint}, and not busy?"
+                "no runtime requested the event within {waited:?}: check that the function is running, with \
+                 AWS_LAMBDA_RUNTIME_API={endpoint}, and that it is not busy"
             ),
+            Error::QueueFull => f.write_str("too many events are waiting"),
             Error::Stopped => f.write_str("the emulator has stopped"),
-            Error::DuplicateRequestId(id) => write!(f, "an invocation with the request id {id} is under way"),
-            Error::InvalidHeader(name) => write!(f, "the event's value for {name} cannot stand in an HTTP header"),
+            Error::DuplicateRequestId(id) => write!(f, "an invocation with the request id {id} is in progress"),
+            Error::InvalidHeader(name) => {
+                write!(f, "the event's value for {name} contains bytes that HTTP does not allow in a header")
+            }
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+/// Why Lambda rejects a payload: returned by [`Event::json`](crate::Event::json).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidPayload {
+    /// It is larger than [`MAX_EVENT`].
+    TooLarge,
+    /// It is not JSON, for this reason.
+    NotJson(String),
+}
+
+impl fmt::Display for InvalidPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InvalidPayload::TooLarge => write!(f, "the payload is larger than {MAX_EVENT} bytes"),
+            InvalidPayload::NotJson(why) => write!(f, "the payload is not JSON: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidPayload {}

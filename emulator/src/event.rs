@@ -1,13 +1,15 @@
-//! What a function is invoked with.
+//! The input of an invocation.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
-/// An event and the headers that come with it.
+use crate::{InvalidPayload, MAX_EVENT, json};
+
+/// An event and the headers that are delivered with it.
 ///
-/// Anything that is text or bytes becomes an event by itself. What a test wants to say besides is said step by step:
+/// Text, bytes and JSON values convert into an event. The methods set what a test needs beyond the payload:
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,17 +21,17 @@ use http::HeaderValue;
 ///     .timeout(Duration::from_secs(1));
 /// ```
 ///
-/// The emulator sends `Content-Type`, `Lambda-Runtime-Aws-Request-Id`, `Lambda-Runtime-Deadline-Ms` and
-/// `Lambda-Runtime-Invoked-Function-Arn` by itself; [`header`](Self::header) puts another value in their place and
-/// [`without`](Self::without) leaves them out.
+/// The emulator adds `Content-Type`, `Lambda-Runtime-Aws-Request-Id`, `Lambda-Runtime-Deadline-Ms`,
+/// `Lambda-Runtime-Invoked-Function-Arn` and `Lambda-Runtime-Trace-Id`, as Lambda does; [`header`](Self::header)
+/// replaces such a header and [`without`](Self::without) omits it.
 #[derive(Debug, Clone)]
 pub struct Event {
     payload: Bytes,
     request_id: Option<String>,
     timeout: Option<Duration>,
     headers: Vec<(&'static str, HeaderValue)>,
-    left_out: Vec<&'static str>,
-    /// The first header whose value cannot stand in HTTP.
+    omitted: Vec<&'static str>,
+    /// The first header whose value HTTP does not allow.
     invalid: Option<&'static str>,
 }
 
@@ -40,38 +42,58 @@ pub(crate) const TRACE_ID: &str = "Lambda-Runtime-Trace-Id";
 pub(crate) const INVOCATION_ID: &str = "Lambda-Runtime-Invocation-Id";
 
 impl Event {
-    /// An event with this payload: JSON as a rule, but any bytes are sent as they are.
+    /// An event with this payload. Any bytes are delivered as they are; see [`json`](Self::json).
     pub fn new(payload: impl Into<Bytes>) -> Self {
         Self {
             payload: payload.into(),
             request_id: None,
             timeout: None,
             headers: Vec::new(),
-            left_out: Vec::new(),
+            omitted: Vec::new(),
             invalid: None,
         }
     }
 
-    /// Sets the request id, which is a new UUID otherwise.
+    /// An event with a payload that Lambda's [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html)
+    /// accepts: JSON of at most [`MAX_EVENT`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// The payload is larger, or it is not JSON.
+    pub fn json(payload: impl Into<Bytes>) -> Result<Self, InvalidPayload> {
+        let payload = payload.into();
+        if payload.len() > MAX_EVENT {
+            return Err(InvalidPayload::TooLarge);
+        }
+        json::check(&payload).map_err(InvalidPayload::NotJson)?;
+        Ok(Self::new(payload))
+    }
+
+    /// Sets the request id. Default: a new UUID.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
-    /// Sets the time that the function has for this event, in place of [`Builder::timeout`](crate::Builder::timeout).
+    /// Sets the timeout of this invocation. Default: [`Builder::timeout`](crate::Builder::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sets `Lambda-Runtime-Trace-Id`, for X-Ray.
+    /// Sets `Lambda-Runtime-Trace-Id`, for X-Ray. Default: a new id that is not sampled.
     pub fn trace_id(self, trace_id: impl AsRef<[u8]>) -> Self {
         self.header(TRACE_ID, trace_id)
     }
 
-    /// Sets `Lambda-Runtime-Client-Context`: JSON, `{"client":{},"custom":{},"env":{}}`.
+    /// Sets `Lambda-Runtime-Client-Context`: JSON, `{"client":{},"custom":{},"env":{}}`. It may be pretty-printed: line
+    /// breaks and other whitespace between its tokens are removed.
     pub fn client_context(self, json: impl AsRef<[u8]>) -> Self {
-        self.header("Lambda-Runtime-Client-Context", json)
+        const NAME: &str = "Lambda-Runtime-Client-Context";
+        match json::compact(json.as_ref()) {
+            Some(compact) => self.header(NAME, compact),
+            None => self.header(NAME, json),
+        }
     }
 
     /// Sets `Lambda-Runtime-Cognito-Identity`.
@@ -80,29 +102,28 @@ impl Event {
         self.header("Lambda-Runtime-Cognito-Identity", json.to_string())
     }
 
-    /// Sets `Lambda-Runtime-Aws-Tenant-Id`, which functions with tenant isolation get.
+    /// Sets `Lambda-Runtime-Aws-Tenant-Id`, for functions with tenant isolation.
     pub fn tenant_id(self, tenant_id: impl AsRef<[u8]>) -> Self {
         self.header("Lambda-Runtime-Aws-Tenant-Id", tenant_id)
     }
 
-    /// Sets `Lambda-Runtime-Invocation-Id`. An answer that does not echo it is refused.
+    /// Sets `Lambda-Runtime-Invocation-Id`. A response or error that does not echo it is refused.
     pub fn invocation_id(self, invocation_id: impl AsRef<[u8]>) -> Self {
         self.header(INVOCATION_ID, invocation_id)
     }
 
-    /// Adds a header, whatever it is; a name given twice is sent twice. One that the emulator would send by itself is
-    /// replaced.
+    /// Adds any header; a name that is added twice is sent twice. It replaces a header that the emulator adds.
     pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
-        match HeaderValue::from_bytes(value.as_ref()) {
-            Ok(value) => self.headers.push((name, value)),
-            Err(_) => self.invalid = self.invalid.or(Some(name)),
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_ref())) {
+            (Ok(_), Ok(value)) => self.headers.push((name, value)),
+            _ => self.invalid = self.invalid.or(Some(name)),
         }
         self
     }
 
-    /// Leaves out a header that the emulator would send by itself.
+    /// Omits a header that the emulator adds.
     pub fn without(mut self, name: &'static str) -> Self {
-        self.left_out.push(name);
+        self.omitted.push(name);
         self
     }
 
@@ -113,6 +134,11 @@ impl Event {
     /// The payload.
     pub fn payload(&self) -> &Bytes {
         &self.payload
+    }
+
+    /// Bytes that the event occupies in memory, approximately.
+    pub(crate) fn size(&self) -> usize {
+        self.headers.iter().fold(self.payload.len(), |size, (_, value)| size.saturating_add(value.len()))
     }
 
     pub(crate) fn chosen_request_id(&self) -> Option<&str> {
@@ -127,16 +153,20 @@ impl Event {
         self.headers.iter()
     }
 
-    /// The emulator is to send this header by itself.
+    /// Whether the emulator adds this header.
     pub(crate) fn wants_default(&self, name: &str) -> bool {
         let set = self.headers.iter().map(|(name, _)| name);
-        !set.chain(&self.left_out).any(|mentioned| mentioned.eq_ignore_ascii_case(name))
+        !set.chain(&self.omitted).any(|mentioned| mentioned.eq_ignore_ascii_case(name))
     }
 
-    /// The value that answers must echo.
+    /// The first value that was set for a header.
+    pub(crate) fn value(&self, name: &str) -> Option<&HeaderValue> {
+        self.headers.iter().find(|(set, _)| set.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The value that a response or error must echo.
     pub(crate) fn echo(&self) -> Option<&HeaderValue> {
-        let mut values = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(INVOCATION_ID));
-        values.next().map(|(_, value)| value).filter(|value| !value.is_empty())
+        self.value(INVOCATION_ID).filter(|value| !value.is_empty())
     }
 
     pub(crate) fn invalid_header(&self) -> Option<&'static str> {

@@ -1,26 +1,26 @@
-//! An invocation under way.
+//! An invocation in progress.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::api::Job;
+use crate::api::Pending;
 use crate::{Error, Outcome, ResponseHead};
 
-/// An invocation under way, as its caller sees it.
+/// An invocation in progress, from the caller's point of view.
 ///
-/// As an iterator it blocks until some of the response arrives and gives that, to the end of the response. Chunks that
-/// are not taken wait: after 64 KiB the emulator stops reading from the function.
+/// As an iterator it yields the response as it arrives, and blocks until more of it does. The emulator buffers 64 KiB of
+/// chunks that are not taken; then it stops reading from the function.
 ///
-/// Dropping it leaves the function running; its answer goes nowhere.
-#[must_use = "the function's answer goes nowhere when this is dropped"]
+/// Dropping it does not stop the function: its response is discarded.
+#[must_use = "the function's response is discarded when this is dropped"]
 #[derive(Debug)]
 pub struct Invocation {
-    job: Arc<Job>,
+    pending: Arc<Pending>,
 }
 
-/// Some of a response's body, as it was read from the function: not necessarily one chunk of the function's.
+/// Part of a response's body, as it was read from the function: not necessarily one chunk of the function's.
 #[derive(Debug, Clone)]
 pub struct Chunk {
     /// The bytes; never empty.
@@ -30,27 +30,27 @@ pub struct Chunk {
 }
 
 impl Invocation {
-    pub(crate) fn new(job: Arc<Job>) -> Self {
-        Self { job }
+    pub(crate) fn new(pending: Arc<Pending>) -> Self {
+        Self { pending }
     }
 
     /// The request id.
     pub fn request_id(&self) -> &str {
-        &self.job.request_id
+        &self.pending.request_id
     }
 
     /// Blocks until the response begins; `None` if the invocation ends without one.
     pub fn head(&self) -> Option<ResponseHead> {
-        self.job.pipe.head()
+        self.pending.pipe.head()
     }
 
-    /// Blocks until the invocation ends. The outcome's body is what was not taken as chunks before.
+    /// Blocks until the invocation ends. The body of the outcome is the part that was not taken as chunks before.
     ///
     /// # Errors
     ///
-    /// The event was not fetched in time, or the emulator was stopped.
-    pub fn outcome(self) -> Result<Outcome, Error> {
-        self.job.pipe.outcome()
+    /// No runtime requested the event in time, or the emulator was stopped.
+    pub fn wait(self) -> Result<Outcome, Error> {
+        self.pending.pipe.wait()
     }
 }
 
@@ -58,12 +58,12 @@ impl Iterator for Invocation {
     type Item = Chunk;
 
     fn next(&mut self) -> Option<Chunk> {
-        self.job.pipe.next()
+        self.pending.pipe.next()
     }
 }
 
 impl Drop for Invocation {
     fn drop(&mut self) {
-        self.job.pipe.abandon();
+        self.pending.pipe.abandon();
     }
 }

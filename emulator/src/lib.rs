@@ -29,25 +29,28 @@
 //! ```
 //!
 //! - [`Emulator::builder`] sets the timeout, the concurrency, the function's name and so on.
-//! - [`Event`] says what comes with the payload: trace id, client context, identity, odd headers.
-//! - [`Outcome`] tells how it went: a response, an error, a torn stream, a timeout.
-//! - [`Emulator::begin`] gives an [`Invocation`] whose response is read as it arrives.
-//! - [`Emulator::observed`] tells what else the runtime did: start-up errors, connections, requests that were refused.
+//! - [`Event`] sets what is delivered with the payload: trace id, client context, identity, any header.
+//! - [`Outcome`] is the result: a response, an error, a truncated stream, a timeout.
+//! - [`Emulator::start_invocation`] returns an [`Invocation`], whose response can be read as it arrives.
+//! - [`Emulator::observed`] returns what else the runtime did: start-up errors, connections, refused requests.
 //!
-//! Every request of the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) is answered as
-//! AWS's own [Runtime Interface Emulator](https://github.com/aws/aws-lambda-runtime-interface-emulator) does, refusals
-//! included, but for what makes tests easier:
+//! The replies to requests of the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), including
+//! refusals, are those of AWS's own [Runtime Interface
+//! Emulator](https://github.com/aws/aws-lambda-runtime-interface-emulator), except for what makes tests easier:
 //!
-//! - Events wait for a runtime that asks for them; Lambda would start another environment, or refuse them.
-//! - A connection that was closed while it waited gets no event.
-//! - A late answer is told apart from a wrong one (410) in every mode.
+//! - Events wait for a runtime to request them; Lambda would start another environment, or reject them.
+//! - An event is not delivered to a connection that was closed while it waited.
+//! - A late response is distinguished from one with a wrong id (410) in every mode.
 //! - No process is started or stopped: see [`Emulator::runtime_exited`].
+//!
+//! What clients can make the emulator buffer is limited: see [`Builder::max_queued_events`],
+//! [`Builder::max_queued_bytes`] and [`Observed`].
 //!
 //! # Faults
 //!
-//! What the API does wrong is told to [`Builder::faults`]: at a byte of a request or of an answer the connection is
-//! closed, reset, half-closed or stalled, or the bytes dribble or are garbled; answers are delayed, come early, or are
-//! other than they should be. [`fault`] has all of it, and [`Observed::faults`] tells what has happened.
+//! [`Builder::faults`] scripts faults of the API: at a byte of a request or reply, the connection is closed, reset,
+//! half-closed or stalled, or the bytes are transferred slowly or garbled; replies are delayed, early or replaced. See
+//! [`fault`] for all of them; [`Observed::faults`] lists those that have happened.
 //!
 //! ```
 //! # use std::io::{Read, Write};
@@ -57,15 +60,15 @@
 //! let lost: Fault = "next 1: close at 40".parse()?;
 //! let emulator = Emulator::builder().faults([lost.clone()]).start()?;
 //!
-//! // A runtime that survives it asks again on another connection.
+//! // A runtime that handles this fault requests the event again on another connection.
 //! # let endpoint = emulator.endpoint().to_owned();
 //! # std::thread::spawn(move || -> std::io::Result<()> {
-//! #     let ask = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n\r\n";
+//! #     let request = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n\r\n";
 //! #     let mut api = std::net::TcpStream::connect(&endpoint)?;
-//! #     api.write_all(ask)?;
+//! #     api.write_all(request)?;
 //! #     api.read_to_end(&mut Vec::new())?;
 //! #     let mut api = std::net::TcpStream::connect(&endpoint)?;
-//! #     api.write_all(ask)?;
+//! #     api.write_all(request)?;
 //! #     api.read(&mut vec![0; 4096])?;
 //! #     let path = "/2018-06-01/runtime/invocation/a/response";
 //! #     write!(api, "POST {path} HTTP/1.1\r\nHost: api\r\nContent-Length: 7\r\n\r\n\"Hello\"")?;
@@ -82,18 +85,22 @@
 //!
 //! # The command
 //!
-//! `lambda-emulator` of this package runs a function in a process of its own, with `--fault 'next 1: close at 40'` for
-//! each fault.
+//! The package `lambda-emulator` is a command on top of this library. It runs a function in a process.
 
+mod access;
 mod api;
+mod budget;
 mod builder;
+mod decided;
 mod emulator;
 mod error;
 mod event;
 pub mod fault;
+mod faulty_socket;
 mod id;
 mod invocation;
 mod invoke;
+mod json;
 mod listener;
 mod lock;
 mod observed;
@@ -101,11 +108,10 @@ mod outcome;
 mod pipe;
 mod prelude;
 mod socket;
-mod wire;
 
 pub use builder::Builder;
 pub use emulator::Emulator;
-pub use error::Error;
+pub use error::{Error, InvalidPayload};
 pub use event::Event;
 pub use fault::Fault;
 pub use invocation::{Chunk, Invocation};
@@ -114,5 +120,8 @@ pub use observed::{Extension, Notice, Observed, Refusal};
 pub use outcome::{End, FunctionError, Outcome, ResponseHead};
 pub use prelude::Prelude;
 
-/// A buffered response may have so many bytes: 6 MiB and 100.
+/// The largest payload that Lambda's Invoke API accepts, in bytes: 6 MiB.
+pub const MAX_EVENT: usize = 6 * 1024 * 1024;
+
+/// The largest buffered response, in bytes: 6 MiB + 100.
 pub const MAX_RESPONSE: usize = 6 * 1024 * 1024 + 100;

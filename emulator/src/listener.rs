@@ -1,7 +1,7 @@
-//! A listening socket, a thread for each connection, and their end.
+//! A listening socket, with a thread for each connection.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::lock::lock;
 
-/// Accepts connections and serves each on a thread of its own. Dropping it ends them all.
+/// Accepts connections and serves each on its own thread. Dropping it ends them all.
 #[derive(Debug)]
 pub(crate) struct Listener {
     address: SocketAddr,
@@ -24,19 +24,27 @@ struct Connections {
     open: HashMap<u64, (Arc<TcpStream>, Option<JoinHandle<()>>)>,
 }
 
+/// How a listener serves its connections.
+pub(crate) struct Service {
+    /// Name of the threads.
+    pub(crate) name: &'static str,
+    /// Connections that may be open at the same time.
+    pub(crate) limit: usize,
+    /// The reply on connections beyond the limit.
+    pub(crate) refusal: &'static str,
+    /// Serves a connection until it is over.
+    pub(crate) serve: Box<dyn Fn(&TcpStream) + Send + Sync>,
+}
+
 impl Listener {
-    /// Starts to accept. `serve` has a connection until it returns.
-    pub(crate) fn start(
-        listener: TcpListener,
-        name: &'static str,
-        serve: impl Fn(&TcpStream) + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    /// Starts to accept connections.
+    pub(crate) fn start(listener: TcpListener, service: Service) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let connections = Arc::<Mutex<Connections>>::default();
         let shared = Arc::clone(&connections);
-        let serve: Arc<Serve> = Arc::new(serve);
-        let accepting =
-            thread::Builder::new().name(name.to_owned()).spawn(move || accept(&listener, name, &shared, &serve))?;
+        let name = service.name.to_owned();
+        let service = Arc::new(service);
+        let accepting = thread::Builder::new().name(name).spawn(move || accept(&listener, &service, &shared))?;
         Ok(Self { address, connections, accepting: Some(accepting) })
     }
 
@@ -44,7 +52,7 @@ impl Listener {
         self.address
     }
 
-    /// Closes all connections that are open; others may follow.
+    /// Closes all open connections, and accepts further ones.
     pub(crate) fn close_connections(&self) {
         for (socket, _) in lock(&self.connections).open.values() {
             let _ = socket.shutdown(Shutdown::Both);
@@ -52,10 +60,8 @@ impl Listener {
     }
 }
 
-type Serve = dyn Fn(&TcpStream) + Send + Sync;
-
-fn accept(listener: &TcpListener, name: &str, connections: &Arc<Mutex<Connections>>, serve: &Arc<Serve>) {
-    // There are no sockets or no memory for a while: it is no use to ask again at once.
+fn accept(listener: &TcpListener, service: &Arc<Service>, connections: &Arc<Mutex<Connections>>) {
+    // Delay after a failure: sockets or memory are exhausted.
     const PAUSE: Duration = Duration::from_millis(10);
     loop {
         let accepted = listener.accept();
@@ -68,19 +74,33 @@ fn accept(listener: &TcpListener, name: &str, connections: &Arc<Mutex<Connection
             thread::sleep(PAUSE);
             continue;
         };
-        // Without this a short streamed answer waits for the peer's delayed acknowledgement.
+        if open.open.len() >= service.limit {
+            drop(open);
+            refuse(&socket, service.refusal);
+            continue;
+        }
+        // With Nagle's algorithm, a short streamed reply would wait for the peer's delayed ACK.
         let _ = socket.set_nodelay(true);
         let socket = Arc::new(socket);
         open.accepted += 1;
         let number = open.accepted;
-        let (held, serve, shared) = (Arc::clone(&socket), Arc::clone(serve), Arc::clone(connections));
-        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            serve(&held);
+        let (served, serving, shared) = (Arc::clone(&socket), Arc::clone(service), Arc::clone(connections));
+        let spawned = thread::Builder::new().name(service.name.to_owned()).spawn(move || {
+            (serving.serve)(&served);
             lock(&shared).open.remove(&number);
         });
         if let Ok(thread) = spawned {
             open.open.insert(number, (socket, Some(thread)));
         }
+    }
+}
+
+/// Replies without waiting for a request. Bytes that have come are read, because unread bytes would reset the connection.
+fn refuse(mut socket: &TcpStream, reply: &str) {
+    if socket.set_nonblocking(true).is_ok() {
+        let _ = socket.write(reply.as_bytes());
+        let _ = socket.shutdown(Shutdown::Write);
+        let _ = socket.read(&mut [0; 64 * 1024]);
     }
 }
 
@@ -97,7 +117,7 @@ impl Drop for Listener {
         for thread in threads {
             let _ = thread.join();
         }
-        // The accepting thread sees that it is to stop when it gets a connection.
+        // A connection wakes the accepting thread, which then stops.
         let woken = TcpStream::connect(reachable(self.address)).is_ok();
         if let Some(accepting) = self.accepting.take()
             && woken
@@ -107,7 +127,7 @@ impl Drop for Listener {
     }
 }
 
-/// Where a listener can be connected to that listens everywhere.
+/// An address at which a listener on all addresses can be reached.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {

@@ -1,4 +1,4 @@
-//! Locks that a panic elsewhere does not poison: what they guard is whole between any two statements.
+//! Locks that ignore poisoning: what they guard is consistent between any two statements.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexG
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits no longer than `limit`; returns whether that has passed.
+/// Waits for at most `limit`; returns whether it has passed.
 pub(crate) fn wait_for<'a, T>(
     condvar: &Condvar,
     guard: MutexGuard<'a, T>,

@@ -1,4 +1,4 @@
-//! What the emulator saw of the runtime.
+//! What the emulator observed of the runtime.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -7,23 +7,26 @@ use lambda_runtime_proto::Endpoint;
 
 use crate::{End, Fault, FunctionError};
 
-/// What the emulator saw of the runtime so far, besides the outcomes of invocations.
+/// What the emulator has observed of the runtime, besides the outcomes of invocations.
 ///
-/// Lists end growing at 1000 entries.
+/// What it retains is limited: lists to 1000 entries and those of errors to 100, text to 1 KiB and the bodies of errors
+/// to 64 KiB. Further entries are not recorded, and longer texts are truncated.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Observed {
     /// Connections to the Runtime API that were accepted.
     pub connections: u64,
-    /// Those of them that are open.
+    /// Connections to the Runtime API that are open.
     pub open_connections: usize,
     /// Requests for the next event that are waiting for one.
     pub waiting: usize,
-    /// Events that wait to be asked for.
+    /// Events that wait to be requested.
     pub queued: usize,
-    /// Events that were delivered and not answered.
-    pub in_hand: usize,
-    /// The runtime has asked for an event: start-up is over.
+    /// Invocations that were delivered and have not ended.
+    pub in_flight: usize,
+    /// Extensions that were notified of an invocation and have not requested the next event since.
+    pub busy_extensions: usize,
+    /// The runtime has requested an event: its initialization is over.
     pub ready: bool,
     /// Values of `User-Agent`.
     pub user_agents: BTreeSet<String>,
@@ -35,7 +38,7 @@ pub struct Observed {
     pub extensions: Vec<Extension>,
     /// Requests that were refused.
     pub refusals: Vec<Refusal>,
-    /// Faults of [`Builder::faults`](crate::Builder::faults) that have happened, each time.
+    /// Faults of [`Builder::faults`](crate::Builder::faults), each time one happened.
     pub faults: Vec<Fault>,
     requests: HashMap<Endpoint, u64>,
 }
@@ -46,7 +49,7 @@ pub struct Observed {
 pub struct Extension {
     /// `Lambda-Extension-Name`.
     pub name: String,
-    /// The events that it wants: `INVOKE`, or none.
+    /// The events that it registered for: `INVOKE`, or none.
     pub events: Vec<String>,
 }
 
@@ -54,31 +57,41 @@ pub struct Extension {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// The request, without its query.
+    /// The path of the request, without its query.
     pub path: String,
-    /// The status.
+    /// The status of the reply.
     pub status: u16,
-    /// `errorType` in the body of the answer.
+    /// `errorType` in the body of the reply.
     pub error_type: &'static str,
-    /// `errorMessage` in the body of the answer.
+    /// `errorMessage` in the body of the reply.
     pub message: String,
+}
+
+/// Text as it is retained.
+pub(crate) fn shortened(text: &str) -> String {
+    const MAX: usize = 1024;
+    if text.len() <= MAX {
+        return text.to_owned();
+    }
+    let end = (0..=MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 impl Observed {
     const MAX: usize = 1000;
+    const MAX_ERRORS: usize = 100;
 
-    /// How many requests to this endpoint have begun.
+    /// The number of requests to this endpoint that have begun.
     pub fn requests(&self, endpoint: Endpoint) -> u64 {
         self.requests.get(&endpoint).copied().unwrap_or_default()
     }
 
-    /// Returns how many requests to this endpoint there were with this one.
+    /// Counts a request to this endpoint, and returns its number.
     pub(crate) fn request(&mut self, endpoint: Endpoint, user_agent: Option<&str>) -> u64 {
         if let Some(user_agent) = user_agent
             && self.user_agents.len() < Self::MAX
-            && !self.user_agents.contains(user_agent)
         {
-            self.user_agents.insert(user_agent.to_owned());
+            self.user_agents.insert(shortened(user_agent));
         }
         let requests = self.requests.entry(endpoint).or_default();
         *requests += 1;
@@ -90,27 +103,33 @@ impl Observed {
             list.push(item);
         }
     }
+
+    pub(crate) fn push_error(list: &mut Vec<FunctionError>, error: &FunctionError) {
+        if list.len() < Self::MAX_ERRORS {
+            list.push(error.shortened());
+        }
+    }
 }
 
-/// Something that Lambda would write a line about, told to [`Builder::observer`](crate::Builder::observer) as it
-/// happens.
+/// An event in the life of the function of which Lambda would write a line. [`Builder::observer`](crate::Builder::observer)
+/// is called with it as it happens.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice<'a> {
-    /// An event waits to be asked for: the function should be running.
+    /// An event waits to be requested: the function should be running.
     Queued {
         /// The invocation.
         request_id: &'a str,
     },
-    /// The runtime asks for its first event: start-up is over.
+    /// The runtime requests its first event: its initialization is over.
     Ready,
-    /// The runtime is about to get the event: `START`.
+    /// The event is about to be written to the runtime: `START`.
     Delivered {
         /// The invocation.
         request_id: &'a str,
     },
-    /// An invocation that was delivered has ended: `END` and `REPORT`. The caller and the runtime learn of it after
-    /// this, and no other event is delivered before it to a runtime that handles one at a time.
+    /// An invocation that was delivered has ended: `END` and `REPORT`. The caller and the runtime are notified
+    /// afterwards, and nothing else is delivered before to a runtime that handles one event at a time.
     Finished {
         /// The invocation.
         request_id: &'a str,
@@ -119,9 +138,19 @@ pub enum Notice<'a> {
         /// How it ended.
         end: &'a End,
     },
-    /// A fault of the script happens.
+    /// With a concurrency of 1: the function responded, but its timeout has passed before it requested the next event.
+    /// Lambda ends the process.
+    Overdue {
+        /// The invocation.
+        request_id: &'a str,
+        /// The timeout of this invocation.
+        timeout: Duration,
+        /// Who has not requested the next event: the runtime, or an extension.
+        unfinished: &'a str,
+    },
+    /// A fault of [`Builder::faults`](crate::Builder::faults) happens.
     Fault {
-        /// This one.
+        /// The fault.
         fault: &'a Fault,
     },
 }

@@ -1,13 +1,14 @@
-//! How an invocation ended.
+//! The outcome of an invocation.
 
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::observed::shortened;
 use crate::prelude::Prelude;
 
-/// What an invocation came to: how much of a response arrived, and how it ended.
+/// The outcome of an invocation: the part of the response that arrived, and how the invocation ended.
 ///
-/// The two are apart because a streamed response can fail midway: then there is a part of a response *and* an error.
+/// The two are separate because a streamed response can fail midway: then there is a part of a response *and* an error.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     head: Option<ResponseHead>,
@@ -16,27 +17,27 @@ pub struct Outcome {
     end: End,
 }
 
-/// The end of an invocation.
+/// How an invocation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
-    /// The function responded and the response is complete.
+    /// The function responded, and the response is complete.
     Complete,
-    /// The function reported an error (on /error, or in the trailers of a streamed response, or on /init/error), or
-    /// Lambda did so in its place: the response was too large, or the process ended.
+    /// The function reported an error (on /error, in the trailers of a streamed response, or on /init/error), or Lambda
+    /// reports one for it: the response was too large, or the process ended.
     Failed(FunctionError),
-    /// The response ended in the middle: its connection was cut, or what came was no HTTP.
-    Torn(FunctionError),
-    /// The function's time was up.
+    /// The response is incomplete: its connection was closed, or its bytes were not valid HTTP.
+    Truncated(FunctionError),
+    /// The timeout passed.
     TimedOut(FunctionError),
 }
 
 impl End {
-    /// The error that the caller of the function is told, unless the response is complete.
+    /// The error that the caller gets; `None` if the response is complete.
     pub fn error(&self) -> Option<&FunctionError> {
         match self {
             End::Complete => None,
-            End::Failed(error) | End::Torn(error) | End::TimedOut(error) => Some(error),
+            End::Failed(error) | End::Truncated(error) | End::TimedOut(error) => Some(error),
         }
     }
 }
@@ -57,17 +58,17 @@ impl ResponseHead {
         &self.headers
     }
 
-    /// `Content-Type`, if it is text.
+    /// The value of `Content-Type`, if it is text.
     pub fn content_type(&self) -> Option<&str> {
         self.headers.get(http::header::CONTENT_TYPE)?.to_str().ok()
     }
 
-    /// The runtime sent the response as a stream.
+    /// Whether the runtime streams the response.
     pub fn is_streamed(&self) -> bool {
         self.headers.get(RESPONSE_MODE).is_some_and(|mode| mode == "streaming")
     }
 
-    /// The body starts with a [prelude](Outcome::prelude).
+    /// Whether the body starts with a [prelude](Outcome::prelude).
     pub fn has_prelude(&self) -> bool {
         self.content_type() == Some("application/vnd.awslambda.http-integration-response")
     }
@@ -80,17 +81,17 @@ impl Outcome {
         Self { head, body, trailers, end }
     }
 
-    /// How it ended.
+    /// How the invocation ended.
     pub fn end(&self) -> &End {
         &self.end
     }
 
-    /// The function responded and the response is complete.
+    /// Whether the function responded and the response is complete.
     pub fn is_complete(&self) -> bool {
         self.end == End::Complete
     }
 
-    /// The error that the caller of the function is told, unless the response is complete.
+    /// The error that the caller gets; `None` if the response is complete.
     pub fn error(&self) -> Option<&FunctionError> {
         self.end.error()
     }
@@ -100,17 +101,17 @@ impl Outcome {
         self.head.as_ref()
     }
 
-    /// The response's body, as far as it came; empty if there was none.
+    /// The part of the response's body that arrived; empty without a response.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The trailers of a response that came to its end, as the runtime sent them: those that tell of an error, too.
+    /// The trailers of a response that is complete, as the runtime sent them; including those that report an error.
     pub fn trailers(&self) -> &HeaderMap {
         &self.trailers
     }
 
-    /// The body as text. What is not UTF-8 is replaced.
+    /// The body as text. Bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -119,7 +120,7 @@ impl Outcome {
     ///
     /// # Errors
     ///
-    /// It is not JSON.
+    /// The body is not JSON.
     pub fn json(&self) -> serde_json::Result<serde_json::Value> {
         serde_json::from_slice(&self.body)
     }
@@ -129,13 +130,13 @@ impl Outcome {
         self.head.as_ref()?.content_type()
     }
 
-    /// The response was sent as a stream.
+    /// Whether the response was streamed.
     pub fn is_streamed(&self) -> bool {
         self.head.as_ref().is_some_and(ResponseHead::is_streamed)
     }
 
-    /// The metadata prelude of a streamed HTTP response: JSON with the status, headers and cookies. It precedes the
-    /// payload and eight NUL bytes in the body.
+    /// The metadata prelude of a streamed HTTP response: JSON with the status, headers and cookies. In the body it
+    /// precedes eight NUL bytes and the payload.
     pub fn prelude(&self) -> Option<Bytes> {
         self.split().map(|(prelude, _)| prelude)
     }
@@ -165,25 +166,35 @@ pub struct FunctionError {
 }
 
 impl FunctionError {
-    /// What a runtime reported.
+    /// An error that a runtime reported.
     pub(crate) fn reported(sent_type: Option<&str>, body: Bytes, xray_cause: Option<&str>) -> Self {
         let sent = sent_type.unwrap_or_default();
         Self {
-            error_type: kept_type(sent).to_owned(),
+            error_type: normalized_type(sent).to_owned(),
             sent_type: sent_type.map(str::to_owned),
             body,
             xray_cause: xray_cause.map(str::to_owned),
         }
     }
 
-    /// What Lambda itself says of a function, with the body that it makes up.
+    /// An error that Lambda itself reports.
     pub(crate) fn of_platform(error_type: &'static str, message: &str) -> Self {
         let body = serde_json::json!({"errorType": error_type, "errorMessage": message}).to_string();
         Self { error_type: error_type.to_owned(), sent_type: None, body: body.into(), xray_cause: None }
     }
 
-    /// The type as Lambda keeps it: `Function.…` or `Runtime.…`, or `Runtime.Unknown` if the runtime sent something
-    /// else.
+    /// The error as it is retained.
+    pub(crate) fn shortened(&self) -> Self {
+        const MAX_BODY: usize = 64 * 1024;
+        Self {
+            error_type: shortened(&self.error_type),
+            sent_type: self.sent_type.as_deref().map(shortened),
+            body: Bytes::copy_from_slice(self.body.get(..MAX_BODY).unwrap_or(&self.body)),
+            xray_cause: self.xray_cause.as_deref().map(shortened),
+        }
+    }
+
+    /// The type as Lambda keeps it: `Function.…` or `Runtime.…`. Any other type is replaced with `Runtime.Unknown`.
     pub fn error_type(&self) -> &str {
         &self.error_type
     }
@@ -193,8 +204,8 @@ impl FunctionError {
         self.sent_type.as_deref()
     }
 
-    /// The error: JSON as a rule, `{"errorMessage":"…","errorType":"…","stackTrace":[]}`. From a trailer it is decoded
-    /// already.
+    /// The error: usually JSON, `{"errorMessage":"…","errorType":"…","stackTrace":[]}`. The value of a trailer is
+    /// decoded.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -203,7 +214,7 @@ impl FunctionError {
     ///
     /// # Errors
     ///
-    /// It is not JSON.
+    /// The body is not JSON.
     pub fn json(&self) -> serde_json::Result<serde_json::Value> {
         serde_json::from_slice(&self.body)
     }
@@ -220,15 +231,15 @@ impl FunctionError {
     }
 }
 
-/// Lambda keeps a type in which `(Runtime|Function)\.[A-Z][a-zA-Z]+` is found. It replaces any other.
-fn kept_type(sent: &str) -> &str {
-    let has_name_behind = |prefix: &str| {
+/// Lambda keeps a type that contains a match of `(Runtime|Function)\.[A-Z][a-zA-Z]+`, and replaces any other.
+fn normalized_type(sent: &str) -> &str {
+    let has_name_after = |prefix: &str| {
         sent.match_indices(prefix).any(|(at, _)| {
             let mut name = sent.bytes().skip(at + prefix.len());
             name.next().is_some_and(|b| b.is_ascii_uppercase()) && name.next().is_some_and(|b| b.is_ascii_alphabetic())
         })
     };
-    if has_name_behind("Runtime.") || has_name_behind("Function.") {
+    if has_name_after("Runtime.") || has_name_after("Function.") {
         sent
     } else if sent.starts_with("Function.") {
         "Function.Unknown"
@@ -244,12 +255,12 @@ mod tests {
     #[test]
     fn a_type_of_lambdas_form_is_kept_and_any_other_is_replaced() {
         for kept in ["Function.Panic", "Runtime.ExitError", "my::Function.BadInput", "Function.Error2"] {
-            assert_eq!(kept_type(kept), kept);
+            assert_eq!(normalized_type(kept), kept);
         }
-        assert_eq!(kept_type("Function.panic"), "Function.Unknown");
-        assert_eq!(kept_type("Function.X"), "Function.Unknown");
+        assert_eq!(normalized_type("Function.panic"), "Function.Unknown");
+        assert_eq!(normalized_type("Function.X"), "Function.Unknown");
         for unknown in ["", "unhandled", "Runtime.", "Runtime.x", "Error"] {
-            assert_eq!(kept_type(unknown), "Runtime.Unknown", "{unknown:?}");
+            assert_eq!(normalized_type(unknown), "Runtime.Unknown", "{unknown:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The way of an answer from the connection that brings it to whoever invoked the function.
+//! The path of a response from the runtime's connection to the caller.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -7,10 +7,10 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
-use crate::lock::{lock, wait};
+use crate::lock::{lock, wait as wait_on};
 use crate::{Chunk, End, Error, Outcome, ResponseHead};
 
-/// A pipe that holds a bounded number of bytes: a reader that is slow makes the writer wait.
+/// A bounded pipe: a slow reader makes the writer wait.
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
     flow: Mutex<Flow>,
@@ -22,42 +22,42 @@ struct Flow {
     head: Option<ResponseHead>,
     chunks: VecDeque<Chunk>,
     /// Bytes in `chunks`.
-    held: usize,
+    buffered: usize,
     trailers: HeaderMap,
     end: Option<Result<End, Error>>,
-    /// Nobody reads: what comes is dropped.
+    /// The reader is gone: data is discarded.
     abandoned: bool,
 }
 
-/// While so many bytes wait for the reader, the response is not read any further.
+/// While this many bytes wait for the reader, the response is not read any further.
 const CAPACITY: usize = 64 * 1024;
 
 impl Pipe {
-    /// The response begins.
-    pub(crate) fn begin(&self, head: ResponseHead) {
+    /// Starts a streamed response.
+    pub(crate) fn start(&self, head: ResponseHead) {
         self.flow().head = Some(head);
         self.changed.notify_all();
     }
 
-    /// More of a streamed response, as soon as there is room. `false` once the invocation has ended.
+    /// Appends to a streamed response, as soon as there is room. `false` once the invocation has ended.
     pub(crate) fn push(&self, data: Bytes) -> bool {
         let at = Instant::now();
         let mut flow = self.flow();
-        while flow.held >= CAPACITY && flow.end.is_none() && !flow.abandoned {
-            flow = wait(&self.changed, flow);
+        while flow.buffered >= CAPACITY && flow.end.is_none() && !flow.abandoned {
+            flow = wait_on(&self.changed, flow);
         }
         if flow.end.is_some() {
             return false;
         }
         if !flow.abandoned {
-            flow.held += data.len();
+            flow.buffered += data.len();
             flow.chunks.push_back(Chunk { data, at });
             self.changed.notify_all();
         }
         true
     }
 
-    /// The whole of a buffered response, unless the invocation has ended.
+    /// Stores a buffered response, unless the invocation has ended.
     pub(crate) fn put(&self, head: ResponseHead, body: Bytes) {
         let mut flow = self.flow();
         if flow.end.is_some() {
@@ -65,13 +65,13 @@ impl Pipe {
         }
         flow.head = Some(head);
         if !flow.abandoned && !body.is_empty() {
-            flow.held += body.len();
+            flow.buffered += body.len();
             flow.chunks.push_back(Chunk { data: body, at: Instant::now() });
         }
         self.changed.notify_all();
     }
 
-    /// What stands behind the response, unless the invocation has ended.
+    /// Stores the trailers of a response, unless the invocation has ended.
     pub(crate) fn put_trailers(&self, trailers: HeaderMap) {
         let mut flow = self.flow();
         if flow.end.is_none() {
@@ -79,7 +79,7 @@ impl Pipe {
         }
     }
 
-    /// Nothing follows. Only the first end counts.
+    /// Ends the invocation. Later ends are ignored.
     pub(crate) fn end(&self, end: Result<End, Error>) {
         self.flow().end.get_or_insert(end);
         self.changed.notify_all();
@@ -89,7 +89,7 @@ impl Pipe {
     pub(crate) fn head(&self) -> Option<ResponseHead> {
         let mut flow = self.flow();
         while flow.head.is_none() && flow.end.is_none() {
-            flow = wait(&self.changed, flow);
+            flow = wait_on(&self.changed, flow);
         }
         flow.head.clone()
     }
@@ -99,19 +99,19 @@ impl Pipe {
         let mut flow = self.flow();
         loop {
             if let Some(chunk) = flow.chunks.pop_front() {
-                flow.held -= chunk.data.len();
+                flow.buffered -= chunk.data.len();
                 self.changed.notify_all();
                 return Some(chunk);
             }
             if flow.end.is_some() {
                 return None;
             }
-            flow = wait(&self.changed, flow);
+            flow = wait_on(&self.changed, flow);
         }
     }
 
-    /// Blocks until the end, with all chunks that are left as the body.
-    pub(crate) fn outcome(&self) -> Result<Outcome, Error> {
+    /// Blocks until the end; the body of the outcome is the chunks that are left.
+    pub(crate) fn wait(&self) -> Result<Outcome, Error> {
         let first = self.next().map(|chunk| chunk.data).unwrap_or_default();
         let mut body = BytesMut::from(first);
         while let Some(chunk) = self.next() {
@@ -127,7 +127,7 @@ impl Pipe {
         let mut flow = self.flow();
         flow.abandoned = true;
         flow.chunks.clear();
-        flow.held = 0;
+        flow.buffered = 0;
         self.changed.notify_all();
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// Takes the prelude off a body that comes in pieces.
+/// Separates the prelude from the payload of a body that arrives in pieces.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -21,7 +21,7 @@ pub struct Prelude {
 
 #[derive(Debug)]
 enum State {
-    /// Of the body so far, no more than [`Prelude::LIMIT`].
+    /// The body so far, less than [`Prelude::LIMIT`].
     Searching(BytesMut),
     Found(Bytes),
     Missing,
@@ -34,14 +34,14 @@ impl Default for State {
 }
 
 impl Prelude {
-    /// What separates the prelude from the payload.
+    /// Separates the prelude from the payload.
     pub const DELIMITER: [u8; 8] = [0; 8];
 
-    /// Lambda looks for the delimiter within so many bytes of the body's start.
+    /// Lambda searches this many bytes at the start of the body for the delimiter.
     pub const LIMIT: usize = 16 * 1024;
 
-    /// Takes a piece of the body and gives what belongs to the payload; `None` while the end of the prelude has not
-    /// come. A body in which no delimiter is found in time is all payload.
+    /// Takes a piece of the body, and returns the part of it that belongs to the payload; `None` until the prelude is
+    /// complete. A body without a delimiter within the limit has no prelude.
     pub fn take(&mut self, piece: Bytes) -> Option<Bytes> {
         let State::Searching(body) = &mut self.state else { return Some(piece) };
         body.extend_from_slice(&piece);
@@ -60,7 +60,7 @@ impl Prelude {
         }
     }
 
-    /// The prelude, once it came whole: JSON with the status, headers and cookies.
+    /// The prelude, once it is complete: JSON with the status, headers and cookies.
     pub fn json(&self) -> Option<Bytes> {
         match &self.state {
             State::Found(prelude) => Some(prelude.clone()),
@@ -68,7 +68,7 @@ impl Prelude {
         }
     }
 
-    /// At the body's end: what was held back because it might have been a prelude.
+    /// The bytes that were held back because they might have been a prelude, when the body has ended.
     pub fn rest(self) -> Bytes {
         match self.state {
             State::Searching(body) => body.freeze(),

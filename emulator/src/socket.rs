@@ -1,63 +1,68 @@
-//! One accepted connection: a socket, and the machine that speaks HTTP on it.
+//! One accepted connection: a socket, and the state machine for HTTP on it.
 
 use std::io::{self, Read as _};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{CloseReason, Limits, Output};
 
 use crate::api::Api;
 use crate::fault::Fault;
-use crate::wire::Wire;
+use crate::faulty_socket::FaultySocket;
 
 /// Drives the API's side of one connection with blocking reads and writes.
 pub(crate) struct Connection<'s> {
     socket: &'s TcpStream,
-    wire: Wire<'s>,
+    faulty: FaultySocket<'s>,
     pub(crate) machine: Server,
-    /// What came up while something was being written.
-    pending: Option<Turn>,
+    /// An activity that came up during a write.
+    pending: Option<Activity>,
 }
 
 /// What the peer did.
-pub(crate) enum Turn {
+pub(crate) enum Activity {
     Event(Event),
     /// The connection is over.
-    Over(CloseReason),
+    Closed(CloseReason),
 }
 
 impl<'s> Connection<'s> {
-    /// How large a body may be is for whoever receives it to say: to answer 413 it has to be received. Longer trailers are
-    /// what Go's server, which AWS's is built on, breaks off at.
-    pub(crate) fn new(api: &'s Api, socket: &'s TcpStream) -> Self {
-        let limits = Limits { body: u64::MAX, trailers: 4096, ..Limits::default() };
-        let wire = Wire::new(api, socket);
-        Self { socket, wire, machine: Server::new(limits), pending: None }
+    /// The largest head of a request to the Runtime API: the limit of Go's server, on which AWS's is built.
+    pub(crate) const RUNTIME_API_HEAD: usize = 1024 * 1024;
+    /// The largest head of a caller's request.
+    pub(crate) const INVOKE_HEAD: usize = 64 * 1024;
+
+    /// A connection with this limit for heads. The receiver of a body limits it: it has to receive some of a body to
+    /// reply with 413. Longer trailers are an error for Go's server as well.
+    pub(crate) fn new(api: &'s Api, socket: &'s TcpStream, head: usize) -> Self {
+        let limits = Limits::default().head(head).body(u64::MAX).trailers(4096);
+        let faulty = FaultySocket::new(api, socket);
+        Self { socket, faulty, machine: Server::new(limits), pending: None }
     }
 
-    /// From now on these faults may happen: to the connection, before its first request, or to the request that has just
-    /// begun.
+    /// From now on these faults may happen: those of the connection, before its first request, or those of the request
+    /// that has just begun.
     pub(crate) fn arm(&mut self, faults: &[&'s Fault]) {
-        self.wire.arm(faults);
+        self.faulty.arm(faults);
     }
 
-    /// Writes what is to be written and reads until something happens. A request that was received whole must have been
-    /// answered.
-    pub(crate) fn turn(&mut self) -> Turn {
+    /// Writes what is queued and reads until something happens. The request before must have a reply once it is
+    /// complete.
+    pub(crate) fn next_activity(&mut self) -> Activity {
         loop {
-            if let Some(turn) = self.take_pending() {
-                return turn;
+            if let Some(activity) = self.take_pending() {
+                return activity;
             }
             match self.machine.poll_output() {
-                Output::Event(event) => self.pending = Some(Turn::Event(event)),
-                Output::Closed(reason) => return Turn::Over(reason),
+                Output::Event(event) => self.pending = Some(Activity::Event(event)),
+                Output::Closed(reason) => return Activity::Closed(reason),
                 Output::Idle => self.machine.close_abruptly(),
                 Output::Transmit(slices) => {
-                    let written = self.wire.write_vectored(&slices);
+                    let written = self.faulty.write_vectored(&slices);
                     self.written(written);
                 }
-                Output::Receive => match self.wire.read(self.machine.space()) {
+                Output::Receive => match self.faulty.read(self.machine.space()) {
                     Ok(0) => self.machine.end_of_input(),
                     Ok(n) => self.machine.filled(n),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -67,39 +72,39 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// What is pending, as far as faults let it pass.
-    fn take_pending(&mut self) -> Option<Turn> {
+    /// The pending activity, or the part of it that faults let pass.
+    fn take_pending(&mut self) -> Option<Activity> {
         let passed = match self.pending.take()? {
-            Turn::Event(Event::Data(mut data)) => {
-                let piece = self.wire.body(&mut data);
-                self.pending = (!data.is_empty()).then_some(Turn::Event(Event::Data(data)));
+            Activity::Event(Event::Data(mut data)) => {
+                let piece = self.faulty.body(&mut data);
+                self.pending = (!data.is_empty()).then_some(Activity::Event(Event::Data(data)));
                 piece.map(Event::Data)
             }
-            Turn::Event(Event::End(trailers)) => self.wire.end_of_body().map(|()| Event::End(trailers)),
-            turn => return Some(turn),
+            Activity::Event(Event::End(trailers)) => self.faulty.end_of_body().map(|()| Event::End(trailers)),
+            activity => return Some(activity),
         };
         if passed.is_err() {
             self.pending = None;
             self.machine.disconnected();
         }
-        passed.ok().map(Turn::Event)
+        passed.ok().map(Activity::Event)
     }
 
-    /// Writes all that is to be written; `false` if the connection did not take it.
+    /// Writes everything that is queued; `false` if the connection failed first.
     pub(crate) fn send(&mut self) -> bool {
         loop {
             match self.machine.poll_output() {
                 Output::Transmit(slices) => {
-                    let written = self.wire.write_vectored(&slices);
+                    let written = self.faulty.write_vectored(&slices);
                     self.written(written);
                 }
                 Output::Closed(reason) => {
                     let sent = reason != CloseReason::TransportFailed;
-                    self.pending = Some(Turn::Over(reason));
+                    self.pending = Some(Activity::Closed(reason));
                     return sent;
                 }
                 Output::Event(event) => {
-                    self.pending = Some(Turn::Event(event));
+                    self.pending = Some(Activity::Event(event));
                     return true;
                 }
                 Output::Receive | Output::Idle => return true,
@@ -107,9 +112,9 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Answers the request at hand.
+    /// Queues the reply to the current request.
     pub(crate) fn reply(&mut self, reply: Reply) {
-        // It fails when there is no request to answer, and then there is nobody to be told.
+        // It fails only if there is no request that needs a reply.
         let _ = self.machine.reply(reply);
     }
 
@@ -121,22 +126,26 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Closes the connection so that the peer gets the last answer, even if it is still sending: a close with unread
-    /// bytes would reset the connection and take back what was not read yet.
+    /// Closes the connection so that the peer receives the last reply, even if it is still sending: closing a socket
+    /// with unread bytes would reset the connection, and the peer would lose what it has not read yet.
     pub(crate) fn close(self, reason: &CloseReason) {
-        const PATIENCE: Duration = Duration::from_secs(1);
-        let is_answered = matches!(reason, CloseReason::RepliedEarly | CloseReason::Peer(_));
-        if !self.wire.end().unwrap_or(is_answered) {
+        const SILENCE: Duration = Duration::from_secs(1);
+        // A peer that never stops sending has had the time to read the reply.
+        const TOTAL: Duration = Duration::from_secs(5);
+        let is_sending = matches!(reason, CloseReason::RepliedEarly | CloseReason::Peer(_));
+        if !self.faulty.end().unwrap_or(is_sending) {
             return;
         }
         let _ = self.socket.shutdown(Shutdown::Write);
-        let _ = self.socket.set_read_timeout(Some(PATIENCE));
-        let mut nowhere = [0; 8 * 1024];
-        while matches!((&*self.socket).read(&mut nowhere), Ok(n) if n > 0) {}
+        let _ = self.socket.set_read_timeout(Some(SILENCE));
+        let began = Instant::now();
+        let mut discarded = [0; 8 * 1024];
+        while began.elapsed() < TOTAL && matches!((&*self.socket).read(&mut discarded), Ok(n) if n > 0) {}
     }
 }
 
-/// The peer has not closed the connection, as far as can be known without writing. Bytes that it sent stay.
+/// Whether the peer has kept the connection open, as far as this can be known without writing. Bytes that it sent
+/// remain unread.
 pub(crate) fn is_alive(socket: &TcpStream) -> bool {
     if socket.set_nonblocking(true).is_err() {
         return false;

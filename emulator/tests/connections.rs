@@ -1,4 +1,4 @@
-//! Connections that come and go, and workers that share an emulator.
+//! Connections, and workers that share an emulator.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -15,81 +15,81 @@ use lambda_runtime_proto::Endpoint;
 use lambda_runtime_proto::client::Event;
 
 #[test]
-fn an_event_is_not_given_to_a_connection_that_was_closed_while_waiting() {
+fn an_event_is_not_delivered_to_a_connection_that_was_closed_while_it_waited() {
     for concurrency in [1, 2] {
         let emulator = Emulator::builder().concurrency(concurrency).start().unwrap();
         let mut dead = Runtime::connect(&emulator);
-        dead.ask();
+        dead.request_event();
         assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
         drop(dead);
-        // A close takes a moment to arrive. Classic mode makes good what is delivered in between.
+        // A close takes a moment to arrive. In classic mode, an event that is delivered meanwhile is delivered again.
         assert!(concurrency == 1 || emulator.wait_until(LIMIT, |observed| observed.waiting == 0));
-        let invocation = emulator.begin("{}").unwrap();
+        let invocation = emulator.start_invocation("{}").unwrap();
         let mut runtime = Runtime::connect(&emulator);
         let event = runtime.next();
         assert_eq!(event.request_id(), invocation.request_id());
         runtime.respond(event, "1");
-        assert!(invocation.outcome().unwrap().is_complete());
+        assert!(invocation.wait().unwrap().is_complete());
     }
 }
 
 #[test]
-fn an_event_is_not_given_to_a_connection_that_was_half_closed_while_waiting() {
+fn an_event_is_not_delivered_to_a_connection_that_was_half_closed_while_it_waited() {
     let emulator = Emulator::start().unwrap();
     let mut dead = Runtime::connect(&emulator);
-    dead.ask();
+    dead.request_event();
     dead.socket.shutdown(Shutdown::Write).unwrap();
     assert!(emulator.wait_until(LIMIT, |observed| observed.connections == 1 && observed.open_connections == 0));
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     runtime.respond(event, "1");
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
-fn an_event_whose_connection_died_after_the_delivery_is_given_again_in_classic_mode() {
+fn an_event_whose_connection_died_after_the_delivery_is_delivered_again_in_classic_mode() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     drop(Runtime::connect(&emulator).next());
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     assert_eq!(event.request_id(), invocation.request_id());
     runtime.respond(event, "1");
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
-fn an_answer_may_come_on_another_connection() {
+fn a_response_may_come_on_another_connection() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let id = invocation.request_id().to_owned();
     drop(Runtime::connect(&emulator).next());
     let received =
         Http::to_runtime_api(&emulator).post(&format!("/2018-06-01/runtime/invocation/{id}/response"), "", "1");
     assert_eq!(received.status, 202);
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
-fn the_next_event_may_be_asked_for_before_the_end_of_a_cut_connection_is_seen() {
+fn the_next_event_may_be_requested_before_the_end_of_a_closed_connection_is_noticed() {
     let emulator = Emulator::start().unwrap();
-    let [cut, answered] = ["1", "2"].map(|payload| emulator.begin(payload).unwrap());
+    let [truncated, responded] = ["1", "2"].map(|payload| emulator.start_invocation(payload).unwrap());
     let mut dead = Runtime::connect(&emulator);
     let event = dead.next();
     let stream = dead.stream(event);
     dead.chunk(&stream, "part");
-    assert!(cut.head().is_some());
+    assert!(truncated.head().is_some());
     let mut runtime = Runtime::connect(&emulator);
-    runtime.ask();
-    // As long as the end may take to be seen.
+    runtime.request_event();
+    // Longer than it usually takes to notice the end.
     thread::sleep(Duration::from_millis(20));
     drop(dead);
     let Event::Invocation(event) = runtime.event() else { panic!("no event") };
-    assert_eq!(event.request_id(), answered.request_id());
+    assert_eq!(event.request_id(), responded.request_id());
     runtime.respond(event, "1");
-    assert!(answered.outcome().unwrap().is_complete());
-    assert!(!cut.outcome().unwrap().is_complete());
+    assert!(responded.wait().unwrap().is_complete());
+    assert!(!truncated.wait().unwrap().is_complete());
 }
 
 #[test]
@@ -103,33 +103,33 @@ fn connections_are_counted() {
 }
 
 #[test]
-fn workers_have_as_many_events_in_hand_as_they_ask_for() {
+fn each_request_of_a_worker_gets_an_event() {
     const WORKERS: usize = 8;
     let emulator = Emulator::builder().concurrency(WORKERS).start().unwrap();
     let mut workers: Vec<_> = (0..WORKERS).map(|_| Runtime::connect(&emulator)).collect();
-    workers.iter_mut().for_each(Runtime::ask);
+    workers.iter_mut().for_each(Runtime::request_event);
     assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == WORKERS));
-    let invocations: Vec<_> = (0..WORKERS).map(|n| emulator.begin(n.to_string()).unwrap()).collect();
-    // All are delivered before the first is answered.
-    assert!(emulator.wait_until(LIMIT, |observed| observed.in_hand == WORKERS));
+    let invocations: Vec<_> = (0..WORKERS).map(|n| emulator.start_invocation(n.to_string()).unwrap()).collect();
+    // All are delivered before the first response.
+    assert!(emulator.wait_until(LIMIT, |observed| observed.in_flight == WORKERS));
     for worker in workers.iter_mut().rev() {
         let lambda_runtime_proto::client::Event::Invocation(event) = worker.event() else { panic!("no event") };
         let body = event.body();
         worker.respond(event, body);
     }
     for (n, invocation) in invocations.into_iter().enumerate() {
-        assert_eq!(invocation.outcome().unwrap().text(), n.to_string());
+        assert_eq!(invocation.wait().unwrap().text(), n.to_string());
     }
 }
 
 #[test]
-fn one_event_at_a_time_is_in_hand_in_classic_mode() {
+fn one_event_at_a_time_is_in_flight_in_classic_mode() {
     let emulator = Emulator::start().unwrap();
     let mut workers = [Runtime::connect(&emulator), Runtime::connect(&emulator)];
-    workers.iter_mut().for_each(Runtime::ask);
+    workers.iter_mut().for_each(Runtime::request_event);
     assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 2));
-    let invocations = [emulator.begin("1").unwrap(), emulator.begin("2").unwrap()];
-    assert!(emulator.wait_until(LIMIT, |observed| observed.in_hand == 1));
+    let invocations = [emulator.start_invocation("1").unwrap(), emulator.start_invocation("2").unwrap()];
+    assert!(emulator.wait_until(LIMIT, |observed| observed.in_flight == 1));
     assert_eq!(emulator.observed().queued, 1);
     thread::scope(|scope| {
         for worker in &mut workers {
@@ -140,7 +140,7 @@ fn one_event_at_a_time_is_in_hand_in_classic_mode() {
             });
         }
     });
-    assert_eq!(invocations.map(|invocation| invocation.outcome().unwrap().text()), ["1", "2"]);
+    assert_eq!(invocations.map(|invocation| invocation.wait().unwrap().text()), ["1", "2"]);
 }
 
 #[test]
@@ -181,28 +181,28 @@ fn concurrent_callers_and_workers_lose_nothing() {
             emulator.invoke("stop").unwrap();
         }
     });
-    let answered = emulator.observed().requests(Endpoint::Response);
-    assert_eq!(answered, u64::try_from(8 * EACH + WORKERS).unwrap());
+    let responded = emulator.observed().requests(Endpoint::Response);
+    assert_eq!(responded, u64::try_from(8 * EACH + WORKERS).unwrap());
 }
 
 #[test]
 fn dropping_the_emulator_ends_everything() {
     let emulator = Emulator::builder().invoke_address(([127, 0, 0, 1], 0).into()).concurrency(4).start().unwrap();
     let endpoint = emulator.endpoint().to_owned();
-    // Somebody waits in every way there is.
+    // Someone waits in every possible way.
     let mut idle = Http::connect(&endpoint);
     let mut waiting = Runtime::connect(&emulator);
-    waiting.ask();
+    waiting.request_event();
     assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
-    let in_hand = emulator.begin("{}").unwrap();
+    let in_flight = emulator.start_invocation("{}").unwrap();
     let lambda_runtime_proto::client::Event::Invocation(event) = waiting.event() else { panic!("no event") };
     let mut streaming = waiting;
     let stream = streaming.stream(event);
     streaming.chunk(&stream, "part");
-    assert!(in_hand.head().is_some());
-    let queued = emulator.begin("{}").unwrap();
+    assert!(in_flight.head().is_some());
+    let queued = emulator.start_invocation("{}").unwrap();
     let mut caller = Http::to_function(&emulator);
-    caller.write("POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: f\r\nContent-Length: 2\r\n\r\n{}");
+    caller.write("POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
     assert!(emulator.wait_until(LIMIT, |observed| observed.queued == 2));
     let mut half_sent = Http::connect(&endpoint);
     half_sent.write("GET /2018-06-01/runtime/inv");
@@ -213,22 +213,22 @@ fn dropping_the_emulator_ends_everything() {
         done.send(()).unwrap();
     });
     dropped.recv_timeout(LIMIT).unwrap();
-    assert_eq!(in_hand.outcome().unwrap_err(), Error::Stopped);
-    assert_eq!(queued.outcome().unwrap_err(), Error::Stopped);
+    assert_eq!(in_flight.wait().unwrap_err(), Error::Stopped);
+    assert_eq!(queued.wait().unwrap_err(), Error::Stopped);
     assert!(idle.is_over());
     assert!(half_sent.is_over());
     assert!(TcpStream::connect(endpoint).is_err());
 }
 
 #[test]
-fn a_hundred_emulators_leave_no_thread_and_no_socket_behind() {
+fn a_hundred_emulators_leak_neither_threads_nor_sockets() {
     fn count(of: &str) -> usize {
         std::fs::read_dir(format!("/proc/self/{of}")).map_or(0, Iterator::count)
     }
-    // Other tests of this file run at the same time: this one has a process of its own.
+    // Other tests of this file run at the same time, so this one runs in another process.
     if std::env::var_os("ALONE").is_none() {
         let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "a_hundred_emulators_leave_no_thread_and_no_socket_behind"])
+            .args(["--exact", "a_hundred_emulators_leak_neither_threads_nor_sockets"])
             .env("ALONE", "1")
             .status();
         return assert!(status.unwrap().success());
@@ -237,10 +237,10 @@ fn a_hundred_emulators_leave_no_thread_and_no_socket_behind() {
     for _ in 0..100 {
         let emulator = Emulator::start().unwrap();
         let mut runtime = Runtime::connect(&emulator);
-        runtime.ask();
-        let _queued = emulator.begin("{}").unwrap();
+        runtime.request_event();
+        let _queued = emulator.start_invocation("{}").unwrap();
     }
-    // A thread that was joined may be seen for another moment.
+    // A thread that was joined may be listed for another moment.
     let until = std::time::Instant::now() + LIMIT;
     while (count("task"), count("fd")) != before {
         assert!(std::time::Instant::now() < until, "{before:?} became {:?}", (count("task"), count("fd")));

@@ -1,11 +1,14 @@
-//! The function's own endpoint, which AWS's command line and SDKs call.
+//! The Invoke API, which AWS's command line and SDKs call.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
 
+use std::io::Write as _;
+
+use base64::Engine as _;
 use common::{Http, LIMIT, Runtime, failure};
-use lambda_runtime_emulator::{Emulator, MAX_RESPONSE};
+use lambda_runtime_emulator::{Emulator, MAX_EVENT};
 use serde_json::json;
 
 const PATH: &str = "/2015-03-31/functions/function/invocations";
@@ -14,11 +17,11 @@ fn start() -> Emulator {
     Emulator::builder().invoke_address(([127, 0, 0, 1], 0).into()).start().unwrap()
 }
 
-/// A call with these headers and this body, under way.
+/// A call with these headers and this body, without waiting for its reply.
 fn call(emulator: &Emulator, headers: &str, body: &str) -> Http {
     let mut http = Http::to_function(emulator);
     http.write(format!(
-        "POST {PATH} HTTP/1.1\r\nHost: function\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        "POST {PATH} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     ));
     http
@@ -42,7 +45,7 @@ fn a_response_comes_back_with_the_function_s_content_type() {
 }
 
 #[test]
-fn an_error_comes_back_as_200_with_a_header_that_says_so() {
+fn an_error_is_200_with_a_header() {
     let emulator = start();
     let mut caller = call(&emulator, "", "{}");
     let mut runtime = Runtime::connect(&emulator);
@@ -54,13 +57,14 @@ fn an_error_comes_back_as_200_with_a_header_that_says_so() {
 }
 
 #[test]
-fn a_connection_serves_one_call_after_the_other() {
+fn a_connection_serves_several_calls() {
     let emulator = start();
     let mut runtime = Runtime::connect(&emulator);
     let mut caller = Http::to_function(&emulator);
     for n in 0..10 {
         let body = n.to_string();
-        caller.write(format!("POST {PATH} HTTP/1.1\r\nHost: f\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        caller
+            .write(format!("POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
         let event = runtime.next();
         let payload = event.body();
         runtime.respond(event, payload);
@@ -94,12 +98,12 @@ fn a_streamed_response_is_streamed_to_the_caller() {
         assert_eq!(caller.read_chunk().unwrap(), word.as_bytes());
     }
     runtime.client.finish(stream).unwrap();
-    assert_eq!(runtime.answer().status(), 202);
+    assert_eq!(runtime.reply().status(), 202);
     assert_eq!(caller.read_chunk().unwrap(), b"");
 }
 
 #[test]
-fn a_stream_that_fails_midway_is_cut_or_ends_in_trailers_if_the_caller_takes_them() {
+fn a_stream_that_fails_midway_is_closed_abruptly_or_ends_in_trailers_if_the_caller_accepts_them() {
     for takes_trailers in [false, true] {
         let emulator = start();
         let te = if takes_trailers { "TE: trailers\r\n" } else { "" };
@@ -112,7 +116,7 @@ fn a_stream_that_fails_midway_is_cut_or_ends_in_trailers_if_the_caller_takes_the
         runtime.flush();
         let received = caller.read();
         assert_eq!(received.text(), "part");
-        assert_eq!(received.is_whole(), takes_trailers);
+        assert_eq!(received.is_complete(), takes_trailers);
         if let Some(trailers) = received.trailers {
             let error_type = trailers.iter().find(|(name, _)| name == "lambda-runtime-function-error-type");
             assert_eq!(error_type.unwrap().1, "Function.Midway");
@@ -121,7 +125,7 @@ fn a_stream_that_fails_midway_is_cut_or_ends_in_trailers_if_the_caller_takes_the
 }
 
 #[test]
-fn a_torn_stream_looks_torn_to_the_caller() {
+fn a_truncated_stream_looks_incomplete_to_the_caller() {
     let emulator = start();
     let mut caller = call(&emulator, "TE: trailers\r\n", "{}");
     let mut runtime = Runtime::connect(&emulator);
@@ -132,7 +136,7 @@ fn a_torn_stream_looks_torn_to_the_caller() {
     drop(stream);
     let received = caller.read();
     assert_eq!(received.text(), "part");
-    assert!(!received.is_whole());
+    assert!(!received.is_complete());
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn a_caller_that_expects_100_continue_gets_it() {
     let emulator = start();
     let mut caller = Http::to_function(&emulator);
     caller
-        .write(format!("POST {PATH} HTTP/1.1\r\nHost: function\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
+        .write(format!("POST {PATH} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
     assert_eq!(caller.read_head().status, 100);
     caller.write("{}");
     let mut runtime = Runtime::connect(&emulator);
@@ -158,11 +162,11 @@ fn an_asynchronous_call_is_accepted_at_once() {
 }
 
 #[test]
-fn a_call_that_is_wrong_is_refused() {
+fn an_invalid_call_is_rejected() {
     let emulator = start();
     assert_eq!(call(&emulator, "X-Amz-Client-Context: no base64\r\n", "{}").read().status, 400);
     assert_eq!(call(&emulator, "X-Amz-Invocation-Type: Sometimes\r\n", "{}").read().status, 400);
-    let too_large = " ".repeat(MAX_RESPONSE + 1);
+    let too_large = " ".repeat(MAX_EVENT + 1);
     assert_eq!(call(&emulator, "", &too_large).read().status, 413);
     assert_eq!(Http::to_function(&emulator).get(PATH).status, 404);
     assert_eq!(Http::to_function(&emulator).get("/2018-06-01/runtime/invocation/next").status, 404);
@@ -170,12 +174,80 @@ fn a_call_that_is_wrong_is_refused() {
 }
 
 #[test]
-fn an_empty_payload_is_an_empty_event() {
+fn a_call_without_a_payload_is_an_empty_object() {
     let emulator = start();
     let mut caller = call(&emulator, "", "");
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
-    assert!(event.body().is_empty());
+    assert_eq!(event.body(), "{}");
     runtime.respond(event, "null");
     assert_eq!(caller.read().json(), json!(null));
+}
+
+#[test]
+fn a_payload_that_is_not_json_is_rejected() {
+    let emulator = start();
+    for payload in ["{", "{} {}", "'a'", "NaN"] {
+        for kind in ["RequestResponse", "Event", "DryRun"] {
+            let received = call(&emulator, &format!("X-Amz-Invocation-Type: {kind}\r\n"), payload).read();
+            assert_eq!(
+                (received.status, received.header("x-amzn-errortype")),
+                (400, Some("InvalidRequestContentException"))
+            );
+        }
+    }
+    assert_eq!(emulator.observed().queued, 0);
+}
+
+#[test]
+fn a_payload_of_6_mib_is_accepted_and_one_byte_more_is_413() {
+    let emulator = start();
+    let json = |len: usize| format!("\"{}\"", "x".repeat(len - 2));
+    let received = call(&emulator, "", &json(MAX_EVENT + 1)).read();
+    assert_eq!((received.status, received.header("x-amzn-errortype")), (413, Some("RequestTooLargeException")));
+    let _caller = call(&emulator, "", &json(MAX_EVENT));
+    assert_eq!(Runtime::connect(&emulator).next().body().len(), MAX_EVENT);
+}
+
+#[test]
+fn an_upload_without_an_end_gets_a_reply() {
+    let emulator = start();
+    for (path, status) in [(PATH, 413), ("/elsewhere", 404)] {
+        let mut caller = Http::to_function(&emulator);
+        caller.write(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        // Until the emulator stops reading.
+        while caller.reader.get_mut().write_all(chunk.as_bytes()).is_ok() && !has_bytes(&caller) {}
+        let received = caller.read();
+        assert_eq!((received.status, received.header("connection")), (status, Some("close")));
+    }
+}
+
+/// Whether some of the reply has come.
+fn has_bytes(http: &Http) -> bool {
+    let socket = http.reader.get_ref();
+    socket.set_nonblocking(true).unwrap();
+    let has_bytes = socket.peek(&mut [0]).is_ok();
+    socket.set_nonblocking(false).unwrap();
+    has_bytes
+}
+
+#[test]
+fn a_client_context_may_be_pretty_printed() {
+    let emulator = start();
+    let pretty = "{\r\n\t\"custom\" : { \"a b\": \"\\n \u{7f}\" }\n}";
+    let encoded = base64::engine::general_purpose::STANDARD.encode(pretty);
+    let _caller = call(&emulator, &format!("X-Amz-Client-Context: {encoded}\r\n"), "{}");
+    let event = Runtime::connect(&emulator).next();
+    let context = event.header("lambda-runtime-client-context").unwrap();
+    assert_eq!(context, br#"{"custom":{"a b":"\n \u007f"}}"#);
+
+    for invalid in ["{", "1", "[{}]", ""] {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(invalid);
+        let received = call(&emulator, &format!("X-Amz-Client-Context: {encoded}\r\n"), "{}").read();
+        assert_eq!(
+            (received.status, received.header("x-amzn-errortype")),
+            (400, Some("InvalidRequestContentException"))
+        );
+    }
 }

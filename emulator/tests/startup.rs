@@ -4,22 +4,24 @@
 
 mod common;
 
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use common::{Http, LIMIT, Runtime, failure};
 use http::HeaderValue;
-use lambda_runtime_emulator::{Emulator, End, Notice};
-use lambda_runtime_proto::client::ReplyKind;
+use lambda_runtime_emulator::{Emulator, End, Event, Notice};
+use lambda_runtime_proto::client::{Event as ClientEvent, ReplyKind};
 use serde_json::json;
 
 #[test]
 fn an_init_error_is_the_outcome_of_invocations_before_and_after_it() {
     let emulator = Emulator::start().unwrap();
-    let before = emulator.begin("{}").unwrap();
+    let before = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     runtime.client.init_error(failure("Function.NoConfig", "TABLE is not set")).unwrap();
-    assert_eq!(runtime.answer().status(), 202);
-    for outcome in [before.outcome().unwrap(), emulator.invoke("{}").unwrap()] {
+    assert_eq!(runtime.reply().status(), 202);
+    for outcome in [before.wait().unwrap(), emulator.invoke("{}").unwrap()] {
         assert!(matches!(outcome.end(), End::Failed(_)));
         assert_eq!(outcome.error().unwrap().error_type(), "Function.NoConfig");
     }
@@ -31,10 +33,10 @@ fn an_init_error_is_the_outcome_of_invocations_before_and_after_it() {
 }
 
 #[test]
-fn an_init_error_after_the_first_event_was_asked_for_is_403() {
+fn an_init_error_after_the_first_request_for_an_event_is_403() {
     let emulator = Emulator::start().unwrap();
     let mut runtime = Runtime::connect(&emulator);
-    runtime.ask();
+    runtime.request_event();
     assert!(emulator.wait_until(LIMIT, |observed| observed.ready));
     let received = Http::to_runtime_api(&emulator).post("/2018-06-01/runtime/init/error", "", "{}");
     assert_eq!((received.status, &received.json()["errorType"]), (403, &json!("InvalidStateTransition")));
@@ -52,14 +54,14 @@ fn a_snapshot_is_restored_by_the_first_event_or_on_demand() {
         if on_demand {
             emulator.restore();
         } else {
-            invocation = Some(emulator.begin("{}").unwrap());
+            invocation = Some(emulator.start_invocation("{}").unwrap());
         }
-        assert_eq!(runtime.answer().kind(), ReplyKind::Accepted);
-        let invocation = invocation.unwrap_or_else(|| emulator.begin("{}").unwrap());
+        assert_eq!(runtime.reply().kind(), ReplyKind::Accepted);
+        let invocation = invocation.unwrap_or_else(|| emulator.start_invocation("{}").unwrap());
         let mut runtime = Runtime::connect(&emulator);
         let event = runtime.next();
         runtime.respond(event, "1");
-        assert!(invocation.outcome().unwrap().is_complete());
+        assert!(invocation.wait().unwrap().is_complete());
     }
 }
 
@@ -78,24 +80,23 @@ fn a_restore_error_is_accepted_only_after_the_restore() {
 }
 
 #[test]
-fn an_extension_registers_and_is_told_of_invocations_if_it_wants() {
+fn an_extension_that_registers_for_it_is_notified_of_invocations() {
     let emulator = Emulator::start().unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let name = HeaderValue::from_static("flush");
     runtime.client.register_extension(&name, r#"{"events":["INVOKE"]}"#).unwrap();
-    let answer = runtime.answer();
-    assert_eq!(answer.status(), 200);
-    let identifier = HeaderValue::from_bytes(answer.headers().get("lambda-extension-identifier").unwrap()).unwrap();
+    let reply = runtime.reply();
+    assert_eq!(reply.status(), 200);
+    let identifier = HeaderValue::from_bytes(reply.headers().get("lambda-extension-identifier").unwrap()).unwrap();
     let mut extension = Runtime::connect(&emulator);
     extension.client.next_extension_event(&identifier).unwrap();
     extension.flush();
 
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let _event = runtime.next();
-    let told = extension.answer();
-    let told: serde_json::Value = serde_json::from_slice(&told.body()).unwrap();
-    assert_eq!(told["eventType"], "INVOKE");
-    assert_eq!(told["requestId"], invocation.request_id());
+    let notified: serde_json::Value = serde_json::from_slice(&extension.reply().body()).unwrap();
+    assert_eq!(notified["eventType"], "INVOKE");
+    assert_eq!(notified["requestId"], invocation.request_id());
     let extensions = emulator.observed().extensions;
     assert_eq!((extensions.len(), extensions.first().unwrap().name.as_str()), (1, "flush"));
 }
@@ -114,7 +115,7 @@ fn an_extension_that_is_wrong_or_late_is_403() {
     assert_eq!(register("x", r#"{"events":["SHUTDOWN"]}"#).1, "Extension.InvalidEventType");
     assert_eq!(register("x", r#"{"events":[]}"#).0, 200);
     assert_eq!(register("x", r#"{"events":[]}"#).1, "Extension.InvalidExtensionState");
-    Runtime::connect(&emulator).ask();
+    Runtime::connect(&emulator).request_event();
     assert!(emulator.wait_until(LIMIT, |observed| observed.ready));
     assert_eq!(register("y", r#"{"events":[]}"#), (403, "Extension.RegistrationClosed".to_owned()));
 
@@ -122,25 +123,196 @@ fn an_extension_that_is_wrong_or_late_is_403() {
     assert_eq!((received.status, &received.json()["errorType"]), (403, &json!("Extension.MissingExtensionIdentifier")));
 }
 
+/// Registers an extension for INVOKE, and returns its identifier and a connection for its requests.
+fn register(emulator: &Emulator, runtime: &mut Runtime) -> (HeaderValue, Runtime) {
+    let name = HeaderValue::from_static("flush");
+    runtime.client.register_extension(&name, r#"{"events":["INVOKE"]}"#).unwrap();
+    let reply = runtime.reply();
+    let identifier = reply.headers().get("lambda-extension-identifier").unwrap();
+    (HeaderValue::from_bytes(identifier).unwrap(), Runtime::connect(emulator))
+}
+
+#[test]
+fn an_extension_gets_the_trace_id_of_the_event() {
+    let chosen = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
+    for (event, expected) in [
+        (Event::new("{}"), None),
+        (Event::new("{}").trace_id(chosen), Some(chosen)),
+        (Event::new("{}").header("lambda-runtime-trace-id", chosen), Some(chosen)),
+        (Event::new("{}").without("Lambda-Runtime-Trace-Id"), Some("")),
+    ] {
+        let emulator = Emulator::start().unwrap();
+        let mut runtime = Runtime::connect(&emulator);
+        let (identifier, mut extension) = register(&emulator, &mut runtime);
+        let _invocation = emulator.start_invocation(event).unwrap();
+        let event = runtime.next();
+        let delivered = event.header("Lambda-Runtime-Trace-Id").map(|id| std::str::from_utf8(id).unwrap());
+        extension.client.next_extension_event(&identifier).unwrap();
+        let notified: serde_json::Value = serde_json::from_slice(&extension.reply().body()).unwrap();
+        let value = notified["tracing"]["value"].as_str().unwrap();
+        assert_eq!(value, delivered.unwrap_or_default());
+        match expected {
+            Some(expected) => assert_eq!(value, expected),
+            None => assert!(value.starts_with("Root=1-") && value.ends_with(";Sampled=0"), "{value}"),
+        }
+    }
+}
+
+#[test]
+fn the_next_event_waits_for_extensions() {
+    let emulator = Emulator::start().unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    let (identifier, mut extension) = register(&emulator, &mut runtime);
+    let first = emulator.start_invocation("1").unwrap();
+    let second = emulator.start_invocation("2").unwrap();
+    let event = runtime.next();
+    runtime.respond(event, "1");
+    assert!(first.wait().unwrap().is_complete());
+    runtime.request_event();
+    assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
+    assert_eq!((emulator.observed().queued, emulator.observed().busy_extensions), (1, 1));
+    extension.client.next_extension_event(&identifier).unwrap();
+    extension.reply();
+    assert_eq!((emulator.observed().queued, emulator.observed().busy_extensions), (1, 1));
+    extension.client.next_extension_event(&identifier).unwrap();
+    extension.flush();
+    let ClientEvent::Invocation(event) = runtime.event() else { panic!("no event") };
+    runtime.respond(event, "2");
+    assert!(second.wait().unwrap().is_complete());
+}
+
+#[test]
+fn an_extension_that_has_failed_is_not_waited_for() {
+    let emulator = Emulator::start().unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    let (identifier, _) = register(&emulator, &mut runtime);
+    let _first = emulator.start_invocation("1").unwrap();
+    let event = runtime.next();
+    runtime.respond(event, "1");
+    assert_eq!(emulator.observed().busy_extensions, 1);
+    let header = format!("Lambda-Extension-Identifier: {}\r\n", identifier.to_str().unwrap());
+    assert_eq!(Http::to_runtime_api(&emulator).post("/2020-01-01/extension/exit/error", &header, "").status, 202);
+    assert_eq!(emulator.observed().busy_extensions, 0);
+    let _second = emulator.start_invocation("2").unwrap();
+    assert_eq!(runtime.next().body(), "2");
+}
+
+/// Longer and longer timeouts: on a busy machine a runtime may not respond within a short one.
+fn timeouts() -> impl Iterator<Item = Duration> {
+    [50, 500, 5000].map(Duration::from_millis).into_iter()
+}
+
+/// An emulator that sends these notices.
+fn reporting(report: impl Fn(&Notice<'_>) -> Option<String> + Send + Sync + 'static) -> (Emulator, Receiver<String>) {
+    let (sender, reports) = mpsc::channel();
+    let observer = move |notice: &Notice<'_>| report(notice).into_iter().for_each(|text| sender.send(text).unwrap());
+    (Emulator::builder().observer(observer).start().unwrap(), reports)
+}
+
+#[test]
+fn an_invoke_phase_that_outlasts_the_timeout_is_reported() {
+    fn overdue(notice: &Notice<'_>) -> Option<String> {
+        let Notice::Overdue { request_id, timeout, unfinished } = notice else { return None };
+        Some(format!("{request_id} after {timeout:?}: {unfinished}"))
+    }
+    for (runtime_asks, unfinished) in [(false, "the runtime, the extension flush"), (true, "the extension flush")] {
+        let reported = timeouts().any(|timeout| {
+            let (emulator, reports) = reporting(overdue);
+            let mut runtime = Runtime::connect(&emulator);
+            let _extension = register(&emulator, &mut runtime);
+            let event = Event::new("1").request_id("id").timeout(timeout);
+            let _invocation = emulator.start_invocation(event).unwrap();
+            let event = runtime.next();
+            if runtime.respond(event, "1").status() != 202 {
+                return false;
+            }
+            if runtime_asks {
+                runtime.request_event();
+            }
+            let report = reports.recv_timeout(LIMIT).unwrap();
+            // The next event does not wait for the extension any longer.
+            assert_eq!(emulator.observed().busy_extensions, 0);
+            report == format!("id after {timeout:?}: {unfinished}")
+        });
+        assert!(reported, "{unfinished}");
+    }
+}
+
+#[test]
+fn an_invoke_phase_ends_when_another_connection_gets_the_next_event() {
+    fn report(notice: &Notice<'_>) -> Option<String> {
+        match notice {
+            Notice::Finished { end, .. } => {
+                Some(format!("finished {}", end.error().map_or("", |error| error.error_type())))
+            }
+            Notice::Overdue { .. } => Some("overdue".to_owned()),
+            _ => None,
+        }
+    }
+    let ended = timeouts().any(|timeout| {
+        let (emulator, reports) = reporting(report);
+        let mut workers = [Runtime::connect(&emulator), Runtime::connect(&emulator)];
+        workers.iter_mut().for_each(Runtime::request_event);
+        assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 2));
+        let _first = emulator.start_invocation(Event::new("1").request_id("first").timeout(timeout)).unwrap();
+        let _second = emulator.start_invocation(Event::new("2").timeout(2 * timeout)).unwrap();
+        assert!(emulator.wait_until(LIMIT, |observed| observed.in_flight == 1));
+        let path = "/2018-06-01/runtime/invocation/first/response";
+        Http::to_runtime_api(&emulator).post(path, "", "1").status == 202
+            && [(); 2].map(|()| reports.recv_timeout(LIMIT).unwrap()) == ["finished ", "finished Sandbox.Timedout"]
+    });
+    assert!(ended);
+}
+
+#[test]
+fn an_event_that_three_processes_did_not_accept_fails() {
+    let emulator = Emulator::builder().faults(["next: close".parse().unwrap()]).start().unwrap();
+    let invocation = emulator.start_invocation("1").unwrap();
+    for left in [1, 1, 0] {
+        let mut http = Http::to_runtime_api(&emulator);
+        http.write("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert!(http.is_over());
+        assert_eq!(emulator.runtime_exited("Runtime exited with error: exit status 1"), left);
+    }
+    assert_eq!(invocation.wait().unwrap().error().unwrap().error_type(), "Runtime.ExitError");
+}
+
+#[test]
+fn events_that_wait_while_processes_handle_others_do_not_fail() {
+    let emulator = Emulator::start().unwrap();
+    let invocations: Vec<_> = (0..10).map(|n| emulator.start_invocation(n.to_string()).unwrap()).collect();
+    for left in (0..10).rev() {
+        let mut runtime = Runtime::connect(&emulator);
+        let event = runtime.next();
+        let body = event.body();
+        runtime.respond(event, body);
+        drop(runtime);
+        assert_eq!(emulator.runtime_exited("Runtime exited without providing a reason"), left);
+    }
+    for (n, invocation) in invocations.into_iter().enumerate() {
+        assert_eq!(invocation.wait().unwrap().text(), n.to_string());
+    }
+}
+
 #[test]
 fn a_telemetry_subscription_is_accepted() {
     let emulator = Emulator::start().unwrap();
     let mut http = Http::to_runtime_api(&emulator);
-    http.write("PUT /2022-07-01/telemetry HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\n\r\n{}");
+    http.write("PUT /2022-07-01/telemetry HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
     assert_eq!(http.read().status, 202);
 }
 
 #[test]
-fn what_a_process_had_in_hand_fails_when_it_exits_and_the_rest_waits_for_another() {
+fn events_in_flight_fail_when_a_process_exits_and_the_others_wait_for_the_next() {
     let emulator = Emulator::start().unwrap();
-    let first = emulator.begin("1").unwrap();
-    let second = emulator.begin("2").unwrap();
+    let first = emulator.start_invocation("1").unwrap();
+    let second = emulator.start_invocation("2").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     drop(runtime.next());
     drop(runtime);
     assert_eq!(emulator.runtime_exited("Runtime exited with error: exit status 1"), 1);
     let id = first.request_id().to_owned();
-    let outcome = first.outcome().unwrap();
+    let outcome = first.wait().unwrap();
     assert_eq!(
         outcome.error().unwrap().json().unwrap(),
         json!({
@@ -151,21 +323,21 @@ fn what_a_process_had_in_hand_fails_when_it_exits_and_the_rest_waits_for_another
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     runtime.respond(event, "3");
-    assert_eq!(second.outcome().unwrap().text(), "3");
+    assert_eq!(second.wait().unwrap().text(), "3");
 }
 
 #[test]
-fn events_that_wait_fail_when_a_process_exits_before_it_asked_for_one() {
+fn events_that_wait_fail_when_a_process_exits_before_it_requested_one() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     assert_eq!(emulator.runtime_exited("Runtime exited without providing a reason"), 0);
-    assert_eq!(invocation.outcome().unwrap().error().unwrap().error_type(), "Runtime.ExitError");
+    assert_eq!(invocation.wait().unwrap().error().unwrap().error_type(), "Runtime.ExitError");
 }
 
 #[test]
-fn an_answer_that_a_process_left_behind_counts() {
+fn a_response_that_a_process_wrote_before_it_exited_counts() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let response = lambda_runtime_proto::client::Response::json(vec![b'x'; 1024 * 1024]);
@@ -173,14 +345,14 @@ fn an_answer_that_a_process_left_behind_counts() {
     runtime.flush();
     drop(runtime);
     emulator.runtime_exited("Runtime exited without providing a reason");
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
 fn a_connection_of_a_process_that_has_exited_is_closed() {
     let emulator = Emulator::start().unwrap();
     let mut http = Http::to_runtime_api(&emulator);
-    http.write("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n\r\n");
+    http.write("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut idle = Http::to_runtime_api(&emulator);
     assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1 && observed.open_connections == 2));
     emulator.runtime_exited("Runtime exited without providing a reason");
@@ -188,9 +360,9 @@ fn a_connection_of_a_process_that_has_exited_is_closed() {
 }
 
 #[test]
-fn the_observer_is_told_in_order() {
-    let told = Arc::<Mutex<Vec<String>>>::default();
-    let list = Arc::clone(&told);
+fn the_observer_is_notified_in_order() {
+    let notices = Arc::<Mutex<Vec<String>>>::default();
+    let list = Arc::clone(&notices);
     let emulator = Emulator::builder()
         .observer(move |notice| {
             list.lock().unwrap().push(match notice {
@@ -202,12 +374,12 @@ fn the_observer_is_told_in_order() {
         .unwrap();
     let mut runtime = Runtime::connect(&emulator);
     for id in ["a", "b"] {
-        let invocation = emulator.begin(lambda_runtime_emulator::Event::new("{}").request_id(id)).unwrap();
+        let invocation = emulator.start_invocation(Event::new("{}").request_id(id)).unwrap();
         let event = runtime.next();
         runtime.respond(event, "1");
-        invocation.outcome().unwrap();
+        invocation.wait().unwrap();
     }
-    let told = told.lock().unwrap();
+    let notices = notices.lock().unwrap();
     let line = |kind: &str, id: &str| format!("{kind} {{ request_id: {id:?} }}");
     let (queued, delivered) = ("Queued", "Delivered");
     let expected = [
@@ -219,5 +391,5 @@ fn the_observer_is_told_in_order() {
         line(delivered, "b"),
         "finished b true".to_owned(),
     ];
-    assert_eq!(*told, expected);
+    assert_eq!(*notices, expected);
 }

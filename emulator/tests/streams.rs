@@ -16,7 +16,7 @@ use lambda_runtime_proto::client::{ReplyKind, StreamHead};
 #[test]
 fn chunks_reach_the_caller_while_the_stream_is_open() {
     let emulator = Emulator::start().unwrap();
-    let mut invocation = emulator.begin("{}").unwrap();
+    let mut invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
@@ -31,39 +31,39 @@ fn chunks_reach_the_caller_while_the_stream_is_open() {
         before = chunk.at;
     }
     runtime.client.finish(stream).unwrap();
-    assert_eq!(runtime.answer().status(), 202);
+    assert_eq!(runtime.reply().status(), 202);
     assert!(invocation.next().is_none());
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert!(outcome.is_complete() && outcome.is_streamed() && outcome.body().is_empty());
     assert_eq!(outcome.content_type(), Some("text/plain"));
 }
 
 #[test]
-fn a_stream_that_is_not_read_piece_by_piece_is_collected() {
+fn a_stream_that_is_not_read_as_it_arrives_is_collected() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
     runtime.chunk(&stream, "one ");
     runtime.chunk(&stream, "two");
     runtime.client.finish(stream).unwrap();
-    runtime.answer();
-    assert_eq!(invocation.outcome().unwrap().text(), "one two");
+    runtime.reply();
+    assert_eq!(invocation.wait().unwrap().text(), "one two");
 }
 
 #[test]
-fn a_prelude_is_told_from_the_payload() {
+fn a_prelude_is_separated_from_the_payload() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let prelude = Bytes::from_static(br#"{"statusCode":201}"#);
     let stream = runtime.client.stream(event.into_token(), StreamHead::Http { prelude: prelude.clone() }).unwrap();
     runtime.chunk(&stream, "Hello");
     runtime.client.finish(stream).unwrap();
-    runtime.answer();
-    let outcome = invocation.outcome().unwrap();
+    runtime.reply();
+    let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.prelude(), Some(prelude));
     assert_eq!(outcome.payload(), "Hello");
     assert!(outcome.body().len() > outcome.payload().len());
@@ -96,17 +96,17 @@ fn a_body_without_the_delimiter_is_all_payload() {
 }
 
 #[test]
-fn a_stream_that_fails_midway_tells_the_error_in_its_trailers() {
+fn a_stream_that_fails_midway_has_the_error_in_its_trailers() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
     runtime.chunk(&stream, "part");
     runtime.client.abort(stream, failure("Function.Midway", "it broke")).unwrap();
-    assert_eq!(runtime.answer().status(), 202);
+    assert_eq!(runtime.reply().status(), 202);
 
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.text(), "part");
     assert!(matches!(outcome.end(), End::Failed(_)));
     let error = outcome.error().unwrap();
@@ -123,102 +123,102 @@ fn trailers_of_a_response_are_recorded() {
 }
 
 #[test]
-fn a_stream_that_is_cut_is_torn() {
+fn a_stream_whose_connection_is_closed_is_truncated() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
     runtime.chunk(&stream, "part");
     runtime.socket.shutdown(Shutdown::Both).unwrap();
     drop(stream);
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.text(), "part");
-    assert!(matches!(outcome.end(), End::Torn(_)), "{outcome:?}");
+    assert!(matches!(outcome.end(), End::Truncated(_)), "{outcome:?}");
     assert_eq!(outcome.error().unwrap().error_type(), "Runtime.TruncatedResponse");
 }
 
-/// The outcome of a streamed response whose body is these bytes, and to which the API says this status.
+/// The outcome of a streamed response with these bytes as its body, to which the API replies with this status.
 fn streamed(body: &str, status: u16) -> Outcome {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
+    let invocation = emulator.start_invocation(Event::new("{}").request_id("id")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(format!(
-        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\n\
+        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: localhost\r\n\
          Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
     ));
     assert_eq!(http.read().status, status);
-    invocation.outcome().unwrap()
+    invocation.wait().unwrap()
 }
 
 #[test]
-fn a_stream_with_broken_framing_is_torn() {
-    let outcome = streamed("4\r\npart\r\nthis is no chunk size\r\n", 400);
+fn a_stream_with_invalid_framing_is_truncated() {
+    let outcome = streamed("4\r\npart\r\nnot a chunk size\r\n", 400);
     assert_eq!(outcome.text(), "part");
-    assert!(matches!(outcome.end(), End::Torn(_)));
+    assert!(matches!(outcome.end(), End::Truncated(_)));
     assert!(outcome.error().unwrap().message().contains("chunk's size"), "{outcome:?}");
 }
 
 #[test]
-fn a_stream_with_trailers_of_more_than_4_kib_is_torn() {
+fn a_stream_with_trailers_of_more_than_4_kib_is_truncated() {
     let with_trailers = |len: usize| format!("4\r\npart\r\n0\r\nX: {}\r\n\r\n", "x".repeat(len - 7));
     assert!(streamed(&with_trailers(4096), 202).is_complete());
     let outcome = streamed(&with_trailers(4097), 400);
-    assert!(matches!(outcome.end(), End::Torn(_)));
+    assert!(matches!(outcome.end(), End::Truncated(_)));
     assert!(outcome.error().unwrap().message().contains("4096"), "{outcome:?}");
 }
 
 #[test]
-fn a_buffered_response_that_is_cut_is_torn() {
+fn a_buffered_response_whose_connection_is_closed_is_truncated() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
+    let invocation = emulator.start_invocation(Event::new("{}").request_id("id")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(
-        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\nContent-Length: 9\r\n\r\npart",
+        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\npart",
     );
     drop(http);
-    let outcome = invocation.outcome().unwrap();
-    assert!(matches!(outcome.end(), End::Torn(_)));
+    let outcome = invocation.wait().unwrap();
+    assert!(matches!(outcome.end(), End::Truncated(_)));
 }
 
 #[test]
-fn time_can_be_up_in_the_middle_of_a_stream() {
+fn the_timeout_can_pass_during_a_stream() {
     let emulator = Emulator::start().unwrap();
     let mut runtime = Runtime::connect(&emulator);
-    let invocation = emulator.begin(Event::new("{}").timeout(Duration::from_millis(50))).unwrap();
+    let invocation = emulator.start_invocation(Event::new("{}").timeout(Duration::from_millis(50))).unwrap();
     let event = runtime.next();
     let stream = runtime.stream(event);
     runtime.chunk(&stream, "part");
-    let outcome = invocation.outcome().unwrap();
+    let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.text(), "part");
     assert!(matches!(outcome.end(), End::TimedOut(_)));
     runtime.chunk(&stream, "late");
     runtime.client.finish(stream).unwrap();
-    assert_eq!(runtime.answer().kind(), ReplyKind::TooLate);
+    assert_eq!(runtime.reply().kind(), ReplyKind::TooLate);
 }
 
 #[test]
-fn a_stream_over_its_limit_is_answered_early_with_413() {
+fn a_stream_over_its_limit_gets_413_early() {
     let emulator = Emulator::builder().stream_limit(1024 * 1024).start().unwrap();
-    let invocation = emulator.begin(Event::new("{}").request_id("id")).unwrap();
+    let invocation = emulator.start_invocation(Event::new("{}").request_id("id")).unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.get("/2018-06-01/runtime/invocation/next");
     http.write(
-        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: api\r\n\
+        "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nHost: localhost\r\n\
          Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n",
     );
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| {
-            // The stream has no end, and yet there is an answer.
+            // The stream has no end, and still gets a reply.
             for _ in 0..32 {
                 http.write(format!("10000\r\n{}\r\n", "x".repeat(0x10000)));
             }
             let received = http.read();
             assert_eq!((received.status, received.header("connection")), (413, Some("close")));
         });
-        invocation.outcome().unwrap()
+        invocation.wait().unwrap()
     });
     assert_eq!(outcome.error().unwrap().error_type(), "Function.ResponseSizeTooLarge");
     assert!(outcome.body().len() <= 1024 * 1024);
@@ -228,12 +228,12 @@ fn a_stream_over_its_limit_is_answered_early_with_413() {
 fn a_caller_that_does_not_read_makes_the_function_wait() {
     const SIZE: usize = 64 * 1024;
     let emulator = Emulator::start().unwrap();
-    let mut invocation = emulator.begin("{}").unwrap();
+    let mut invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
     runtime.socket.set_nonblocking(true).unwrap();
-    // Until neither the emulator nor the sockets' buffers take any more: they are bounded.
+    // Until neither the emulator nor the sockets accept more: their buffers are bounded.
     let mut written = 0;
     let mut refused = 0;
     while refused < 100 {
@@ -252,26 +252,26 @@ fn a_caller_that_does_not_read_makes_the_function_wait() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        assert!(written < 256 * 1024 * 1024, "there is no bound");
+        assert!(written < 256 * 1024 * 1024, "there is no limit");
     }
     runtime.socket.set_nonblocking(false).unwrap();
-    // As soon as it reads, all of it comes.
+    // When the caller reads, everything arrives.
     std::thread::scope(|scope| {
         scope.spawn(|| {
             runtime.flush();
             runtime.client.finish(stream).unwrap();
-            assert_eq!(runtime.answer().status(), 202);
+            assert_eq!(runtime.reply().status(), 202);
         });
         let read: usize = invocation.by_ref().map(|chunk| chunk.data.len()).sum();
         assert_eq!(read, written);
     });
-    assert!(invocation.outcome().unwrap().is_complete());
+    assert!(invocation.wait().unwrap().is_complete());
 }
 
 #[test]
-fn a_caller_that_goes_away_does_not_hold_the_function_up() {
+fn a_caller_that_disconnects_does_not_delay_the_function() {
     let emulator = Emulator::start().unwrap();
-    let invocation = emulator.begin("{}").unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
     let mut runtime = Runtime::connect(&emulator);
     let event = runtime.next();
     let stream = runtime.stream(event);
@@ -280,16 +280,16 @@ fn a_caller_that_goes_away_does_not_hold_the_function_up() {
         runtime.chunk(&stream, vec![b'x'; 1024 * 1024]);
     }
     runtime.client.finish(stream).unwrap();
-    assert_eq!(runtime.answer().status(), 202);
+    assert_eq!(runtime.reply().status(), 202);
     assert!(emulator.wait_until(LIMIT, |observed| observed.queued == 0));
 }
 
 #[test]
-fn a_stream_of_another_invocation_is_refused_before_its_end() {
+fn a_stream_for_an_unknown_invocation_is_refused_before_its_end() {
     let emulator = Emulator::start().unwrap();
     let mut http = Http::to_runtime_api(&emulator);
     http.write(
-        "POST /2018-06-01/runtime/invocation/unknown/response HTTP/1.1\r\nHost: api\r\n\
+        "POST /2018-06-01/runtime/invocation/unknown/response HTTP/1.1\r\nHost: localhost\r\n\
          Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n",
     );
     for _ in 0..5 {
@@ -300,12 +300,12 @@ fn a_stream_of_another_invocation_is_refused_before_its_end() {
 }
 
 #[test]
-fn trailers_that_are_no_base64_are_shown_as_they_came() {
+fn trailers_that_are_not_base64_are_shown_as_they_are() {
     let outcome = streamed(
         "0\r\nLambda-Runtime-Function-Error-Type: Function.X_\r\nLambda-Runtime-Function-Error-Body: {}\r\n\r\n",
         202,
     );
     assert_eq!(outcome.error().unwrap().error_type(), "Function.Unknown");
     assert_eq!(outcome.error().unwrap().body(), "{}");
-    assert!(outcome.head().unwrap().headers().get("host") == Some(&HeaderValue::from_static("api")));
+    assert!(outcome.head().unwrap().headers().get("host") == Some(&HeaderValue::from_static("localhost")));
 }

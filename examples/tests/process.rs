@@ -119,14 +119,14 @@ fn a_concurrency_that_is_no_number_is_reported_as_a_failed_start() {
 #[cfg(unix)]
 fn a_worker_that_fails_starts_again_while_the_others_serve() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
-        let broken: Fault = "next 2: answer 500 {}".parse().unwrap();
+        let broken: Fault = "next 2: reply 500 {}".parse().unwrap();
         let emulator = Emulator::builder().concurrency(3).faults([broken]).start().unwrap();
         let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "3")];
         let function = Process::start(program, &variables);
         assert_eq!(emulator.invoke(r#"{"n":0}"#).unwrap().json().unwrap()["event"]["n"], 0);
         assert!(emulator.wait_until(PATIENCE, |observed| observed.waiting == 3), "{:?}", emulator.observed());
         // One that holds its worker up for longer than the test lasts keeps no other from being answered.
-        let _slow = emulator.begin(r#"{"wait_ms":600000}"#).unwrap();
+        let _slow = emulator.start_invocation(r#"{"wait_ms":600000}"#).unwrap();
         for n in 1..10 {
             assert_eq!(emulator.invoke(format!(r#"{{"n":{n}}}"#)).unwrap().json().unwrap()["event"]["n"], n);
         }
@@ -139,8 +139,7 @@ fn a_worker_that_fails_starts_again_while_the_others_serve() {
 #[test]
 fn one_worker_ends_as_a_function_of_one_worker_does() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
-        let broken: Fault =
-            r#"next: answer 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
+        let broken: Fault = r#"next: reply 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
         let emulator = Emulator::builder().faults([broken]).start().unwrap();
         let Ended { code, stderr } = Process::start(program, &[(API, emulator.endpoint())]).end();
         assert_eq!(code, Some(1), "{stderr}");
@@ -151,7 +150,7 @@ fn one_worker_ends_as_a_function_of_one_worker_does() {
 
 #[test]
 fn a_restore_that_is_refused_ends_it_as_a_failed_start() {
-    let refused: Fault = r#"restore-next: answer 500 {"errorType":"Broken","errorMessage":"no copy"}"#.parse().unwrap();
+    let refused: Fault = r#"restore-next: reply 500 {"errorType":"Broken","errorMessage":"no copy"}"#.parse().unwrap();
     for program in [env!("CARGO_BIN_EXE_snapstart-tokio"), env!("CARGO_BIN_EXE_snapstart-smol")] {
         let emulator = Emulator::builder().snapstart(true).faults([refused.clone()]).start().unwrap();
         let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")];
@@ -166,7 +165,7 @@ fn a_restore_that_is_refused_ends_it_as_a_failed_start() {
 
 #[test]
 fn when_no_worker_can_go_on_the_error_says_what_happened_to_each() {
-    let broken: Fault = r#"next: answer 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
+    let broken: Fault = r#"next: reply 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
     let functions = [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")].map(|program| {
         let emulator = Emulator::builder().concurrency(2).faults([broken.clone()]).start().unwrap();
         let function = Process::start(program, &[(API, emulator.endpoint()), WORKERS]);
@@ -194,20 +193,20 @@ fn what_the_api_refuses_is_in_the_log_in_its_words_and_with_the_request_id() {
         (env!("CARGO_BIN_EXE_streaming-tokio"), "{}"),
         (env!("CARGO_BIN_EXE_streaming-smol"), "{}"),
     ] {
-        let refuse = |what| format!("{what}: answer 413 {large}");
+        let refuse = |what| format!("{what}: reply 413 {large}");
         // A stream is refused amid its words.
         let response = if program.contains("streaming") {
-            format!("response: answer 413 at 110 {large}")
+            format!("response: reply 413 at 110 {large}")
         } else {
             refuse("response")
         };
-        let no_id = "next 1: answer 200 {}".to_owned();
-        let faults = [no_id, response, refuse("error"), "next 3: answer 403 {}".to_owned()];
+        let no_id = "next 1: reply 200 {}".to_owned();
+        let faults = [no_id, response, refuse("error"), "next 3: reply 403 {}".to_owned()];
         let emulator = Emulator::builder().faults(faults.map(|fault| fault.parse::<Fault>().unwrap())).start().unwrap();
         let function = Process::start(program, &[(API, emulator.endpoint())]);
-        let invocation = emulator.begin(event).unwrap();
+        let invocation = emulator.start_invocation(event).unwrap();
         let request_id = invocation.request_id().to_owned();
-        invocation.outcome().unwrap();
+        invocation.wait().unwrap();
         let Ended { code, stderr } = function.end();
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.contains("no header Lambda-Runtime-Aws-Request-Id; asking again"), "{stderr}");
@@ -240,11 +239,11 @@ fn the_hook_runs_at_sigterm_and_at_ctrl_c() {
 fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves_until_a_signal() {
     for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
         for signal in ["-TERM", "-INT"] {
-            for (answer, words) in [
+            for (reply, words) in [
                 (r#"403 {"errorType":"Full","errorMessage":"no place"}"#, "403 Full: no place"),
                 ("200 {}", "without a header Lambda-Extension-Identifier"),
             ] {
-                let instead: Fault = format!("register: answer {answer}").parse().unwrap();
+                let instead: Fault = format!("register: reply {reply}").parse().unwrap();
                 let emulator = Emulator::builder().faults([instead]).start().unwrap();
                 let function = Process::start(program, &[(API, emulator.endpoint())]);
                 assert_eq!(emulator.invoke("1").unwrap().text(), "1");
@@ -252,7 +251,7 @@ fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves_un
                 let Ended { code, stderr } = function.end();
                 assert_eq!(code, None, "{stderr}");
                 assert!(stderr.contains("there will be no graceful shutdown: ") && stderr.contains(words), "{stderr}");
-                assert!(!stderr.contains("refused") || answer.starts_with("403"), "{stderr}");
+                assert!(!stderr.contains("refused") || reply.starts_with("403"), "{stderr}");
             }
         }
     }

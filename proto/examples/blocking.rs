@@ -5,13 +5,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use http::HeaderValue;
 use lambda_runtime_proto::Output;
 use lambda_runtime_proto::client::{Client, Config, Event, Response};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let api = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
-    let mut client = Client::new(Config::new(HeaderValue::from_str(&api)?));
+    let mut client = Client::new(Config::new(api.parse()?));
     let mut socket = TcpStream::connect(&api)?;
     loop {
         match client.poll_output() {

@@ -11,8 +11,8 @@ use std::fmt;
 pub enum PeerError {
     /// A response does not begin with `HTTP/1.`; its first bytes are given, up to the one that differs.
     NotHttp(Vec<u8>),
-    /// A head that breaks the grammar of RFC 9112 sections 2 to 5, in `httparse`'s words.
-    MalformedHead(httparse::Error),
+    /// A head or trailer section that breaks the grammar of RFC 9112 sections 2 to 5, in this element.
+    MalformedHead(HeadElement),
     /// A line of a head or trailer section ends in LF without CR (RFC 9112 section 2.2).
     BareLineEnding,
     /// The head is longer than [`Limits::head`](crate::Limits::head), whose value this is.
@@ -27,8 +27,9 @@ pub enum PeerError {
     ChunkExtensionTooLong(usize),
     /// The trailer section is longer than [`Limits::trailers`](crate::Limits::trailers), whose value this is.
     TrailersTooLong(usize),
-    /// More interim (1xx) responses than [`Limits::interim`](crate::Limits::interim), whose value this is.
-    TooManyInterim(usize),
+    /// The interim (1xx) replies are together longer than [`Limits::interim`](crate::Limits::interim), whose value
+    /// this is.
+    InterimTooLong(usize),
     /// `101 Switching Protocols`, which nobody asked for.
     SwitchingProtocols,
     /// A `Content-Length` that is not a plain decimal number of at most 64 bits.
@@ -52,6 +53,7 @@ pub enum PeerError {
 
 /// A part of an HTTP message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// From the first line to the empty line.
     Head,
@@ -59,6 +61,37 @@ pub enum Part {
     Body,
     /// The fields behind a chunked body.
     Trailers,
+}
+
+/// An element of a head's grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeadElement {
+    /// The method, the request target, or the spaces around them.
+    RequestLine,
+    /// The version after `HTTP/`.
+    Version,
+    /// The status code or the reason phrase.
+    Status,
+    /// The name of a field, or what separates it from the value.
+    FieldName,
+    /// The value of a field.
+    FieldValue,
+    /// The end of a line.
+    LineEnding,
+}
+
+impl fmt::Display for HeadElement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeadElement::RequestLine => "request line",
+            HeadElement::Version => "HTTP version",
+            HeadElement::Status => "status line",
+            HeadElement::FieldName => "field name",
+            HeadElement::FieldValue => "field value",
+            HeadElement::LineEnding => "line ending",
+        })
+    }
 }
 
 impl fmt::Display for Part {
@@ -77,7 +110,7 @@ impl fmt::Display for PeerError {
             PeerError::NotHttp(bytes) => {
                 write!(f, "the peer does not speak HTTP/1: its answer begins with \"{}\"", bytes.escape_ascii())
             }
-            PeerError::MalformedHead(error) => write!(f, "malformed HTTP head: {error}"),
+            PeerError::MalformedHead(element) => write!(f, "malformed HTTP head: invalid {element}"),
             PeerError::BareLineEnding => f.write_str("a header line does not end in CRLF"),
             PeerError::HeadTooLong(limit) => write!(f, "the head is longer than {limit} bytes (Limits::head)"),
             PeerError::TooManyHeaders(limit) => write!(f, "more than {limit} header fields (Limits::headers)"),
@@ -88,7 +121,9 @@ impl fmt::Display for PeerError {
             PeerError::TrailersTooLong(limit) => {
                 write!(f, "the trailer section is longer than {limit} bytes (Limits::trailers)")
             }
-            PeerError::TooManyInterim(limit) => write!(f, "more than {limit} interim responses (Limits::interim)"),
+            PeerError::InterimTooLong(limit) => {
+                write!(f, "the interim (1xx) replies are longer than {limit} bytes (Limits::interim)")
+            }
             PeerError::SwitchingProtocols => f.write_str("101 Switching Protocols, which was not asked for"),
             PeerError::BadContentLength => f.write_str("Content-Length is not a decimal number of at most 64 bits"),
             PeerError::RepeatedContentLength => f.write_str("Content-Length is given more than once"),
@@ -104,14 +139,7 @@ impl fmt::Display for PeerError {
     }
 }
 
-impl std::error::Error for PeerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            PeerError::MalformedHead(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for PeerError {}
 
 /// A command that the machine refused because the caller gave it at the wrong time or with the wrong token. The
 /// machine's state is what it was before.
@@ -128,6 +156,9 @@ pub enum Misuse {
     /// The metadata prelude and its delimiter do not fit into the first 16 KiB of the body, where the API looks for
     /// them; the prelude's length is given.
     PreludeTooLong(usize),
+    /// The trailer section of a stream is longer than [`MAX_TRAILERS`](crate::client::MAX_TRAILERS); its length is
+    /// given. The stream stays open.
+    TrailersTooLong(usize),
 }
 
 impl fmt::Display for Misuse {
@@ -143,6 +174,9 @@ impl fmt::Display for Misuse {
                 "a metadata prelude of {len} bytes: with its delimiter it must fit into {} bytes",
                 crate::client::MAX_PRELUDE
             ),
+            Misuse::TrailersTooLong(len) => {
+                write!(f, "a trailer section of {len} bytes: Lambda accepts at most {}", crate::client::MAX_TRAILERS)
+            }
         }
     }
 }

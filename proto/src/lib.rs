@@ -43,7 +43,6 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use http::HeaderValue;
 //! use lambda_runtime_proto::client::{self, Client, ReplyKind, Response};
 //! use lambda_runtime_proto::server::{self, Reply, Server};
 //! use lambda_runtime_proto::{Limits, Output};
@@ -66,7 +65,7 @@
 //!     }
 //! }
 //!
-//! let mut client = Client::new(client::Config::new(HeaderValue::from_static("127.0.0.1:9001")));
+//! let mut client = Client::new(client::Config::new("127.0.0.1:9001".parse()?));
 //! let mut server = Server::new(Limits::default());
 //!
 //! // The runtime asks for an invocation …
@@ -103,7 +102,7 @@
 //! # use http::HeaderValue;
 //! # use lambda_runtime_proto::client::{Client, Config, Event, StreamHead};
 //! # use lambda_runtime_proto::Output;
-//! # let mut client = Client::new(Config::new(HeaderValue::from_static("127.0.0.1:9001")));
+//! # let mut client = Client::new(Config::new("127.0.0.1:9001".parse()?));
 //! # fn written(client: &mut Client) -> Vec<u8> {
 //! #     let Output::Transmit(slices) = client.poll_output() else { return Vec::new() };
 //! #     let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
@@ -145,7 +144,7 @@ mod output;
 pub mod server;
 
 pub use endpoint::Endpoint;
-pub use error::{Misuse, Part, PeerError, Refused};
-pub use http1::{Headers, Slices};
+pub use error::{HeadElement, Misuse, Part, PeerError, Refused};
+pub use http1::{Headers, HeadersIter, Slices};
 pub use limits::Limits;
 pub use output::{CloseReason, Output};

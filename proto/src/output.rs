@@ -34,10 +34,17 @@ pub enum CloseReason {
     CloseRequested,
     /// A request was refused before it was sent whole, so the rest of it has no place.
     RepliedEarly,
+    /// The peer replied 408 Request Timeout: it has given up an idle connection.
+    RequestTimeout,
     /// The driver reported that the socket failed.
     TransportFailed,
     /// The caller cut a message short.
     Aborted,
+    /// An event is longer than [`Limits::body`](crate::Limits::body), whose value this is; the rest of it was not read.
+    EventTooLarge(u64),
+    /// The body of a reply is longer than [`Limits::reply_body`](crate::Limits::reply_body), whose value this is; the
+    /// rest of it was not read. The reply itself was handed out.
+    ReplyBodyTooLarge(u64),
     /// The peer broke the protocol.
     Peer(PeerError),
 }
@@ -48,8 +55,16 @@ impl fmt::Display for CloseReason {
             CloseReason::ClosedByPeer => f.write_str("closed by the peer"),
             CloseReason::CloseRequested => f.write_str("the last message asked to close it"),
             CloseReason::RepliedEarly => f.write_str("refused before the request was sent whole"),
+            CloseReason::RequestTimeout => f.write_str("closed by the peer with 408 Request Timeout"),
             CloseReason::TransportFailed => f.write_str("the transport failed"),
             CloseReason::Aborted => f.write_str("cut short"),
+            CloseReason::EventTooLarge(limit) => {
+                write!(f, "an event is longer than {limit} bytes (Limits::body); closed without reading the rest")
+            }
+            CloseReason::ReplyBodyTooLarge(limit) => write!(
+                f,
+                "the body of a reply is longer than {limit} bytes (Limits::reply_body); closed without reading the rest"
+            ),
             CloseReason::Peer(error) => error.fmt(f),
         }
     }

@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use common::*;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{
-    Client, Config, Event, MAX_PRELUDE, NoInvocation, Outstanding, ReplyKind, Response, StreamHead,
+    Client, Event, Failure, MAX_PRELUDE, MAX_TRAILERS, NoInvocation, ReplyKind, Response, ResponseStream, StreamHead,
 };
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
 
@@ -49,8 +51,7 @@ fn an_invocation_goes_from_next_to_its_acknowledgement() {
 #[test]
 fn a_failure_carries_its_type_and_its_json() {
     let (mut client, invocation) = in_hand(client());
-    let mut failure = failure();
-    failure.xray_cause = Some(HeaderValue::from_static("{\"paths\":[]}"));
+    let failure = failure().xray_cause(HeaderValue::from_static("{\"paths\":[]}"));
     client.fail(invocation.into_token(), failure).unwrap();
     let request = written(&mut client);
     assert!(request.starts_with("POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1\r\n"), "{request}");
@@ -61,7 +62,7 @@ fn a_failure_carries_its_type_and_its_json() {
 
 #[test]
 fn the_base_path_precedes_every_path() {
-    let mut client = Client::new(Config { base_path: "/.rt".to_owned(), ..config() });
+    let mut client = Client::new(config().base_path("/.rt/".parse().unwrap()));
     client.next_invocation().unwrap();
     assert!(written(&mut client).starts_with("GET /.rt/2018-06-01/runtime/invocation/next HTTP/1.1\r\n"));
     client.receive(EVENT);
@@ -117,15 +118,57 @@ fn a_response_is_streamed_with_prelude_delimiter_chunks_and_end() {
     assert_eq!(written(&mut client), "0\r\n\r\n");
 }
 
-#[test]
-fn a_complete_stream_can_end_in_trailers_of_its_own_but_for_those_that_frame() {
+fn plain_stream() -> (Client, ResponseStream) {
     let (mut client, invocation) = in_hand(client());
     let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
     let stream = client.stream(invocation.into_token(), head).unwrap();
-    let trailers = [("x-checksum", "1"), ("transfer-encoding", "chunked"), ("content-length", "7"), ("trailer", "x")]
-        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-    client.finish_with_trailers(stream, &trailers.into_iter().collect()).unwrap();
+    (client, stream)
+}
+
+fn trailers<'t>(fields: impl IntoIterator<Item = (&'t str, &'t str)>) -> HeaderMap {
+    fields.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+}
+
+#[test]
+fn trailers_that_frame_or_that_report_a_failure_to_lambda_are_removed_and_named() {
+    let reserved = [
+        ("transfer-encoding", "chunked"),
+        ("content-length", "7"),
+        ("trailer", "x"),
+        ("lambda-runtime-function-error-type", "Function.Forged"),
+        ("lambda-runtime-function-error-body", "e30="),
+    ];
+    let (mut client, stream) = plain_stream();
+    let fields = trailers([("x-checksum", "1")].into_iter().chain(reserved));
+    let removed = client.finish_with_trailers(stream, &fields).unwrap();
     assert!(written(&mut client).ends_with("\r\n\r\n0\r\nx-checksum: 1\r\n\r\n"));
+    let removed: HashSet<&str> = removed.iter().map(HeaderName::as_str).collect();
+    assert_eq!(removed, reserved.map(|(name, _)| name).into());
+
+    let (mut client, stream) = plain_stream();
+    assert_eq!(client.finish_with_trailers(stream, &trailers([("x-checksum", "1")])).unwrap(), [] as [HeaderName; 0]);
+}
+
+#[test]
+fn a_trailer_section_over_the_limit_is_refused_and_the_stream_stays_open() {
+    // `a: ` and three line endings.
+    let value = "x".repeat(MAX_TRAILERS - 7);
+    let (mut client, stream) = plain_stream();
+    let longer = value.clone() + "x";
+    let refused = client.finish_with_trailers(stream, &trailers([("a", longer.as_str())])).unwrap_err();
+    assert_eq!(refused.misuse, Misuse::TrailersTooLong(MAX_TRAILERS + 1));
+    client.chunk(&refused.token, "more").unwrap();
+    client.finish_with_trailers(refused.token, &trailers([("a", value.as_str())])).unwrap();
+    let request = written(&mut client);
+    let (_, section) = request.split_once("\r\n4\r\nmore\r\n0\r\n").unwrap();
+    assert_eq!(section.len(), MAX_TRAILERS);
+
+    let (mut client, stream) = plain_stream();
+    let report = Failure::new(HeaderValue::from_static("Function.Test"), vec![b' '; MAX_TRAILERS]);
+    let refused = client.abort(stream, report).unwrap_err();
+    assert!(matches!(refused.misuse, Misuse::TrailersTooLong(length) if length > MAX_TRAILERS));
+    client.abort(refused.token, failure()).unwrap();
+    assert!(written(&mut client).contains("\r\n0\r\nLambda-Runtime-Function-Error-Type: Function.Test\r\n"));
 }
 
 #[test]
@@ -174,6 +217,25 @@ fn what_the_caller_does_wrong_is_refused_and_changes_nothing() {
     assert_eq!(refused.misuse, Misuse::ForeignToken);
     assert!(matches!(other.poll_output(), Output::Idle), "nothing is written");
     one.respond(refused.token, Response::json("1")).unwrap();
+}
+
+#[test]
+fn the_void_handle_of_an_earlier_stream_has_no_effect_on_a_later_one() {
+    let plain = || StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
+    let (mut client, invocation) = in_hand(client());
+    let void = client.stream(invocation.into_token(), plain()).unwrap();
+    written(&mut client);
+    client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    assert!(matches!(event(&mut client), Event::Reply(_)));
+    client.reset();
+
+    let (mut client, invocation) = in_hand(client);
+    let stream = client.stream(invocation.into_token(), plain()).unwrap();
+    assert_eq!(client.chunk(&void, "void"), Err(Misuse::StreamOver));
+    client.chunk(&stream, "chunk").unwrap();
+    drop(stream);
+    let request = written(&mut client);
+    assert!(request.contains("\r\n\r\n5\r\nchunk\r\n0\r\n"), "the drop is noticed although {void:?} exists: {request}");
 }
 
 #[test]
@@ -249,8 +311,8 @@ fn what_can_be_sent_again_is_and_a_half_sent_stream_is_not() {
     waiting.next_invocation().unwrap();
     written(&mut waiting);
     waiting.disconnected();
-    let outstanding = Outstanding { endpoint: Endpoint::Next, can_be_resent: true };
-    assert_eq!(waiting.outstanding().collect::<Vec<_>>(), [outstanding]);
+    let outstanding: Vec<_> = waiting.outstanding().map(|request| (request.endpoint, request.can_be_resent)).collect();
+    assert_eq!(outstanding, [(Endpoint::Next, true)]);
     waiting.reset();
     assert!(written(&mut waiting).starts_with("GET "));
 
@@ -293,7 +355,7 @@ fn pipelining_is_the_drivers_choice() {
     plain.respond(invocation.into_token(), Response::json("1")).unwrap();
     assert!(matches!(plain.next_invocation(), Err(Misuse::WrongState("the API has not acknowledged the last answer"))));
 
-    let (mut pipelined, invocation) = in_hand(Client::new(Config { pipelining: true, ..config() }));
+    let (mut pipelined, invocation) = in_hand(Client::new(config().pipelining(true)));
     pipelined.respond(invocation.into_token(), Response::json("1")).unwrap();
     pipelined.next_invocation().unwrap();
     let Output::Transmit(slices) = pipelined.poll_output() else { panic!() };
@@ -306,7 +368,7 @@ fn pipelining_is_the_drivers_choice() {
 
 #[test]
 fn a_pipelined_next_that_was_never_read_is_sent_again() {
-    let (mut client, invocation) = in_hand(Client::new(Config { pipelining: true, ..config() }));
+    let (mut client, invocation) = in_hand(Client::new(config().pipelining(true)));
     client.respond(invocation.into_token(), Response::json("1")).unwrap();
     client.next_invocation().unwrap();
     written(&mut client);
@@ -380,16 +442,16 @@ fn statuses_mean_what_the_runtime_api_says() {
     assert_eq!(meaning(500), ReplyKind::Fatal);
     for status in [403, 500] {
         let bytes = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}");
-        let Ok(Event::Reply(answer)) = answer_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
+        let Ok(Event::Reply(answer)) = reply_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
         assert_eq!((answer.endpoint(), answer.kind()), (Endpoint::Next, ReplyKind::Fatal));
     }
 }
 
 #[test]
-fn an_answer_to_next_without_a_usable_id_is_no_invocation() {
+fn an_reply_to_next_without_a_usable_id_is_no_invocation() {
     let next = |fields: &str| {
         let message = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n");
-        match answer_to_next(message.as_bytes(), Limits::default()) {
+        match reply_to_next(message.as_bytes(), Limits::default()) {
             Ok(Event::NoInvocation(none)) => none,
             other => panic!("{other:?}"),
         }

@@ -78,9 +78,9 @@ fn with_hyper(bytes: &[u8]) -> Option<(u16, Bytes)> {
 
 /// What this crate makes of them.
 fn with_proto(bytes: &[u8]) -> Option<(u16, Bytes)> {
-    match answer_to_next(bytes, Limits::default()).ok()? {
+    match reply_to_next(bytes, Limits::default()).ok()? {
         Event::Invocation(invocation) => Some((invocation.status(), invocation.body())),
-        Event::Reply(answer) => Some((answer.status(), answer.body())),
+        Event::Reply(reply) => (!reply.is_truncated()).then(|| (reply.status(), reply.body())),
         Event::NoInvocation(NoInvocation::NoContent) => Some((204, Bytes::new())),
         other => panic!("{other:?}"),
     }

@@ -234,7 +234,7 @@ enum Ask {
 
 impl Asked {
     fn new(with: Ask) -> Self {
-        let client = Client::new(Config::new(HeaderValue::from_static("127.0.0.1:9001")));
+        let client = Client::new(Config::new("127.0.0.1:9001".parse().unwrap()));
         let mut asked = Self { client, with, messages: Vec::new(), closed: None };
         asked.ask();
         asked
@@ -264,9 +264,11 @@ impl Asked {
     fn read(&mut self) {
         loop {
             match self.client.poll_output() {
-                Output::Event(client::Event::Reply(answer)) => {
-                    let fields = answer.headers().count();
-                    self.messages.push(format!("{} ({fields}) {}", answer.status(), quoted(&answer.body())));
+                // A message is complete.
+                Output::Event(client::Event::Reply(reply)) if reply.is_truncated() => {}
+                Output::Event(client::Event::Reply(reply)) => {
+                    let fields = reply.headers().iter().count();
+                    self.messages.push(format!("{} ({fields}) {}", reply.status(), quoted(&reply.body())));
                 }
                 Output::Event(client::Event::NoInvocation(none)) => self.messages.push(none.to_string()),
                 Output::Receive | Output::Idle => return,
@@ -317,7 +319,8 @@ impl Serving {
         loop {
             match self.server.poll_output() {
                 Output::Event(server::Event::Request(request)) => {
-                    self.line = format!("{} {} ({})", request.method(), request.path(), request.headers().count());
+                    self.line =
+                        format!("{} {} ({})", request.method(), request.path(), request.headers().iter().count());
                     self.body.clear();
                 }
                 Output::Event(server::Event::Data(data)) => self.body.extend_from_slice(&data),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::*;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{Event as ClientEvent, Response, StreamHead};
 use lambda_runtime_proto::server::{Event, Reply, Route, Server};
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
@@ -121,10 +121,10 @@ fn a_reply_can_be_streamed_with_trailers() {
     events(&mut server, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
     server.stream(Reply::new(200).body("a")).unwrap();
     server.chunk("bc").unwrap();
-    server.finish([("X", &HeaderValue::from_static("y"))]).unwrap();
+    server.finish([(&HeaderName::from_static("x-checksum"), &HeaderValue::from_static("y"))]).unwrap();
     assert_eq!(
         written(&mut server),
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nX: y\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nX-Checksum: y\r\n\r\n"
     );
     assert!(matches!(server.chunk("late"), Err(Misuse::WrongState(_))));
 }
@@ -178,7 +178,7 @@ fn a_reply_whose_status_has_no_body_has_none() {
 
 #[test]
 fn what_comes_while_a_reply_is_due_does_not_pile_up_for_ever() {
-    let limits = Limits { head: 1024, body: 1024, ..Limits::default() };
+    let limits = Limits::default().head(1024).body(1024);
     let mut server = Server::new(limits);
     events(&mut server, "GET / HTTP/1.1\r\n\r\n");
     server.receive(&[b'x'; 2048]);

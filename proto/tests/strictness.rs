@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use lambda_runtime_proto::client::Event;
+use lambda_runtime_proto::client::{Client, Event};
 use lambda_runtime_proto::{Limits, Part, PeerError};
 
 fn refusal(bytes: impl AsRef<[u8]>) -> PeerError {
@@ -14,14 +14,15 @@ fn refusal(bytes: impl AsRef<[u8]>) -> PeerError {
 
 fn refusal_with(bytes: impl AsRef<[u8]>, limits: Limits) -> PeerError {
     let bytes = bytes.as_ref();
-    match answer_to_next(bytes, limits) {
+    // An event over the limit is not an error: `oversized_event.rs`.
+    match reply_to(Client::restore_next, bytes, limits) {
         Err(error) => error,
         Ok(event) => panic!("{:?} was accepted: {event:?}", bytes.escape_ascii().to_string()),
     }
 }
 
 fn accepted_body(bytes: &str) -> String {
-    match answer_to_next(bytes.as_bytes(), Limits::default()) {
+    match reply_to_next(bytes.as_bytes(), Limits::default()) {
         Ok(Event::Invocation(invocation)) => String::from_utf8(invocation.body().to_vec()).unwrap(),
         other => panic!("{bytes:?}: {other:?}"),
     }
@@ -167,7 +168,7 @@ fn a_message_that_ends_early_is_told_by_the_part_that_is_missing() {
 
 #[test]
 fn every_cap_holds_and_says_its_value() {
-    let limits = Limits { head: 100, headers: 3, body: 4, chunk_extension: 4, trailers: 12, interim: 1 };
+    let limits = Limits::default().head(100).headers(3).body(4).chunk_extension(4).trailers(12).interim(20);
     let with =
         |fields: &str, body: &str| format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: i\r\n{fields}\r\n{body}");
     let chunked = |body: &str| with("Transfer-Encoding: chunked\r\n", body);
@@ -181,7 +182,7 @@ fn every_cap_holds_and_says_its_value() {
         (with("", "12345"), PeerError::BodyTooLong(4)),
         (chunked("1;12345\r\nx\r\n0\r\n\r\n"), PeerError::ChunkExtensionTooLong(4)),
         (chunked("0\r\nA: 123456789\r\n\r\n"), PeerError::TrailersTooLong(12)),
-        ("HTTP/1.1 100 C\r\n\r\n".repeat(2), PeerError::TooManyInterim(1)),
+        ("HTTP/1.1 100 C\r\n\r\n".repeat(2), PeerError::InterimTooLong(20)),
         ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), PeerError::SwitchingProtocols),
     ] {
         let error = refusal_with(&bytes, limits.clone());
@@ -193,21 +194,24 @@ fn every_cap_holds_and_says_its_value() {
         (PeerError::BodyTooLong(4), "4"),
         (PeerError::ChunkExtensionTooLong(5), "5"),
         (PeerError::TrailersTooLong(12), "12"),
-        (PeerError::TooManyInterim(1), "1"),
+        (PeerError::InterimTooLong(20), "20"),
     ] {
         assert!(error.to_string().contains(value), "{error}");
     }
 }
 
 #[test]
-fn interim_responses_are_passed_over() {
-    let bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".to_owned()
-        + &response("Content-Length: 2\r\n", "{}");
-    assert_eq!(accepted_body(&bytes), "{}");
+fn interim_replies_are_skipped_and_limited_by_their_bytes() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    let last = response("Content-Length: 2\r\n", "{}");
+    assert_eq!(accepted_body(&(interim.repeat(1000) + &last)), "{}");
+    let limits = Limits::default().interim(10 * interim.len());
+    assert!(reply_to_next((interim.repeat(10) + &last).as_bytes(), limits.clone()).is_ok());
+    assert_eq!(refusal_with(interim.repeat(11) + &last, limits), PeerError::InterimTooLong(10 * interim.len()));
 }
 
 #[test]
 fn statuses_without_a_body_have_none_whatever_their_fields_say() {
     let bytes = "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n";
-    assert!(matches!(answer_to_next(bytes.as_bytes(), Limits::default()), Ok(Event::NoInvocation(_))));
+    assert!(matches!(reply_to_next(bytes.as_bytes(), Limits::default()), Ok(Event::NoInvocation(_))));
 }

@@ -48,7 +48,7 @@ impl Connection {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { socket, server: Server::new(Limits { body: u64::MAX, ..Limits::default() }), wrote: false })
+        Ok(Self { socket, server: Server::new(Limits::default().body(u64::MAX)), wrote: false })
     }
 
     /// Reads a request's head.

@@ -51,9 +51,9 @@ fn see_at(emulator: &Emulator, command: &mut Command, event: Event) -> Seen {
     let chosen: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
     command.envs(emulator.environment().into_iter().filter(|(name, _)| !chosen.contains(&name.into())));
     let mut process = Process(command.stderr(Stdio::null()).spawn().unwrap());
-    let invocation = emulator.begin(event).unwrap();
+    let invocation = emulator.start_invocation(event).unwrap();
     let outcome = std::thread::scope(|scope| {
-        let outcome = scope.spawn(|| invocation.outcome().unwrap());
+        let outcome = scope.spawn(|| invocation.wait().unwrap());
         while !outcome.is_finished() {
             if process.has_ended() {
                 emulator.runtime_exited("it has ended");

@@ -48,7 +48,7 @@ impl Serialize for Payload {
 /// | `yield` | `yields` | `"yielded"`, after this many polls |
 /// | `error`, `io error`, `panic` | | a failure |
 /// | `not serializable` | | a response that cannot be serialized |
-/// | `stream` | `chunks`, `bytes` of each; `empty` chunks first; before each chunk `yields` or `every_ms`; `then`; `header` length | a streamed response |
+/// | `stream` | `chunks`, `bytes` of each; `empty` chunks first; before each chunk `yields` or `every_ms`; `then`; `header` length; `panics_in_drop` | a streamed response |
 ///
 /// The `then` of a stream is its end: `error`, `panic`, `trailers`, `long trailers`, `nothing` (it never ends), or by
 /// default a regular one.
@@ -83,6 +83,7 @@ pub async fn handle(event: LambdaEvent<Value>) -> HandlerResult {
                 waiting: None,
                 letter: 0,
                 signal: event_payload["signal"].as_u64(),
+                panics_in_drop: event_payload["panics_in_drop"] == true,
                 end: match event_payload["then"].as_str() {
                     None => End::Finish,
                     Some("error") => End::Error,
@@ -133,7 +134,14 @@ struct Chunks {
     letter: u8,
     /// The signal that is sent once the first chunk was taken.
     signal: Option<u64>,
+    panics_in_drop: bool,
     end: End,
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        assert!(!self.panics_in_drop, "asked to panic in drop");
+    }
 }
 
 enum Delay {

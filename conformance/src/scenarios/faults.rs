@@ -38,10 +38,10 @@ fn events(all: &mut Vec<Scenario>) {
         served("dribbled-requests", "connection 1: dribble of the request", rfc9112("2.2"), 1, 3),
         served("dribbled-connection", "connection 1: dribble 20 every 1ms", rfc9112("2.2"), 1, 3)
             .requires(Feature::OneWorker),
-        served("204-for-an-event", "next 1: answer 204", PROTOCOL, 1, 4),
-        served("204-that-closes", "next 1: answer 204 (Connection: close)", PROTOCOL, 2, 4),
-        served("200-for-an-event", "next 1: answer 200 {}", PROTOCOL, 1, 4),
-        served("early-200-for-an-event", "next 1: answer 200 at 0 {}", PROTOCOL, 2, 4),
+        served("204-for-an-event", "next 1: reply 204", PROTOCOL, 1, 4),
+        served("204-that-closes", "next 1: reply 204 (Connection: close)", PROTOCOL, 2, 4),
+        served("200-for-an-event", "next 1: reply 200 {}", PROTOCOL, 1, 4),
+        served("early-200-for-an-event", "next 1: reply 200 at 0 {}", PROTOCOL, 2, 4),
     ]);
 }
 
@@ -58,23 +58,23 @@ fn acknowledgements(all: &mut Vec<Scenario>) {
     let lost = rfc9110("9.2.2");
     let late = rfc9112("2.2");
     for (id, fault, source, connections) in [
-        ("closed", "close of the answer", lost, 2),
-        ("reset", "reset of the answer", lost, 2),
-        ("half-closed", "half-close of the answer", lost, 2),
-        ("closed-midway", "close at 20 of the answer", lost, 2),
-        ("reset-midway", "reset at 20 of the answer", lost, 2),
-        ("half-closed-midway", "half-close at 20 of the answer", lost, 2),
-        ("garbled", "garble of the answer", rfc9112("4"), 2),
-        ("stalled", "stall 20ms at 20 of the answer", late, 1),
+        ("closed", "close of the reply", lost, 2),
+        ("reset", "reset of the reply", lost, 2),
+        ("half-closed", "half-close of the reply", lost, 2),
+        ("closed-midway", "close at 20 of the reply", lost, 2),
+        ("reset-midway", "reset at 20 of the reply", lost, 2),
+        ("half-closed-midway", "half-close at 20 of the reply", lost, 2),
+        ("garbled", "garble of the reply", rfc9112("4"), 2),
+        ("stalled", "stall 20ms at 20 of the reply", late, 1),
         ("delayed", "delay 20ms", late, 1),
-        ("dribbled", "dribble of the answer", late, 1),
+        ("dribbled", "dribble of the reply", late, 1),
         ("slow-to-come", "dribble of the request", late, 1),
-        ("202", "answer 202", RIE_REFUSALS, 1),
-        ("400", "answer 400", RIE_REFUSALS, 1),
-        ("400-that-closes", "answer 400 (Connection: close)", RIE_REFUSALS, 2),
-        ("403", "answer 403", RIE_REFUSALS, 1),
-        ("410", "answer 410", RIE_REFUSALS, 1),
-        ("413", "answer 413", RIE_REFUSALS, 1),
+        ("202", "reply 202", RIE_REFUSALS, 1),
+        ("400", "reply 400", RIE_REFUSALS, 1),
+        ("400-that-closes", "reply 400 (Connection: close)", RIE_REFUSALS, 2),
+        ("403", "reply 403", RIE_REFUSALS, 1),
+        ("410", "reply 410", RIE_REFUSALS, 1),
+        ("413", "reply 413", RIE_REFUSALS, 1),
     ] {
         let scenario = |to: &str, payload: &str| {
             let fault = format!("{to} 1: {fault}");
@@ -109,7 +109,7 @@ fn interrupted(all: &mut Vec<Scenario>) {
         ("closed", "close", RIE_STREAMING, 3, AT..=AT),
         ("reset", "reset", RIE_STREAMING, 3, AT..=AT),
         ("half-closed", "half-close", RIE_STREAMING, 3, AT..=AT),
-        ("refused", "answer 413", RIE_REFUSALS, 2, AT + 1..=usize::MAX),
+        ("refused", "reply 413", RIE_REFUSALS, 2, AT + 1..=usize::MAX),
     ] {
         let scenario = |what: &str, payload: &str, connections: usize, received: RangeInclusive<usize>| {
             let fault = format!("response 1: {how} at {AT}");
@@ -181,17 +181,12 @@ fn received(transcript: &Transcript, bytes: usize) -> Result<(), String> {
 /// Faults that end the function. Among several workers they end one of them, which is started again.
 fn fatal(all: &mut Vec<Scenario>) {
     for (id, fault, source, text) in [
-        (
-            "500",
-            "next 1: answer 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}",
-            RIE_REFUSALS,
-            "500 Broken: no",
-        ),
-        ("403-in-plain-text", "next 1: answer 403 (Content-Type: text/plain) go away", RIE_REFUSALS, "403 go away"),
-        ("early-500", "next 1: answer 500 at 0", RIE_REFUSALS, "500"),
+        ("500", "next 1: reply 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", RIE_REFUSALS, "500 Broken: no"),
+        ("403-in-plain-text", "next 1: reply 403 (Content-Type: text/plain) go away", RIE_REFUSALS, "403 go away"),
+        ("early-500", "next 1: reply 500 at 0", RIE_REFUSALS, "500"),
         (
             "500-to-a-response",
-            "response 1: answer 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}",
+            "response 1: reply 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}",
             RIE_REFUSALS,
             "500 Broken: no",
         ),

@@ -37,7 +37,7 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
             "a layer that completes without the handler's response is reported",
             "skip",
             ["Runtime.NoResponse", "Runtime.NoResponse"],
-            "before the handler's response was there",
+            "before the handler's response was complete",
         ),
         (
             "forgets-the-extensions",

@@ -1,31 +1,44 @@
-//! What happens when time is up.
+//! Timeouts.
 
 use std::time::Instant;
 
 use super::{Api, State};
 use crate::lock::{wait, wait_for};
-use crate::{End, Error, FunctionError};
+use crate::{End, Error, FunctionError, Notice};
 
 impl Api {
-    /// Ends invocations whose time is up, until the emulator stops.
+    /// Ends invocations whose timeout has passed, until the emulator stops.
     pub(crate) fn run_clock(&self) {
         let mut state = self.state();
         while !state.stopped {
             let now = Instant::now();
-            self.give_up_unclaimed(&mut state, now);
-            let late = |until: Option<Instant>| until.is_some_and(|until| until <= now);
-            let overdue = state.in_hand.iter().find(|(_, in_hand)| late(in_hand.until));
-            if let Some((id, in_hand)) = overdue {
-                let (id, timeout) = (id.clone(), in_hand.job.event.chosen_timeout().unwrap_or(self.config.timeout));
+            self.fail_unclaimed(&mut state, now);
+            let is_late = |until: Option<Instant>| until.is_some_and(|until| until <= now);
+            if let Some((id, in_flight)) = state.in_flight.iter().find(|(_, in_flight)| is_late(in_flight.until)) {
+                let (id, seconds) = (id.clone(), in_flight.timeout.as_secs_f64());
                 drop(state);
-                let message =
-                    format!("RequestId: {id} Error: Task timed out after {:.2} seconds", timeout.as_secs_f64());
+                let message = format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds");
                 self.finish(&id, End::TimedOut(FunctionError::of_platform("Sandbox.Timedout", &message)));
                 state = self.state();
                 continue;
             }
+            if let Some(settling) = state.settling.take_if(|settling| is_late(settling.until)) {
+                let unfinished = state.unfinished();
+                state.release_extensions();
+                drop(state);
+                self.notify(&Notice::Overdue {
+                    request_id: &settling.request_id,
+                    timeout: settling.timeout,
+                    unfinished: &unfinished,
+                });
+                self.changed.notify_all();
+                state = self.state();
+                continue;
+            }
             let queued = state.queue.iter().filter_map(|queued| queued.until);
-            state.alarm = queued.chain(state.in_hand.values().filter_map(|in_hand| in_hand.until)).min();
+            let in_flight = state.in_flight.values().filter_map(|in_flight| in_flight.until);
+            let settling = state.settling.iter().filter_map(|settling| settling.until);
+            state.alarm = queued.chain(in_flight).chain(settling).min();
             state = match state.alarm {
                 Some(alarm) => wait_for(&self.earlier, state, alarm.saturating_duration_since(now)).0,
                 None => wait(&self.earlier, state),
@@ -33,18 +46,18 @@ impl Api {
         }
     }
 
-    fn give_up_unclaimed(&self, state: &mut State, now: Instant) {
+    fn fail_unclaimed(&self, state: &mut State, now: Instant) {
         let (Some(waited), endpoint) = (self.config.claim_timeout, &self.config.endpoint) else { return };
         state.queue.retain(|queued| {
             let waits = queued.until.is_none_or(|until| until > now);
             if !waits {
-                queued.job.pipe.end(Err(Error::Unclaimed { waited, endpoint: endpoint.clone() }));
+                queued.pending.pipe.end(Err(Error::Unclaimed { waited, endpoint: endpoint.clone() }));
             }
             waits
         });
     }
 
-    /// Makes sure that the clock looks again at this time.
+    /// Wakes the clock at this time.
     pub(super) fn set_alarm(&self, state: &mut State, until: Option<Instant>) {
         if let Some(until) = until
             && state.alarm.is_none_or(|alarm| until < alarm)

@@ -6,51 +6,52 @@ use lambda_runtime_proto::server::{Event, Reply};
 use lambda_runtime_proto::{CloseReason, Endpoint};
 
 use super::Api;
-use super::exchange::{Exchange, Then, Waiting};
+use super::exchange::{Exchange, NextStep, Waiting};
 use super::next::Next;
+use super::outcomes::Refused;
 use super::script::Script;
-use crate::socket::{self, Connection, Turn};
+use crate::socket::{self, Activity, Connection};
 
-/// Serves a connection until it is over.
+/// Serves a connection until it is closed.
 pub(crate) fn serve(api: &Api, socket: &TcpStream) {
-    let mut connection = Connection::new(api, socket);
+    let mut connection = Connection::new(api, socket, Connection::RUNTIME_API_HEAD);
     let (generation, of_connection) = api.connected();
     connection.arm(&of_connection);
-    let mut at_hand = None;
+    let mut current = None;
     loop {
-        match connection.turn() {
-            Turn::Event(Event::Request(request)) => {
+        match connection.next_activity() {
+            Activity::Event(Event::Request(request)) => {
                 let faults = api.requested(&request);
                 connection.arm(&faults);
                 let mut script = Script::new(api, &faults, &of_connection);
-                let early = script.early_answer(0);
+                let early = script.early_reply(0);
                 let exchange = Exchange::new(api, &request);
-                at_hand = answer_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
+                current = reply_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
-            Turn::Event(Event::Data(data)) => {
-                // What came with the byte at which an early answer was sent is nobody's.
-                let Some((mut exchange, mut script)) = at_hand.take() else { continue };
-                let early = script.early_answer(data.len());
+            Activity::Event(Event::Data(data)) => {
+                // Data that arrived together with the byte at which an early reply was sent is dropped.
+                let Some((mut exchange, mut script)) = current.take() else { continue };
+                let early = script.early_reply(data.len());
                 if let Some(refusal) = exchange.data(api, data) {
                     connection.reply(refusal);
                 }
-                at_hand = answer_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
+                current = reply_early(api, &mut connection, exchange, early).map(|exchange| (exchange, script));
             }
-            Turn::Event(Event::End(trailers)) => {
-                let Some((exchange, mut script)) = at_hand.take() else { break };
-                match (exchange.end(api, &trailers), script.answer()) {
-                    (_, Some(chosen)) => connection.reply(chosen),
-                    (Then::Reply(reply), None) => connection.reply(reply),
-                    (Then::Wait(waiting), None) => {
+            Activity::Event(Event::End(trailers)) => {
+                let Some((exchange, mut script)) = current.take() else { break };
+                match (exchange.end(api, &trailers), script.reply()) {
+                    (_, Some(canned)) => connection.reply(canned),
+                    (NextStep::Reply(reply), None) => connection.reply(reply),
+                    (NextStep::Wait(waiting), None) => {
                         if !wait(api, &mut connection, socket, generation, waiting) {
                             break;
                         }
                     }
                 }
             }
-            Turn::Over(reason) => {
-                if let Some((exchange, _)) = at_hand.take() {
-                    exchange.torn(api, &reason);
+            Activity::Closed(reason) => {
+                if let Some((exchange, _)) = current.take() {
+                    exchange.truncated(api, &reason);
                 }
                 connection.close(&reason);
                 break;
@@ -60,44 +61,50 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
     api.disconnected();
 }
 
-/// Sends the early answer of a script, if there is one: then the exchange is over, and the runtime finds it so however
-/// soon it asks for more.
-fn answer_early(
+/// Sends the early reply of a script, if there is one. The exchange ends before the reply is written, so that the
+/// runtime's next request already finds it ended.
+fn reply_early(
     api: &Api,
     connection: &mut Connection<'_>,
     exchange: Exchange,
     early: Option<Reply>,
 ) -> Option<Exchange> {
     let Some(early) = early else { return Some(exchange) };
-    exchange.torn(api, &CloseReason::RepliedEarly);
+    exchange.truncated(api, &CloseReason::RepliedEarly);
     connection.reply(early);
     None
 }
 
-/// Answers a request that waits for something; `false` if the connection is to be dropped.
+/// Replies to a request that has to wait; `false` if the connection is to be dropped.
 fn wait(api: &Api, connection: &mut Connection<'_>, socket: &TcpStream, generation: u64, waiting: Waiting) -> bool {
     let is_alive = || socket::is_alive(socket);
-    let reply = match waiting {
+    let refuse = |endpoint: Endpoint, refused: &Refused| api.refuse(&endpoint.to_string(), refused);
+    match waiting {
         Waiting::Next => match api.next(generation, is_alive) {
             Next::Gone => return false,
-            Next::Refused(refused) => Err((Endpoint::Next, refused)),
+            Next::Refused(refused) => connection.reply(refuse(Endpoint::Next, &refused)),
             Next::Event(delivery) => {
                 connection.reply(delivery.reply(&api.config.function_arn));
                 if !connection.send() {
                     api.undeliver(&delivery);
                 }
-                return true;
             }
         },
         Waiting::Restore => match api.restore_next(generation, is_alive) {
             None => return false,
-            Some(restored) => restored.map(|()| Reply::new(200)).map_err(|refused| (Endpoint::RestoreNext, refused)),
+            Some(Ok(())) => connection.reply(Reply::new(200)),
+            Some(Err(refused)) => connection.reply(refuse(Endpoint::RestoreNext, &refused)),
         },
         Waiting::Extension(identifier) => match api.next_extension_event(identifier.as_deref(), generation, is_alive) {
             None => return false,
-            Some(event) => event.map_err(|refused| (Endpoint::NextExtensionEvent, refused)),
+            Some(Err(refused)) => connection.reply(refuse(Endpoint::NextExtensionEvent, &refused)),
+            Some(Ok(event)) => {
+                connection.reply(Api::extension_event_reply(event.clone()));
+                if !connection.send() {
+                    api.undeliver_extension_event(identifier.as_deref().unwrap_or_default(), event);
+                }
+            }
         },
-    };
-    connection.reply(reply.unwrap_or_else(|(endpoint, refused)| api.refuse(&endpoint.to_string(), &refused)));
+    }
     true
 }

@@ -8,22 +8,24 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::server::{Reply, Request, Route, Trailers};
 use lambda_runtime_proto::{CloseReason, Endpoint, Headers};
 
-use super::answer::Refused;
-use super::{Api, Job};
+use super::outcomes::Refused;
+use super::{Api, Pending};
+use crate::access::is_from_browser;
+use crate::budget::Reservation;
+use crate::decided::Decided;
+use crate::observed::shortened;
 use crate::{End, FunctionError, MAX_RESPONSE, Observed, Refusal, ResponseHead, event};
 
 /// A request whose body is being received.
 pub(super) enum Exchange {
-    /// It has no body that matters, and is answered when there is something to tell.
-    Wait(Waiting),
+    /// Its body does not matter, and the reply has to wait for something.
+    Wait {
+        waiting: Waiting,
+        discarded: u64,
+    },
     Response(Response),
     Report(Report),
-    /// It is decided how it is answered; what is left of its body is passed over.
-    Decided {
-        reply: Reply,
-        /// So much may still be passed over.
-        patience: u64,
-    },
+    Decided(Decided),
 }
 
 /// What a request waits for.
@@ -33,28 +35,28 @@ pub(super) enum Waiting {
     Extension(Option<String>),
 }
 
-/// What is to be done with a request that was received whole.
-pub(super) enum Then {
+/// What to do after a request has been received.
+pub(super) enum NextStep {
     Reply(Reply),
     Wait(Waiting),
 }
 
 /// A response to an invocation.
 pub(super) struct Response {
-    job: Arc<Job>,
+    pending: Arc<Pending>,
     path: String,
     size: u64,
     body: Body,
 }
 
 enum Body {
-    /// It goes to the caller whole.
+    /// It is passed to the caller when it is complete.
     Buffered(ResponseHead, BytesMut),
-    /// It goes to the caller as it comes.
+    /// It is passed to the caller as it arrives.
     Streamed,
 }
 
-/// A report of an error, or the registration of an extension: a body that is needed whole.
+/// An error report, or the registration of an extension: a body that has to be complete.
 pub(super) struct Report {
     endpoint: Endpoint,
     path: String,
@@ -64,6 +66,7 @@ pub(super) struct Report {
     xray_cause: Option<String>,
     extension: Option<String>,
     body: BytesMut,
+    reservation: Reservation,
 }
 
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
@@ -71,31 +74,37 @@ const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 const TO_RESPONSE: &str = "InvocationResponse";
 
 impl Exchange {
-    /// What Go's server, which the real API is built on, reads of the body of a request that is already answered.
-    const PATIENCE: u64 = 256 * 1024;
-
     pub(super) fn new(api: &Api, request: &Request) -> Self {
+        if is_from_browser(request) {
+            let refused = Refused::new(403, "Forbidden", "The Runtime API accepts no requests of browsers");
+            return Self::decided(api.refuse(request.path(), &refused));
+        }
         let Route::Api(endpoint, id) = request.route() else { return Self::of_no_endpoint(api, request) };
+        let wait = |waiting| Self::Wait { waiting, discarded: 0 };
         match endpoint {
-            Endpoint::Next => Self::Wait(Waiting::Next),
-            Endpoint::RestoreNext => Self::Wait(Waiting::Restore),
+            Endpoint::Next => wait(Waiting::Next),
+            Endpoint::RestoreNext => wait(Waiting::Restore),
             Endpoint::NextExtensionEvent => {
-                Self::Wait(Waiting::Extension(request.header("lambda-extension-identifier").map(str::to_owned)))
+                wait(Waiting::Extension(request.header("lambda-extension-identifier").map(str::to_owned)))
             }
             Endpoint::Response => Self::of_response(api, request, id),
-            _ => Self::Report(Report::new(endpoint, request, id)),
+            _ => Self::Report(Report::new(api, endpoint, request, id)),
         }
     }
 
     fn of_no_endpoint(api: &Api, request: &Request) -> Self {
         let reply = match (request.method().as_str(), request.path()) {
-            // What AWS's emulator says, too.
+            // AWS's emulator sends the same reply.
             ("PUT", "/2022-07-01/telemetry" | "/2020-08-15/logs") => {
                 let refused = Refused::new(202, "Telemetry.NotSupported", "Telemetry API is not supported");
                 refused.reply()
             }
+            ("POST", "/2020-01-01/extension/init/error" | "/2020-01-01/extension/exit/error") => {
+                api.extension_failed(request.header("lambda-extension-identifier").unwrap_or_default());
+                Reply::accepted()
+            }
             (method, path) => {
-                let message = format!("{method} {path} is not of the Runtime API");
+                let message = format!("the Runtime API has no {method} {}", shortened(path));
                 api.refuse(path, &Refused::new(404, "NotFound", message))
             }
         };
@@ -104,8 +113,8 @@ impl Exchange {
 
     fn of_response(api: &Api, request: &Request, id: &str) -> Self {
         let echo = request.headers().get(event::INVOCATION_ID);
-        let job = match api.begin_answer(id, echo, TO_RESPONSE) {
-            Ok(job) => job,
+        let pending = match api.claim(id, echo, TO_RESPONSE) {
+            Ok(pending) => pending,
             Err(refused) => return Self::decided(api.refuse(request.path(), &refused)),
         };
         let head = ResponseHead::new(header_map(request.headers()));
@@ -113,7 +122,7 @@ impl Exchange {
         let body = match mode {
             None | Some(b"") => Body::Buffered(head, BytesMut::new()),
             Some(b"streaming") => {
-                job.pipe.begin(head);
+                pending.pipe.start(head);
                 Body::Streamed
             }
             Some(_) => {
@@ -122,69 +131,61 @@ impl Exchange {
                 return Self::decided(api.refuse(request.path(), &refused));
             }
         };
-        Self::Response(Response { job, path: request.path().to_owned(), size: 0, body })
+        Self::Response(Response { pending, path: request.path().to_owned(), size: 0, body })
     }
 
     fn decided(reply: Reply) -> Self {
-        Self::Decided { reply, patience: Self::PATIENCE }
+        Self::Decided(Decided::new(reply))
     }
 
-    /// Takes some of the body. What it returns is to be sent at once, whatever else comes.
+    /// Takes some of the body. A reply that it returns is to be sent at once, whatever follows.
     pub(super) fn data(&mut self, api: &Api, data: Bytes) -> Option<Reply> {
-        let len = u64::try_from(data.len()).unwrap_or(u64::MAX);
         match self {
-            Self::Wait(_) => None,
+            Self::Wait { discarded, .. } => {
+                *discarded = discarded.saturating_add(size(data.len()));
+                (*discarded > Decided::DISCARD_LIMIT).then(|| Refused::too_large(Decided::DISCARD_LIMIT).reply())
+            }
             Self::Response(response) => {
-                let refused = response.data(api, data)?;
-                *self = Self::decided(refused);
+                *self = Self::decided(response.data(api, data)?);
                 None
             }
             Self::Report(report) => {
-                // As Managed Instances have it; a classic function's report may be as long as a response.
-                let limit = if api.config.is_classic() { MAX_RESPONSE } else { 1024 * 1024 };
-                if report.body.len() + data.len() > limit {
-                    *self = Self::decided(api.refuse(&report.path, &Refused::too_large(size(limit))));
-                } else {
-                    report.body.extend_from_slice(&data);
-                }
+                *self = Self::decided(report.data(api, &data)?);
                 None
             }
-            Self::Decided { reply, patience } => match patience.checked_sub(len) {
-                Some(left) => {
-                    *patience = left;
-                    None
-                }
-                None => Some(reply.clone()),
-            },
+            Self::Decided(decided) => decided.discard(data.len()),
         }
     }
 
-    /// The request was received whole.
-    pub(super) fn end(self, api: &Api, trailers: &Trailers) -> Then {
+    /// The request is complete.
+    pub(super) fn end(self, api: &Api, trailers: &Trailers) -> NextStep {
         match self {
-            Self::Wait(waiting) => Then::Wait(waiting),
-            Self::Response(response) => Then::Reply(response.end(api, trailers)),
-            Self::Report(report) => Then::Reply(report.end(api)),
-            Self::Decided { reply, .. } => Then::Reply(reply),
+            Self::Wait { waiting, .. } => NextStep::Wait(waiting),
+            Self::Response(response) => NextStep::Reply(response.end(api, trailers)),
+            Self::Report(report) => NextStep::Reply(report.end(api)),
+            Self::Decided(decided) => NextStep::Reply(decided.into_reply()),
         }
     }
 
-    /// The connection ended before the request was received whole. Only a response that has begun cannot be begun
-    /// again.
-    pub(super) fn torn(self, api: &Api, reason: &CloseReason) {
+    /// The connection ended before the request was complete. Only a response that has begun cannot be sent again.
+    pub(super) fn truncated(self, api: &Api, reason: &CloseReason) {
         if let Self::Response(response) = self {
-            let error = FunctionError::of_platform("Runtime.TruncatedResponse", &format!("Response torn: {reason}"));
-            api.finish(&response.job.request_id, End::Torn(error));
+            let message = format!("Response truncated: {reason}");
+            let error = FunctionError::of_platform("Runtime.TruncatedResponse", &message);
+            api.finish(&response.pending.request_id, End::Truncated(error));
         }
     }
 }
 
 impl Response {
+    /// AWS's emulator receives a buffered response that is too large to its end. Here it must have one.
+    const OVERSIZE_LIMIT: u64 = 64 * 1024 * 1024;
+
     fn data(&mut self, api: &Api, data: Bytes) -> Option<Reply> {
         self.size = self.size.saturating_add(size(data.len()));
         match &mut self.body {
+            Body::Buffered(..) if self.size > Self::OVERSIZE_LIMIT => Some(self.too_large(api, size(MAX_RESPONSE))),
             Body::Buffered(_, body) if self.size > size(MAX_RESPONSE) => {
-                // It is received to its end all the same, as AWS's emulator does.
                 *body = BytesMut::new();
                 None
             }
@@ -193,7 +194,7 @@ impl Response {
                 None
             }
             Body::Streamed if self.size > api.config.stream_limit => Some(self.too_large(api, api.config.stream_limit)),
-            Body::Streamed if self.job.pipe.push(data) => None,
+            Body::Streamed if self.pending.pipe.push(data) => None,
             Body::Streamed => Some(self.too_late(api)),
         }
     }
@@ -207,40 +208,40 @@ impl Response {
             None | Some(b"") => End::Complete,
             Some(sent) => End::Failed(error_of_trailers(sent, trailers)),
         };
-        let (path, job) = (self.path, self.job);
-        job.pipe.put_trailers(header_map(trailers.fields()));
+        let (path, pending) = (self.path, self.pending);
+        pending.pipe.put_trailers(header_map(trailers.fields()));
         if let Body::Buffered(head, body) = self.body {
-            job.pipe.put(head, body.freeze());
+            pending.pipe.put(head, body.freeze());
         }
-        match api.finish(&job.request_id, end) {
+        match api.finish(&pending.request_id, end) {
             true => Reply::accepted(),
-            false => api.refuse(&path, &api.not_in_hand(&job.request_id, TO_RESPONSE)),
+            false => api.refuse(&path, &api.not_in_flight(&pending.request_id, TO_RESPONSE)),
         }
     }
 
     fn too_large(&self, api: &Api, limit: u64) -> Reply {
         let message = format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
         let error = FunctionError::of_platform("Function.ResponseSizeTooLarge", &message);
-        match api.finish(&self.job.request_id, End::Failed(error)) {
+        match api.finish(&self.pending.request_id, End::Failed(error)) {
             true => api.refuse(&self.path, &Refused::too_large(limit)),
             false => self.too_late(api),
         }
     }
 
     fn too_late(&self, api: &Api) -> Reply {
-        api.refuse(&self.path, &api.not_in_hand(&self.job.request_id, TO_RESPONSE))
+        api.refuse(&self.path, &api.not_in_flight(&self.pending.request_id, TO_RESPONSE))
     }
 }
 
 fn error_of_trailers(sent_type: &[u8], trailers: &Trailers) -> FunctionError {
     let encoded = trailers.fields().get(ERROR_BODY).unwrap_or_default();
-    // What is no base64 is shown as it came.
+    // A value that is not base64 is shown as it is.
     let body = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_else(|_| encoded.to_vec());
     FunctionError::reported(Some(&String::from_utf8_lossy(sent_type)), body.into(), None)
 }
 
 impl Report {
-    fn new(endpoint: Endpoint, request: &Request, request_id: &str) -> Self {
+    fn new(api: &Api, endpoint: Endpoint, request: &Request, request_id: &str) -> Self {
         let text = |name| request.header(name).map(str::to_owned);
         Self {
             endpoint,
@@ -251,7 +252,22 @@ impl Report {
             xray_cause: text("lambda-runtime-function-xray-error-cause"),
             extension: text("lambda-extension-name"),
             body: BytesMut::new(),
+            reservation: api.buffers.reservation(),
         }
+    }
+
+    fn data(&mut self, api: &Api, data: &[u8]) -> Option<Reply> {
+        // The limit of Managed Instances; a classic function's report may be as long as a response.
+        let limit = if api.config.is_classic() { MAX_RESPONSE } else { 1024 * 1024 };
+        if self.body.len() + data.len() > limit {
+            return Some(api.refuse(&self.path, &Refused::too_large(size(limit))));
+        }
+        if !self.reservation.grow(data.len()) {
+            let refused = Refused::new(503, "ServiceUnavailable", "Too many requests at the same time");
+            return Some(api.refuse(&self.path, &refused));
+        }
+        self.body.extend_from_slice(data);
+        None
     }
 
     fn end(self, api: &Api) -> Reply {
@@ -274,7 +290,7 @@ fn size(n: usize) -> u64 {
 }
 
 fn header_map(headers: Headers<'_>) -> HeaderMap {
-    let parsed = headers.filter_map(|(name, value)| {
+    let parsed = headers.iter().filter_map(|(name, value)| {
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?))
     });
     let mut map = HeaderMap::new();
@@ -285,10 +301,10 @@ fn header_map(headers: Headers<'_>) -> HeaderMap {
 }
 
 impl Api {
-    /// Notes that a request is refused, and says so.
+    /// Records a refusal, and returns the reply.
     pub(super) fn refuse(&self, path: &str, refused: &Refused) -> Reply {
-        let Refused { status, error_type, message } = refused.clone();
-        let refusal = Refusal { path: path.to_owned(), status, error_type, message };
+        let Refused { status, error_type, message } = refused;
+        let refusal = Refusal { path: shortened(path), status: *status, error_type, message: shortened(message) };
         Observed::push(&mut self.state().observed.refusals, refusal);
         self.changed.notify_all();
         refused.reply()

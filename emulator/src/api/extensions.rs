@@ -1,33 +1,74 @@
-//! Extensions that a runtime registers from within its process.
+//! Extensions that a runtime registers from its own process.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::Reply;
 
-use super::answer::Refused;
-use super::{Api, Job, Phase, State};
-use crate::observed::Extension;
+use super::outcomes::Refused;
+use super::{Api, Pending, Phase, State};
+use crate::observed::{Extension, shortened};
 use crate::{Observed, event, id};
+
+const IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");
+const EVENT_IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-event-identifier");
 
 /// A registered extension.
 #[derive(Debug)]
 pub(super) struct Registered {
     id: String,
     extension: Extension,
-    /// Events that it has not asked for.
+    /// Events that it has not requested.
     pending: VecDeque<Bytes>,
+    /// The invocation of its last INVOKE event, until it requests the next event.
+    busy_with: Option<String>,
 }
 
 impl Registered {
-    /// An extension that never asks misses what is older than so many events.
-    const PENDING: usize = 100;
+    /// An extension that requests no events misses those before the last ones.
+    const MAX_PENDING: usize = 100;
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy_with.is_some()
+    }
+
+    pub(super) fn busy_with(&self) -> Option<&str> {
+        self.busy_with.as_deref()
+    }
+}
+
+impl State {
+    fn registered(&mut self, identifier: &str) -> Option<&mut Registered> {
+        self.extensions.iter_mut().find(|registered| registered.id == identifier)
+    }
+
+    /// Classic: ends the invoke phase once the runtime and every extension have requested the next event.
+    pub(super) fn settle(&mut self) {
+        if self.responded.is_none() && !self.extensions.iter().any(Registered::is_busy) {
+            self.settling = None;
+        }
+    }
+
+    /// Does not wait for extensions any longer.
+    pub(super) fn release_extensions(&mut self) {
+        for extension in &mut self.extensions {
+            extension.busy_with = None;
+        }
+    }
+
+    /// Who has not requested the next event.
+    pub(super) fn unfinished(&self) -> String {
+        let runtime = self.responded.iter().map(|_| "the runtime".to_owned());
+        let busy = self.extensions.iter().filter(|extension| extension.is_busy());
+        let extensions = busy.map(|registered| format!("the extension {}", registered.extension.name));
+        runtime.chain(extensions).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Api {
-    /// `POST /2020-01-01/extension/register`, with the events that it wants in the body.
+    /// `POST /2020-01-01/extension/register`, with the list of events in the body.
     pub(super) fn register(&self, name: Option<&str>, body: &[u8]) -> Result<Reply, Refused> {
         const MAX: usize = 10;
         let forbidden = |error_type, message: &str| Err(Refused::new(403, error_type, message));
@@ -37,77 +78,113 @@ impl Api {
         let json: serde_json::Value = serde_json::from_slice(body)
             .map_err(|error| Refused::new(403, "InvalidRequestFormat", error.to_string()))?;
         let events = json.get("events").and_then(|events| events.as_array()).into_iter().flatten();
-        let events: Vec<String> = events.filter_map(|event| event.as_str().map(str::to_owned)).collect();
+        let mut events: Vec<String> = events.filter_map(|event| event.as_str().map(str::to_owned)).collect();
         if let Some(event) = events.iter().find(|event| *event != "INVOKE") {
-            let message = format!("{event}: an extension inside the runtime's process gets no such event");
+            let message = format!("{}: not an event for an extension in the runtime's process", shortened(event));
             return forbidden("Extension.InvalidEventType", &message);
         }
+        events.dedup();
         let mut state = self.state();
         if !matches!(state.phase, Phase::Init) {
             return forbidden("Extension.RegistrationClosed", "Extension registration closed already");
         }
-        if state.extensions.iter().any(|registered| registered.extension.name == name) {
+        let extension = Extension { name: shortened(name), events };
+        if state.extensions.iter().any(|registered| registered.extension.name == extension.name) {
             return forbidden("Extension.InvalidExtensionState", "Extension with this name already registered");
         }
         if state.extensions.len() == MAX {
             return forbidden("Extension.TooManyExtensions", &format!("Extension limit ({MAX}) reached"));
         }
-        let extension = Extension { name: name.to_owned(), events };
         Observed::push(&mut state.observed.extensions, extension.clone());
         let id = id::uuid();
         let identifier = HeaderValue::from_str(&id);
-        state.extensions.push(Registered { id, extension, pending: VecDeque::new() });
+        state.extensions.push(Registered { id, extension, pending: VecDeque::new(), busy_with: None });
         self.changed.notify_all();
         let body = serde_json::json!({
             "functionName": self.config.function_name, "functionVersion": "$LATEST", "handler": "bootstrap",
         });
         let reply = Reply::new(200).json(body.to_string());
-        Ok(identifier.into_iter().fold(reply, |reply, id| reply.header("Lambda-Extension-Identifier", id)))
+        Ok(identifier.into_iter().fold(reply, |reply, id| reply.header(IDENTIFIER, id)))
     }
 
-    /// `GET /2020-01-01/extension/event/next`: waits, perhaps for ever. `None` if the connection is gone.
+    /// `GET /2020-01-01/extension/event/next`: waits, possibly forever. `None` if the connection is gone.
     pub(super) fn next_extension_event(
         &self,
         identifier: Option<&str>,
         generation: u64,
         is_alive: impl Fn() -> bool,
-    ) -> Option<Result<Reply, Refused>> {
+    ) -> Option<Result<Bytes, Refused>> {
         let Some(identifier) = identifier else {
             let message = "Missing Lambda-Extension-Identifier header";
             return Some(Err(Refused::new(403, "Extension.MissingExtensionIdentifier", message)));
         };
-        self.block_for(generation, is_alive, |state| {
-            let mut extensions = state.extensions.iter_mut();
-            let Some(registered) = extensions.find(|registered| registered.id == identifier) else {
-                let message = format!("Unknown extension {identifier}");
-                return Some(Err(Refused::new(403, "Extension.UnknownExtensionIdentifier", message)));
+        let mut state = self.state();
+        if let Some(registered) = state.registered(identifier)
+            && registered.pending.is_empty()
+        {
+            registered.busy_with = None;
+            state.settle();
+            self.changed.notify_all();
+        }
+        drop(state);
+        let event = self.block_for(generation, &is_alive, |state| {
+            let Some(registered) = state.registered(identifier) else {
+                let message = format!("Unknown extension {}", shortened(identifier));
+                return Some(Some(Err(Refused::new(403, "Extension.UnknownExtensionIdentifier", message))));
             };
-            let event = registered.pending.pop_front()?;
-            let id = HeaderValue::from_str(&id::uuid()).into_iter();
-            let reply = Reply::new(200).json(event);
-            Some(Ok(id.fold(reply, |reply, id| reply.header("Lambda-Extension-Event-Identifier", id))))
-        })
+            // If this connection is dead, the event is left to another.
+            (!registered.pending.is_empty())
+                .then(|| is_alive().then(|| registered.pending.pop_front()).flatten().map(Ok))
+        });
+        event.flatten()
     }
 
-    /// An invocation is delivered: extensions that want to know are told.
-    pub(super) fn tell_extensions(&self, state: &mut State, job: &Job, deadline: Duration) {
-        let wanting = |registered: &&mut Registered| registered.extension.events.iter().any(|event| event == "INVOKE");
-        for registered in state.extensions.iter_mut().filter(wanting) {
-            let trace_id = job.event.headers().find(|(name, _)| *name == event::TRACE_ID);
-            let event = serde_json::json!({
-                "eventType": "INVOKE",
-                "deadlineMs": u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
-                "requestId": job.request_id,
-                "invokedFunctionArn": String::from_utf8_lossy(self.config.function_arn.as_bytes()),
-                "tracing": {
-                    "type": "X-Amzn-Trace-Id",
-                    "value": trace_id.map(|(_, value)| String::from_utf8_lossy(value.as_bytes())),
-                },
-            });
-            if registered.pending.len() == Registered::PENDING {
+    /// The reply to `GET /2020-01-01/extension/event/next`.
+    pub(super) fn extension_event_reply(event: Bytes) -> Reply {
+        let id = HeaderValue::from_str(&id::uuid()).into_iter();
+        let reply = Reply::new(200).json(event);
+        id.fold(reply, |reply, id| reply.header(EVENT_IDENTIFIER, id))
+    }
+
+    /// An event could not be written: the extension's next request gets it.
+    pub(super) fn undeliver_extension_event(&self, identifier: &str, event: Bytes) {
+        if let Some(registered) = self.state().registered(identifier) {
+            registered.pending.push_front(event);
+        }
+        self.changed.notify_all();
+    }
+
+    /// An extension reports that it has failed and will request no more events.
+    pub(super) fn extension_failed(&self, identifier: &str) {
+        let mut state = self.state();
+        state.extensions.retain(|registered| registered.id != identifier);
+        state.settle();
+        self.changed.notify_all();
+    }
+
+    /// Notifies the extensions that registered for INVOKE of an invocation.
+    pub(super) fn notify_extensions(&self, state: &mut State, pending: &Pending, deadline: Duration) {
+        // Lambda always sends a trace id: clients expect a string.
+        let trace_id = pending.trace_id.as_ref().or_else(|| pending.event.value(event::TRACE_ID));
+        let trace_id = trace_id.map_or_else(Default::default, |id| String::from_utf8_lossy(id.as_bytes()));
+        let event = serde_json::json!({
+            "eventType": "INVOKE",
+            "deadlineMs": u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+            "requestId": pending.request_id,
+            "invokedFunctionArn": String::from_utf8_lossy(self.config.function_arn.as_bytes()),
+            "tracing": {"type": "X-Amzn-Trace-Id", "value": trace_id},
+        });
+        let event = Bytes::from(event.to_string());
+        let wants = |registered: &&mut Registered| {
+            let was_notified = registered.busy_with() == Some(&pending.request_id);
+            !was_notified && registered.extension.events.iter().any(|event| event == "INVOKE")
+        };
+        for registered in state.extensions.iter_mut().filter(wants) {
+            if registered.pending.len() == Registered::MAX_PENDING {
                 registered.pending.pop_front();
             }
-            registered.pending.push_back(event.to_string().into());
+            registered.pending.push_back(event.clone());
+            registered.busy_with = Some(pending.request_id.clone());
         }
     }
 }

@@ -1,32 +1,35 @@
-//! The Runtime API: what its connections share, and how an invocation passes through it.
+//! The Runtime API: what its connections share, and the states of an invocation.
 //!
 //! ```text
-//!             begin()            next()                begin_answer()             finish()
-//!   ┌───────┐        ┌────────┐         ┌─────────┐                  ┌───────────┐         ┌──────┐
-//!   │ Event ├───────►│ Queued ├────────►│ In hand ├─────────────────►│ Answering ├────────►│ Over │
-//!   └───────┘        └────────┘         └──┬──────┘                  └───────────┘         └──────┘
-//!                        ▲  not delivered  │   the time is up, the process has ended          ▲
-//!                        └─────────────────┴──────────────────────────────────────────────────┘
+//!     start_invocation()      next()                  claim()               finish()
+//!   ┌───────┐        ┌────────┐        ┌───────────┐        ┌────────────┐         ┌──────────┐
+//!   │ Event ├───────►│ Queued ├───────►│ In flight ├───────►│ Responding ├────────►│ Finished │
+//!   └───────┘        └────────┘        └───┬───────┘        └────────────┘         └──────────┘
+//!                        ▲  not delivered  │   the timeout has passed, the process has ended ▲
+//!                        └─────────────────┴────────────────────────────────────────────────┘
 //! ```
 
-mod answer;
 mod clock;
 mod connection;
 mod exchange;
 mod extensions;
 mod next;
+mod outcomes;
 mod script;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
+use crate::access::Access;
+use crate::budget::Budget;
 use crate::lock::{lock, wait, wait_for};
 use crate::pipe::Pipe;
-use crate::{End, Error, Event, Fault, FunctionError, Notice, Observed, event, id};
+use crate::{End, Error, Event, Fault, FunctionError, MAX_EVENT, Notice, Observed, event, id};
 
 pub(crate) use connection::serve;
 
@@ -34,14 +37,16 @@ pub(crate) use connection::serve;
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) config: Config,
+    /// For bodies that are received whole, and replies to callers.
+    pub(crate) buffers: Arc<Budget>,
     state: Mutex<State>,
-    /// Something happened that a connection or a caller may wait for.
+    /// Notified of every change that a connection or a caller may wait for.
     changed: Condvar,
-    /// There is an earlier deadline than the clock knows.
+    /// Notified when there is an earlier deadline than the clock waits for.
     earlier: Condvar,
 }
 
-/// What is chosen before the start.
+/// The settings of [`Builder`](crate::Builder).
 pub(crate) struct Config {
     pub(crate) endpoint: String,
     pub(crate) timeout: Duration,
@@ -52,6 +57,9 @@ pub(crate) struct Config {
     pub(crate) memory: u32,
     pub(crate) snapstart: bool,
     pub(crate) stream_limit: u64,
+    pub(crate) max_queued_events: usize,
+    pub(crate) max_queued_bytes: usize,
+    pub(crate) access: Access,
     pub(crate) faults: Vec<Fault>,
     pub(crate) observer: Option<Box<Observer>>,
 }
@@ -65,86 +73,127 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// One invocation at a time, in the process's whole life: the usual Lambda, not Managed Instances.
+    /// One invocation at a time: the usual Lambda, not Managed Instances.
     fn is_classic(&self) -> bool {
         self.concurrency == 1
     }
+
+    /// Bytes that may wait, and those of the largest events that the function handles at once.
+    fn max_bytes(&self) -> usize {
+        self.max_queued_bytes.saturating_add(self.concurrency.saturating_mul(MAX_EVENT))
+    }
 }
 
-/// One invocation.
+/// An invocation, from its start to its end.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct Pending {
     pub(crate) request_id: String,
     pub(crate) event: Event,
+    /// The trace id that the emulator adds; `None` if the event has one or must not have one.
+    trace_id: Option<HeaderValue>,
     pub(crate) pipe: Pipe,
 }
 
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
-    /// Counts the processes that have ended: a connection of one that has gets nothing more.
+    /// Processes that have ended. Connections of an earlier generation get no more events.
     generation: u64,
     queue: VecDeque<Queued>,
-    in_hand: HashMap<String, InHand>,
-    /// Invocations that are over, but not yet told.
+    in_flight: HashMap<String, InFlight>,
+    /// Invocations that have ended, of which the observer has not been notified yet.
     finishing: usize,
-    /// Ids of invocations whose time was up and to which no late answer has come.
+    /// Ids of invocations that timed out and to which no late response has come.
     timed_out: VecDeque<String>,
-    /// Classic: the invocation that was answered last, until the runtime asks for the next.
-    answered: Option<String>,
+    /// Classic: the invocation that was responded to last, until the runtime requests the next event.
+    responded: Option<String>,
+    settling: Option<Settling>,
+    /// The current process has finished an invocation.
+    progressed: bool,
     /// SnapStart: the environment is restored.
     restored: bool,
     extensions: Vec<extensions::Registered>,
     observed: Observed,
-    /// The clock sleeps until then.
+    /// When the clock wakes up.
     alarm: Option<Instant>,
     stopped: bool,
 }
 
-/// Where the runtime stands.
+/// The state of the runtime.
 #[derive(Debug, Default)]
 enum Phase {
-    /// It has not asked for an event.
+    /// It has not requested an event.
     #[default]
     Init,
-    /// SnapStart: it was restored and has not asked for an event.
+    /// SnapStart: it was restored and has not requested an event.
     Restoring,
     Ready,
-    /// It reported that start-up failed.
+    /// It reported that its initialization failed.
     Failed(FunctionError),
-    /// Classic: it sent a response that the API cannot get over.
+    /// Classic: it sent a response from which the API cannot recover.
     Stuck,
 }
 
 #[derive(Debug)]
 struct Queued {
-    job: Arc<Job>,
-    /// When the caller will no longer wait.
+    pending: Arc<Pending>,
+    /// When the claim timeout passes.
     until: Option<Instant>,
+    attempts: Attempts,
+}
+
+/// Processes that ended instead of accepting an event.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attempts {
+    failed: u32,
+    /// The current process requested the event, and it could not be written.
+    undelivered: bool,
+}
+
+impl Attempts {
+    /// After this many the invocation fails.
+    const MAX: u32 = 3;
 }
 
 /// An invocation that was delivered.
 #[derive(Debug)]
-struct InHand {
-    job: Arc<Job>,
+struct InFlight {
+    pending: Arc<Pending>,
+    attempts: Attempts,
     /// How often it was delivered.
     deliveries: u64,
     since: Instant,
-    /// When its time is up, by the clock that does not jump.
+    timeout: Duration,
+    /// When the timeout passes, on the monotonic clock.
     until: Option<Instant>,
     /// The same as time since the Unix epoch.
     deadline: Duration,
     /// A response has begun.
-    answering: bool,
+    responding: bool,
+}
+
+/// Classic: an invocation that has ended while its invoke phase has not, because the runtime or an extension has not
+/// requested the next event.
+#[derive(Debug)]
+struct Settling {
+    request_id: String,
+    timeout: Duration,
+    until: Option<Instant>,
 }
 
 impl Api {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, state: Mutex::default(), changed: Condvar::new(), earlier: Condvar::new() }
+        Self {
+            buffers: Budget::new(config.max_bytes()),
+            config,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            earlier: Condvar::new(),
+        }
     }
 
     /// Queues an event.
-    pub(crate) fn begin(&self, event: Event) -> Result<Arc<Job>, Error> {
+    pub(crate) fn start_invocation(&self, event: Event) -> Result<Arc<Pending>, Error> {
         if let Some(name) = event.invalid_header() {
             return Err(Error::InvalidHeader(name));
         }
@@ -153,58 +202,72 @@ impl Api {
         if HeaderValue::from_bytes(request_id.as_bytes()).is_err() {
             return Err(Error::InvalidHeader(event::REQUEST_ID));
         }
-        let job = Arc::new(Job { request_id, event, pipe: Pipe::default() });
+        let trace_id = event.wants_default(event::TRACE_ID).then(id::trace_id).flatten();
+        let pending = Arc::new(Pending { request_id, event, trace_id, pipe: Pipe::default() });
         {
             let mut state = self.state();
             if state.stopped {
                 return Err(Error::Stopped);
             }
-            let queued = state.queue.iter().map(|queued| &queued.job.request_id);
-            if is_chosen && state.in_hand.keys().chain(queued).any(|id| *id == job.request_id) {
-                return Err(Error::DuplicateRequestId(job.request_id.clone()));
+            let queued = state.queue.iter().map(|queued| &queued.pending.request_id);
+            if is_chosen && state.in_flight.keys().chain(queued).any(|id| *id == pending.request_id) {
+                return Err(Error::DuplicateRequestId(pending.request_id.clone()));
             }
             if let Phase::Failed(error) = &state.phase {
-                job.pipe.end(Ok(End::Failed(error.clone())));
-                return Ok(job);
+                pending.pipe.end(Ok(End::Failed(error.clone())));
+                return Ok(pending);
             }
-            let queued = self.queued(&mut state, Arc::clone(&job));
+            let retained = state.retained();
+            let is_over = retained > 0 && retained.saturating_add(pending.event.size()) > self.config.max_bytes();
+            if is_over || state.queue.len() >= self.config.max_queued_events {
+                return Err(Error::QueueFull);
+            }
+            let queued = self.queued(&mut state, Arc::clone(&pending), Attempts::default());
             state.queue.push_back(queued);
         }
         self.changed.notify_all();
-        self.notify(&Notice::Queued { request_id: &job.request_id });
-        Ok(job)
+        self.notify(&Notice::Queued { request_id: &pending.request_id });
+        Ok(pending)
     }
 
-    fn queued(&self, state: &mut State, job: Arc<Job>) -> Queued {
+    fn queued(&self, state: &mut State, pending: Arc<Pending>, attempts: Attempts) -> Queued {
         let until = self.config.claim_timeout.and_then(|limit| Instant::now().checked_add(limit));
         self.set_alarm(state, until);
-        Queued { job, until }
+        Queued { pending, until, attempts }
     }
 
-    /// Ends an invocation that is in hand; `false` if it no longer is.
+    /// Ends an invocation that is in flight; `false` if it is not in flight any more.
     fn finish(&self, request_id: &str, end: End) -> bool {
-        let in_hand = {
-            let mut state = self.state();
-            let Some(in_hand) = state.in_hand.remove(request_id) else { return false };
-            if let End::TimedOut(_) = end {
-                state.remember_timed_out(request_id);
-            } else if self.config.is_classic() {
-                state.answered = Some(request_id.to_owned());
-            }
-            // Nothing else is delivered until the observer knows: it may want to end the process first.
-            state.finishing += 1;
-            in_hand
-        };
-        self.notify(&Notice::Finished { request_id, duration: in_hand.since.elapsed(), end: &end });
-        in_hand.job.pipe.end(Ok(end));
-        self.state().finishing -= 1;
-        self.changed.notify_all();
+        let mut state = self.state();
+        let Some(in_flight) = state.in_flight.remove(request_id) else { return false };
+        state.progressed = true;
+        state.finishing += 1;
+        if let End::TimedOut(_) = end {
+            state.remember_timed_out(request_id);
+            state.release_extensions();
+        } else if self.config.is_classic() {
+            let InFlight { timeout, until, .. } = in_flight;
+            state.responded = Some(request_id.to_owned());
+            state.settling = Some(Settling { request_id: request_id.to_owned(), timeout, until });
+        }
+        drop(state);
+        self.conclude(&in_flight, end);
         true
     }
 
-    /// The runtime's process has ended. Returns how many events still wait.
+    /// Notifies the observer and the caller of an end. It has been counted in `finishing`, so that nothing else is
+    /// delivered before the observer returns: it may end the process first.
+    fn conclude(&self, in_flight: &InFlight, end: End) {
+        let InFlight { pending, since, .. } = in_flight;
+        self.notify(&Notice::Finished { request_id: &pending.request_id, duration: since.elapsed(), end: &end });
+        pending.pipe.end(Ok(end));
+        self.state().finishing -= 1;
+        self.changed.notify_all();
+    }
+
+    /// The runtime's process has ended. Returns how many events are still queued.
     pub(crate) fn runtime_exited(&self, reason: &str, close_connections: impl FnOnce()) -> usize {
-        // Long enough for the connections' threads to read what the process left behind.
+        // Time for the connections' threads to read what the process has written.
         const DRAIN: Duration = Duration::from_secs(1);
         let error = |id: &str| {
             let message = format!("RequestId: {id} Error: {reason}");
@@ -213,44 +276,55 @@ impl Api {
         let mut state = self.state();
         state.generation += 1;
         self.changed.notify_all();
-        let patience = Instant::now() + DRAIN;
+        let drained_by = Instant::now() + DRAIN;
         while state.observed.open_connections > 0 && !state.stopped {
-            let left = patience.saturating_duration_since(Instant::now());
+            let left = drained_by.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 close_connections();
                 break;
             }
             state = wait_for(&self.changed, state, left).0;
         }
-        let in_hand: Vec<String> = state.in_hand.keys().cloned().collect();
-        if !matches!(state.phase, Phase::Ready | Phase::Stuck) {
-            for Queued { job, .. } in state.queue.drain(..) {
-                job.pipe.end(Ok(error(&job.request_id)));
+        let in_flight: Vec<InFlight> = state.in_flight.drain().map(|(_, in_flight)| in_flight).collect();
+        let was_ready = matches!(state.phase, Phase::Ready | Phase::Stuck);
+        let progressed = state.progressed || !in_flight.is_empty();
+        state.queue.retain_mut(|Queued { pending, attempts, .. }| {
+            if !progressed || attempts.undelivered {
+                *attempts = Attempts { failed: attempts.failed + 1, undelivered: false };
             }
-        }
+            let stays = was_ready && attempts.failed < Attempts::MAX;
+            if !stays {
+                pending.pipe.end(Ok(error(&pending.request_id)));
+            }
+            stays
+        });
+        state.finishing += in_flight.len();
         state.phase = Phase::Init;
+        state.progressed = false;
         state.restored = false;
         state.observed.ready = false;
-        state.answered = None;
+        state.responded = None;
+        state.settling = None;
         state.extensions.clear();
         let queued = state.queue.len();
         drop(state);
-        for id in in_hand {
-            self.finish(&id, error(&id));
+        for in_flight in in_flight {
+            let end = error(&in_flight.pending.request_id);
+            self.conclude(&in_flight, end);
         }
         self.changed.notify_all();
         queued
     }
 
-    /// Nothing happens from now on: whoever waits is told.
+    /// Ends everything that waits, and lets nothing start.
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.stopped = true;
-        for Queued { job, .. } in state.queue.drain(..) {
-            job.pipe.end(Err(Error::Stopped));
+        for Queued { pending, .. } in state.queue.drain(..) {
+            pending.pipe.end(Err(Error::Stopped));
         }
-        for (_, InHand { job, .. }) in state.in_hand.drain() {
-            job.pipe.end(Err(Error::Stopped));
+        for (_, InFlight { pending, .. }) in state.in_flight.drain() {
+            pending.pipe.end(Err(Error::Stopped));
         }
         self.changed.notify_all();
         self.earlier.notify_all();
@@ -260,7 +334,7 @@ impl Api {
         self.state().snapshot()
     }
 
-    /// Waits until what was observed satisfies a condition, or `limit` has passed; returns whether it does.
+    /// Waits until the condition holds, for at most `limit`; returns whether it holds.
     pub(crate) fn wait_until(&self, limit: Duration, condition: impl Fn(&Observed) -> bool) -> bool {
         let until = Instant::now().checked_add(limit);
         let mut state = self.state();
@@ -280,16 +354,17 @@ impl Api {
         lock(&self.state)
     }
 
-    /// Not to be called with the state locked: the observer may look at it.
+    /// Calls the observer. The state must not be locked, because the observer may ask for it.
     fn notify(&self, notice: &Notice<'_>) {
         if let Some(observer) = &self.config.observer {
-            observer(notice);
+            // If it panics, the invocation must not be left half finished. The panic hook has reported the panic.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| observer(notice)));
         }
     }
 }
 
 impl State {
-    /// Late answers are told apart from wrong ones for so many invocations.
+    /// Invocations for which a late response is distinguished from one with a wrong id.
     const TIMED_OUT: usize = 1000;
 
     fn remember_timed_out(&mut self, request_id: &str) {
@@ -299,23 +374,31 @@ impl State {
         self.timed_out.push_back(request_id.to_owned());
     }
 
+    /// Bytes of all events that are not finished.
+    fn retained(&self) -> usize {
+        let queued = self.queue.iter().map(|queued| &queued.pending);
+        let in_flight = self.in_flight.values().map(|in_flight| &in_flight.pending);
+        queued.chain(in_flight).fold(0, |bytes: usize, pending| bytes.saturating_add(pending.event.size()))
+    }
+
     fn snapshot(&self) -> Observed {
         let mut observed = self.observed.clone();
         observed.queued = self.queue.len();
-        observed.in_hand = self.in_hand.len();
+        observed.in_flight = self.in_flight.len();
+        observed.busy_extensions = self.extensions.iter().filter(|extension| extension.is_busy()).count();
         observed
     }
 
-    /// As AWS's emulator names it in its messages.
+    /// The name of the state in the messages of AWS's emulator.
     fn name(&self) -> &'static str {
         match self.phase {
             Phase::Init => "Started",
             Phase::Restoring => "Restoring",
             Phase::Failed(_) => "InitError",
             Phase::Stuck => "InvocationResponse",
-            Phase::Ready if self.in_hand.values().any(|in_hand| in_hand.answering) => "InvocationResponse",
-            Phase::Ready if !self.in_hand.is_empty() => "Running",
-            Phase::Ready if self.answered.is_some() => "RuntimeResponseSentState",
+            Phase::Ready if self.in_flight.values().any(|in_flight| in_flight.responding) => "InvocationResponse",
+            Phase::Ready if !self.in_flight.is_empty() => "Running",
+            Phase::Ready if self.responded.is_some() => "RuntimeResponseSentState",
             Phase::Ready => "Ready",
         }
     }

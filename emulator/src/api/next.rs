@@ -3,49 +3,49 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::Reply;
 
-use super::{Api, InHand, Job, Phase, State};
+use super::{Api, Attempts, InFlight, Pending, Phase, Queued, State};
 use crate::Notice;
-use crate::api::answer::Refused;
-use crate::event::{ARN, DEADLINE, REQUEST_ID};
+use crate::api::outcomes::Refused;
+use crate::event::{ARN, DEADLINE, REQUEST_ID, TRACE_ID};
 use crate::lock::wait_for;
 
-/// What a request for an event comes to.
+/// The result of a request for an event.
 pub(super) enum Next {
     Event(Delivery),
     Refused(Refused),
-    /// The connection is dead, or of a process that has ended, or the emulator stops.
+    /// The connection is dead, or belongs to a process that has ended, or the emulator stops.
     Gone,
 }
 
-/// An event that is to be written.
+/// An event to be written.
 pub(super) struct Delivery {
-    pub(super) job: Arc<Job>,
+    pub(super) pending: Arc<Pending>,
     deadline: Duration,
-    /// Tells this delivery from others of the same event.
+    /// Distinguishes deliveries of the same event.
     number: u64,
 }
 
 impl Api {
-    /// Waits for an event. `is_alive` looks whether the runtime's connection still is.
+    /// Waits for an event. `is_alive` checks the runtime's connection.
     pub(super) fn next(&self, generation: u64, is_alive: impl Fn() -> bool) -> Next {
         let first = {
-            let mut state = self.settled();
-            if self.is_answered(&state) || matches!(state.phase, Phase::Failed(_) | Phase::Stuck) {
+            let mut state = self.after_response();
+            if self.is_responding(&state) || matches!(state.phase, Phase::Failed(_) | Phase::Stuck) {
                 return Next::Refused(Refused::transition(state.name(), "Ready"));
             }
             let first = !matches!(state.phase, Phase::Ready);
             state.phase = Phase::Ready;
             state.observed.ready = true;
-            // The invocation before is over for good.
-            state.answered = None;
-            // Classic gives the same event again to a runtime that asks again.
+            state.responded = None;
+            state.settle();
+            // A classic runtime that repeats the request gets the same event again.
             if self.config.is_classic()
-                && let Some(in_hand) = state.in_hand.values_mut().next()
+                && let Some(in_flight) = state.in_flight.values_mut().next()
             {
-                return Next::Event(in_hand.deliver());
+                return Next::Event(in_flight.deliver());
             }
             state.observed.waiting += 1;
             first
@@ -55,26 +55,26 @@ impl Api {
             self.notify(&Notice::Ready);
         }
         let delivery = self.block_for(generation, &is_alive, |state| {
-            let busy = self.config.is_classic() && (!state.in_hand.is_empty() || state.finishing > 0);
-            // The event is left to another connection if this one is dead.
-            (!busy && !state.queue.is_empty()).then(|| is_alive().then(|| self.deliver(state)).flatten())
+            let ready = !state.queue.is_empty() && (!self.config.is_classic() || state.is_between_invocations());
+            // If this connection is dead, the event is left to another.
+            ready.then(|| is_alive().then(|| self.deliver(state)).flatten())
         });
         self.state().observed.waiting -= 1;
         self.changed.notify_all();
         let Some(Some(delivery)) = delivery else { return Next::Gone };
         if delivery.number == 1 {
-            self.notify(&Notice::Delivered { request_id: &delivery.job.request_id });
+            self.notify(&Notice::Delivered { request_id: &delivery.pending.request_id });
         }
         Next::Event(delivery)
     }
 
-    /// The state once no answer comes on another connection. If that lasts for more than a moment it is out of turn to
-    /// ask for an event; but the runtime may have cut that connection, and be here before the end is seen there.
-    fn settled(&self) -> MutexGuard<'_, State> {
+    /// The state once no response is being received on another connection. After a moment a request for an event is an
+    /// error; but the runtime may have closed that connection, and the end may not have been read yet.
+    fn after_response(&self) -> MutexGuard<'_, State> {
         const MOMENT: Duration = Duration::from_secs(1);
         let began = Instant::now();
         let mut state = self.state();
-        while self.is_answered(&state)
+        while self.is_responding(&state)
             && let Some(left) = MOMENT.checked_sub(began.elapsed())
         {
             (state, _) = wait_for(&self.changed, state, left);
@@ -82,54 +82,59 @@ impl Api {
         state
     }
 
-    /// An answer is coming in, and nothing else may.
-    fn is_answered(&self, state: &State) -> bool {
-        self.config.is_classic() && state.in_hand.values().any(|in_hand| in_hand.answering)
+    /// A response is being received, and nothing else is allowed.
+    fn is_responding(&self, state: &State) -> bool {
+        self.config.is_classic() && state.in_flight.values().any(|in_flight| in_flight.responding)
     }
 
-    /// Moves the first event of the queue into the runtime's hand.
+    /// Moves the first event of the queue in flight.
     fn deliver(&self, state: &mut State) -> Option<Delivery> {
-        let job = state.queue.pop_front()?.job;
-        let timeout = job.event.chosen_timeout().unwrap_or(self.config.timeout);
+        let Queued { pending, attempts, .. } = state.queue.pop_front()?;
+        let timeout = pending.event.chosen_timeout().unwrap_or(self.config.timeout);
         let since = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut in_hand = InHand {
+        let mut in_flight = InFlight {
+            attempts,
             deliveries: 0,
             since,
+            timeout,
             until: since.checked_add(timeout),
             deadline: now.saturating_add(timeout),
-            answering: false,
-            job: Arc::clone(&job),
+            responding: false,
+            pending: Arc::clone(&pending),
         };
-        self.set_alarm(state, in_hand.until);
-        let delivery = in_hand.deliver();
-        self.tell_extensions(state, &job, in_hand.deadline);
-        state.in_hand.insert(job.request_id.clone(), in_hand);
+        self.set_alarm(state, in_flight.until);
+        state.settling = None;
+        let delivery = in_flight.deliver();
+        self.notify_extensions(state, &pending, in_flight.deadline);
+        state.in_flight.insert(pending.request_id.clone(), in_flight);
         Some(delivery)
     }
 
     /// The event could not be written: the next request gets it.
     pub(super) fn undeliver(&self, delivery: &Delivery) {
         let mut state = self.state();
-        let id = &delivery.job.request_id;
-        let unanswered = |in_hand: &InHand| in_hand.deliveries == delivery.number && !in_hand.answering;
-        if state.in_hand.get(id).is_some_and(unanswered) {
-            state.in_hand.remove(id);
-            let queued = self.queued(&mut state, Arc::clone(&delivery.job));
+        let id = &delivery.pending.request_id;
+        let is_undelivered = |in_flight: &InFlight| in_flight.deliveries == delivery.number && !in_flight.responding;
+        if state.in_flight.get(id).is_some_and(is_undelivered)
+            && let Some(InFlight { pending, attempts, .. }) = state.in_flight.remove(id)
+        {
+            let attempts = Attempts { undelivered: true, ..attempts };
+            let queued = self.queued(&mut state, pending, attempts);
             state.queue.push_front(queued);
             self.changed.notify_all();
         }
     }
 
-    /// Waits until `ready` gives something; `None` if there is no use in waiting any longer.
+    /// Waits until `ready` returns something; `None` if it is pointless to wait any longer.
     pub(super) fn block_for<T>(
         &self,
         generation: u64,
         is_alive: impl Fn() -> bool,
         mut ready: impl FnMut(&mut State) -> Option<T>,
     ) -> Option<T> {
-        /// How often a waiting connection is looked at, for no thread reads from it.
-        const LOOK: Duration = Duration::from_millis(50);
+        /// Interval between checks of a waiting connection, because no thread reads from it.
+        const CHECK: Duration = Duration::from_millis(50);
         let mut state = self.state();
         loop {
             if state.stopped || state.generation != generation {
@@ -138,7 +143,7 @@ impl Api {
             if let Some(outcome) = ready(&mut state) {
                 return Some(outcome);
             }
-            let (guard, idle) = wait_for(&self.changed, state, LOOK);
+            let (guard, idle) = wait_for(&self.changed, state, CHECK);
             state = guard;
             if idle && !is_alive() {
                 return None;
@@ -146,7 +151,7 @@ impl Api {
         }
     }
 
-    /// SnapStart: waits for the environment to be restored, which the first event does, too.
+    /// SnapStart: waits for the environment to be restored, by [`restore`](Self::restore) or the first event.
     pub(super) fn restore_next(&self, generation: u64, is_alive: impl Fn() -> bool) -> Option<Result<(), Refused>> {
         self.block_for(generation, is_alive, |state| match state.phase {
             Phase::Init if state.restored || !state.queue.is_empty() => {
@@ -164,27 +169,41 @@ impl Api {
     }
 }
 
-impl InHand {
+impl State {
+    /// Classic: the invoke phase before the first event of the queue is over. An extension may have been notified of
+    /// that event already, if it could not be delivered before.
+    fn is_between_invocations(&self) -> bool {
+        let next = self.queue.front().map(|queued| queued.pending.request_id.as_str());
+        let is_done =
+            |extension: &super::extensions::Registered| extension.busy_with().is_none_or(|id| Some(id) == next);
+        self.in_flight.is_empty() && self.finishing == 0 && self.extensions.iter().all(is_done)
+    }
+}
+
+impl InFlight {
     fn deliver(&mut self) -> Delivery {
         self.deliveries += 1;
-        Delivery { job: Arc::clone(&self.job), deadline: self.deadline, number: self.deliveries }
+        Delivery { pending: Arc::clone(&self.pending), deadline: self.deadline, number: self.deliveries }
     }
 }
 
 impl Delivery {
-    /// The answer to /next.
+    /// The reply to /next.
     pub(super) fn reply(&self, arn: &HeaderValue) -> Reply {
-        let event = &self.job.event;
+        let Pending { request_id, event, trace_id, .. } = &*self.pending;
         let deadline = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX);
         let defaults = [
             ("Content-Type", Some(HeaderValue::from_static("application/json"))),
-            (REQUEST_ID, HeaderValue::from_bytes(self.job.request_id.as_bytes()).ok()),
+            (REQUEST_ID, HeaderValue::from_bytes(request_id.as_bytes()).ok()),
             (DEADLINE, Some(HeaderValue::from(deadline))),
             (ARN, Some(arn.clone())),
+            (TRACE_ID, trace_id.clone()),
         ];
         let defaults = defaults.into_iter().filter(|(name, _)| event.wants_default(name));
         let defaults = defaults.filter_map(|(name, value)| Some((name, value?)));
+        // `Event::header` refuses names that are not valid in HTTP.
         let all = defaults.chain(event.headers().cloned());
+        let all = all.filter_map(|(name, value)| Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value)));
         all.fold(Reply::new(200).body(event.payload().clone()), |reply, (name, value)| reply.header(name, value))
     }
 }

@@ -1,15 +1,15 @@
-//! The faults of connections and requests, and those that are answers.
+//! The faults that apply to a connection or a request, and their replies.
 
 use lambda_runtime_proto::server::{Reply, Request, Route};
 
 use super::Api;
-use crate::fault::{Answer, Fault, Target};
+use crate::fault::{CannedReply, Fault, Target};
 use crate::{Notice, Observed};
 
-/// What the request at hand is answered if it is not the API's to say.
+/// The replies that faults prescribe for the current request.
 pub(super) struct Script<'a> {
     api: &'a Api,
-    /// Those of the request, then those of its connection.
+    /// Those of the request, followed by those of its connection.
     faults: Vec<&'a Fault>,
     received: u64,
 }
@@ -19,29 +19,29 @@ impl<'a> Script<'a> {
         Self { api, faults: [of_request, of_connection].concat(), received: 0 }
     }
 
-    /// The answer to a request that was received whole.
-    pub(super) fn answer(&mut self) -> Option<Reply> {
-        self.first(Fault::answer)
+    /// The reply to a request that is complete.
+    pub(super) fn reply(&mut self) -> Option<Reply> {
+        self.first(Fault::canned_reply)
     }
 
-    /// So many more bytes of the body have come: the answer that is sent at once, whatever else comes.
-    pub(super) fn early_answer(&mut self, more: usize) -> Option<Reply> {
+    /// The reply to send at once, now that this many more bytes of the body have come.
+    pub(super) fn early_reply(&mut self, more: usize) -> Option<Reply> {
         let received = self.received.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
         self.received = received;
-        self.first(|fault| fault.early_answer(received))
+        self.first(|fault| fault.early_reply(received))
     }
 
-    fn first(&mut self, answer: impl Fn(&'a Fault) -> Option<&'a Answer>) -> Option<Reply> {
-        let (fault, answer) = self.faults.iter().find_map(|fault| Some((fault, answer(fault)?)))?;
+    fn first(&mut self, canned: impl Fn(&'a Fault) -> Option<&'a CannedReply>) -> Option<Reply> {
+        let (fault, canned) = self.faults.iter().find_map(|fault| Some((fault, canned(fault)?)))?;
         self.api.fault_happens(fault);
-        // One answer is enough.
+        // A request has one reply.
         self.faults.clear();
-        Some(answer.reply())
+        Some(canned.reply())
     }
 }
 
 impl Api {
-    /// A connection was accepted: the generation of processes that it belongs to, and what happens to it.
+    /// Counts a connection; returns the current generation of processes, and the faults of the connection.
     pub(super) fn connected(&self) -> (u64, Vec<&Fault>) {
         let (generation, number) = {
             let mut state = self.state();
@@ -58,7 +58,7 @@ impl Api {
         self.changed.notify_all();
     }
 
-    /// A request has begun: what happens to it.
+    /// Counts a request; returns its faults.
     pub(super) fn requested(&self, request: &Request) -> Vec<&Fault> {
         let Route::Api(endpoint, _) = request.route() else { return Vec::new() };
         let number = self.state().observed.request(endpoint, request.header("user-agent"));
@@ -70,7 +70,7 @@ impl Api {
         self.config.faults.iter().filter(|fault| applies(&fault.target)).collect()
     }
 
-    /// Notes that a fault happens, and says so.
+    /// Records that a fault happens, and notifies the observer.
     pub(crate) fn fault_happens(&self, fault: &Fault) {
         Observed::push(&mut self.state().observed.faults, fault.clone());
         self.changed.notify_all();

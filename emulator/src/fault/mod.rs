@@ -1,6 +1,6 @@
-//! What the Runtime API does wrong, for tests of how a runtime takes it.
+//! Faults of the Runtime API, to test how a runtime handles them.
 //!
-//! A [`Fault`] says to which request or connection something happens, and what. The emulator's
+//! A [`Fault`] has a target, which is a request or a connection, and an effect.
 //! [`Builder::faults`](crate::Builder::faults) takes any number of them, and so does the command, as text:
 //!
 //! ```
@@ -24,19 +24,19 @@
 //! FAULT   = TARGET [N] ":" EFFECT                          without N: each of them
 //! TARGET  = "next" | "response" | "error" | "init-error" | "restore-next" | "restore-error"
 //!         | "register" | "extension-next" | "connection"
-//! EFFECT  = BREAK ["at" BYTE] ["of" ["the"] ("request" | "answer")]
-//!         | "delay" TIME                                   the same as stall TIME at 0 of the answer
-//!         | "answer" STATUS ["at" BYTE] ["(" NAME ":" VALUE { ";" NAME ":" VALUE } ")"] [BODY]
+//! EFFECT  = BREAK ["at" BYTE] ["of" ["the"] ("request" | "reply")]
+//!         | "delay" TIME                                   the same as stall TIME at 0 of the reply
+//!         | "reply" STATUS ["at" BYTE] ["(" NAME ":" VALUE { ";" NAME ":" VALUE } ")"] [BODY]
 //! BREAK   = "close" | "reset" | "half-close" | "stall" [TIME] | "dribble" [BYTES] ["every" TIME]
 //!         | "garble" [BYTES]
 //! TIME    = 1.5s | 20ms | 300us
 //! ```
 //!
-//! - Without `at`, a break happens at byte 0. Without `of`, the bytes are those of the side that carries the payload: of
-//!   the request for what is POSTed, otherwise of the answer.
-//! - `answer` with `at` is early: it is sent when so many bytes of the request's body have come, and what is left of
-//!   the body is not read. Without, it takes the place of the API's own answer.
-//! - A body is JSON unless a `Content-Type` says otherwise.
+//! - Without `at`, a break happens at byte 0. Without `of`, it counts the bytes of the side that carries the payload: the
+//!   request for a POST, and otherwise the reply.
+//! - `reply` with `at` is early: it is sent when this many bytes of the request's body have come, and the rest of the body
+//!   is not read. Without `at`, it replaces the API's own reply.
+//! - A body is JSON unless a `Content-Type` is given.
 
 mod text;
 
@@ -49,88 +49,88 @@ use lambda_runtime_proto::server::Reply;
 
 pub use text::ParseError;
 
-/// Something that the Runtime API does wrong. It has a [text form](self#the-text).
+/// A fault of the Runtime API. It has a [text form](self#the-text).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// To which request or connection.
+    /// The request or connection.
     pub target: Target,
-    /// What.
+    /// What happens to it.
     pub effect: Effect,
 }
 
 /// What a fault happens to. Requests and connections are counted from 1; `None` is each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// A request to this endpoint; requests to others do not count.
+    /// A request to this endpoint; only those to the same endpoint are counted.
     Request(Endpoint, Option<u64>),
     /// A connection to the Runtime API, and every request on it.
     Connection(Option<u64>),
 }
 
-/// What happens.
+/// The effect of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The connection breaks, or its bytes do.
+    /// The connection or its bytes break.
     Break {
-        /// In this way.
+        /// The way in which they break.
         how: Break,
-        /// When so many bytes have passed: 0 is before the first. Where fewer pass, nothing happens.
+        /// After this many bytes: 0 is before the first. If fewer bytes pass, nothing happens.
         at: u64,
-        /// On this side.
+        /// The bytes that are counted.
         of: Side,
     },
-    /// This is the answer instead of the API's own. A request that waits for something does not wait; any other is
-    /// carried out as always, so that the caller of the function has a response whose acknowledgement is replaced.
-    Answer(Answer),
-    /// This is the answer as soon as some of the request's body has come, and the connection closes. A response to an
-    /// invocation is torn.
-    EarlyAnswer {
-        /// So many bytes of the body.
+    /// The reply is replaced. A request that waits for something does not wait; any other is executed as usual, so that the
+    /// caller of the function gets a response whose acknowledgement is replaced.
+    Reply(CannedReply),
+    /// The reply is sent as soon as some of the request's body has come, and the connection is closed. A response to an
+    /// invocation is truncated.
+    EarlyReply {
+        /// After this many bytes of the body.
         at: u64,
-        /// What is answered.
-        answer: Answer,
+        /// The reply.
+        reply: CannedReply,
     },
 }
 
-/// Which bytes are counted.
+/// The bytes that a fault counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// What the emulator reads: a request's body, without what frames its chunks; of a connection, all bytes.
+    /// Bytes that the emulator reads: a request's body without the framing of its chunks; for a connection, all bytes.
     Request,
-    /// What the emulator writes: an answer from the first byte of its head, or all bytes of a connection.
-    Answer,
+    /// Bytes that the emulator writes: a reply from the first byte of its head; for a connection, all bytes.
+    Reply,
 }
 
-/// How a connection breaks.
+/// How a connection or its bytes break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {
-    /// It is closed.
+    /// The connection is closed.
     Close,
-    /// It is reset.
+    /// The connection is reset.
     Reset,
-    /// The emulator's half of it is closed; what still comes is read and dropped.
+    /// The emulator's half of the connection is closed; data that still comes is discarded.
     HalfClose,
     /// Nothing is read or written for this time, or for as long as the connection lasts.
     Stall(Option<Duration>),
-    /// From there on it goes in small pieces: the emulator writes slowly, or on the side of the request it reads slowly.
+    /// From there on, data is transferred in small pieces: the emulator writes slowly, or it reads the request slowly.
     Dribble {
         /// The size of a piece.
         bytes: usize,
-        /// The pause before each.
+        /// The pause before each piece.
         every: Duration,
     },
-    /// All bits of so many bytes are flipped.
+    /// All bits of some bytes are flipped.
     Garble {
-        /// So many.
+        /// The number of bytes.
         bytes: u64,
     },
 }
 
-/// An answer in place of the API's.
+/// A reply that replaces the API's.
 ///
-/// `Content-Length` is added: one among the headers makes the answer malformed. `Connection: close` does what it says.
+/// `Content-Length` is added: one among the headers makes the reply malformed. `Connection: close` closes the connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Answer {
+pub struct CannedReply {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -140,18 +140,18 @@ pub struct Answer {
 }
 
 impl Fault {
-    /// The answer that it gives to a request, unless that is an early one.
-    pub(crate) fn answer(&self) -> Option<&Answer> {
+    /// The reply to a request that is complete.
+    pub(crate) fn canned_reply(&self) -> Option<&CannedReply> {
         match &self.effect {
-            Effect::Answer(answer) => Some(answer),
+            Effect::Reply(reply) => Some(reply),
             _ => None,
         }
     }
 
-    /// The answer that it gives to a request of whose body so many bytes have come.
-    pub(crate) fn early_answer(&self, received: u64) -> Option<&Answer> {
+    /// The reply to a request of whose body this many bytes have come.
+    pub(crate) fn early_reply(&self, received: u64) -> Option<&CannedReply> {
         match &self.effect {
-            Effect::EarlyAnswer { at, answer } if *at <= received => Some(answer),
+            Effect::EarlyReply { at, reply } if *at <= received => Some(reply),
             _ => None,
         }
     }
@@ -167,12 +167,12 @@ impl Target {
     }
 }
 
-impl Answer {
+impl CannedReply {
     pub(crate) fn reply(&self) -> Reply {
         self.headers.iter().fold(Reply::new(self.status).body(self.body.clone()), |reply, (name, value)| {
             match name == header::CONNECTION && value.as_bytes().eq_ignore_ascii_case(b"close") {
                 true => reply.close(),
-                false => reply.header(name.as_str().to_owned(), value.clone()),
+                false => reply.header(name.clone(), value.clone()),
             }
         })
     }

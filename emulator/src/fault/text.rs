@@ -1,4 +1,4 @@
-//! Faults as text.
+//! The text form of faults.
 
 use std::fmt;
 use std::iter::Peekable;
@@ -9,18 +9,18 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use lambda_runtime_proto::Endpoint;
 
-use super::{Answer, Break, Effect, Fault, Side, Target};
+use super::{Break, CannedReply, Effect, Fault, Side, Target};
 
-/// A text that is no fault: what it was, and what is wrong with it.
+/// A text that is not a fault, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
     text: String,
-    why: String,
+    reason: String,
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the fault {:?}: {}", self.text, self.why)
+        write!(f, "invalid fault {:?}: {}", self.text, self.reason)
     }
 }
 
@@ -43,15 +43,16 @@ impl FromStr for Fault {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        parse(text).map_err(|why| ParseError { text: text.to_owned(), why })
+        parse(text).map_err(|reason| ParseError { text: text.to_owned(), reason })
     }
 }
 
 fn parse(text: &str) -> Result<Fault, String> {
-    let (target, effect) = text.split_once(':').ok_or("it is TARGET: EFFECT, such as \"response 1: reset at 100\"")?;
+    let (target, effect) =
+        text.split_once(':').ok_or("expected TARGET: EFFECT, such as \"response 1: reset at 100\"")?;
     let target = self::target(target)?;
-    let effect = match effect.trim_start().strip_prefix("answer ") {
-        Some(answer) => self::answer(answer)?,
+    let effect = match effect.trim_start().strip_prefix("reply ") {
+        Some(reply) => self::reply(reply)?,
         None => self::breaks(Words(effect.split_whitespace().peekable()), target)?,
     };
     Ok(Fault { target, effect })
@@ -60,7 +61,7 @@ fn parse(text: &str) -> Result<Fault, String> {
 fn target(text: &str) -> Result<Target, String> {
     let mut words = Words(text.split_whitespace().peekable());
     let name = words.0.next().unwrap_or_default();
-    let which = words.number("a number of requests or connections")?;
+    let which = words.number("the number of a request or connection")?;
     words.end()?;
     if which == Some(0) {
         return Err(format!("{name} 0: the first is 1"));
@@ -71,16 +72,16 @@ fn target(text: &str) -> Result<Target, String> {
     let known = ENDPOINTS.into_iter().find(|(known, _)| *known == name);
     known.map(|(_, endpoint)| Target::Request(endpoint, which)).ok_or_else(|| {
         let names = ENDPOINTS.map(|(name, _)| name).join(", ");
-        format!("{name:?} is none of {names}, {CONNECTION}")
+        format!("unknown target {name:?}: expected {names} or {CONNECTION}")
     })
 }
 
 fn breaks(mut words: Words<'_>, target: Target) -> Result<Effect, String> {
     let how = match words.0.next().unwrap_or_default() {
         "delay" => {
-            let time = words.time()?.ok_or("delay wants a time, such as 20ms or 1.5s")?;
+            let time = words.time()?.ok_or("delay: expected a time, such as 20ms or 1.5s")?;
             words.end()?;
-            return Ok(Effect::Break { how: Break::Stall(Some(time)), at: 0, of: Side::Answer });
+            return Ok(Effect::Break { how: Break::Stall(Some(time)), at: 0, of: Side::Reply });
         }
         "close" => Break::Close,
         "reset" => Break::Reset,
@@ -89,10 +90,10 @@ fn breaks(mut words: Words<'_>, target: Target) -> Result<Effect, String> {
         "dribble" => {
             let bytes = words.number("a number of bytes")?.unwrap_or(1);
             if bytes == 0 {
-                return Err("dribble 0: a piece has at least one byte".to_owned());
+                return Err("dribble 0: expected at least one byte".to_owned());
             }
             let every = match words.skip("every") {
-                true => words.time()?.ok_or("every wants a time, such as 20ms or 1.5s")?,
+                true => words.time()?.ok_or("every: expected a time, such as 20ms or 1.5s")?,
                 false => Duration::ZERO,
             };
             Break::Dribble { bytes, every }
@@ -100,7 +101,7 @@ fn breaks(mut words: Words<'_>, target: Target) -> Result<Effect, String> {
         "garble" => Break::Garble { bytes: words.number("a number of bytes")?.unwrap_or(1) },
         other => {
             return Err(format!(
-                "{other:?} is none of close, reset, half-close, stall, dribble, garble, delay, answer STATUS"
+                "unknown effect {other:?}: expected close, reset, half-close, stall, dribble, garble, delay or reply STATUS"
             ));
         }
     };
@@ -113,21 +114,21 @@ fn breaks(mut words: Words<'_>, target: Target) -> Result<Effect, String> {
     Ok(Effect::Break { how, at, of })
 }
 
-fn answer(text: &str) -> Result<Effect, String> {
+fn reply(text: &str) -> Result<Effect, String> {
     let (status, rest) = first_word(text);
     let status = status.parse().ok().filter(|status| (200..=999).contains(status));
-    let status = status.ok_or("answer wants a status from 200 to 999")?;
+    let status = status.ok_or("reply: expected a status from 200 to 999")?;
     let (at, rest) = match first_word(rest) {
-        ("at", behind) => match first_word(behind) {
+        ("at", after) => match first_word(after) {
             (byte, rest) if !byte.is_empty() && byte.bytes().all(|b| b.is_ascii_digit()) => {
-                (Some(byte.parse().map_err(|_| format!("at {byte}: that is too far"))?), rest)
+                (Some(byte.parse().map_err(|_| format!("at {byte}: the number is too large"))?), rest)
             }
             _ => (None, rest),
         },
         _ => (None, rest),
     };
     let (fields, body) = match rest.strip_prefix('(') {
-        Some(rest) => rest.split_once(')').ok_or("the headers do not end in )")?,
+        Some(rest) => rest.split_once(')').ok_or("the headers must end in )")?,
         None => ("", rest),
     };
     let mut headers =
@@ -136,10 +137,10 @@ fn answer(text: &str) -> Result<Effect, String> {
     if !body.is_empty() && !headers.iter().any(|(name, _)| name == header::CONTENT_TYPE) {
         headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
     }
-    let answer = Answer { status, headers, body };
+    let reply = CannedReply { status, headers, body };
     Ok(match at {
-        None => Effect::Answer(answer),
-        Some(at) => Effect::EarlyAnswer { at, answer },
+        None => Effect::Reply(reply),
+        Some(at) => Effect::EarlyReply { at, reply },
     })
 }
 
@@ -147,10 +148,10 @@ fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let field = text.split_once(':').and_then(|(name, value)| {
         Some((HeaderName::from_str(name.trim()).ok()?, HeaderValue::from_str(value.trim()).ok()?))
     });
-    field.ok_or_else(|| format!("{text:?} is no header: it is NAME: VALUE"))
+    field.ok_or_else(|| format!("invalid header {text:?}: expected NAME: VALUE"))
 }
 
-/// The first word and what follows the spaces behind it.
+/// The first word, and the text after it and the following spaces.
 fn first_word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -164,7 +165,7 @@ impl Words<'_> {
         self.0.next_if_eq(&word).is_some()
     }
 
-    /// A word that begins with a digit, if that is the next.
+    /// The next word, if it begins with a digit.
     fn digits(&mut self) -> Option<&str> {
         self.0.next_if(|word| word.starts_with(|c: char| c.is_ascii_digit()))
     }
@@ -178,8 +179,9 @@ impl Words<'_> {
     }
 
     fn at(&mut self) -> Result<Option<u64>, String> {
+        const WHAT: &str = "the position of a byte";
         match self.skip("at") {
-            true => self.number("a byte's position")?.map(Some).ok_or_else(|| "at wants a byte's position".to_owned()),
+            true => self.number(WHAT)?.map(Some).ok_or_else(|| format!("at: expected {WHAT}")),
             false => Ok(None),
         }
     }
@@ -188,13 +190,13 @@ impl Words<'_> {
         self.skip("the");
         match self.0.next() {
             Some("request") => Ok(Side::Request),
-            Some("answer") => Ok(Side::Answer),
-            _ => Err("behind \"of\" stands \"the request\" or \"the answer\"".to_owned()),
+            Some("reply") => Ok(Side::Reply),
+            _ => Err("of: expected \"the request\" or \"the reply\"".to_owned()),
         }
     }
 
     fn end(mut self) -> Result<(), String> {
-        self.0.next().map_or(Ok(()), |word| Err(format!("{word:?} is too much, or out of place")))
+        self.0.next().map_or(Ok(()), |word| Err(format!("unexpected {word:?}")))
     }
 }
 
@@ -204,7 +206,7 @@ fn time(text: &str) -> Result<Duration, String> {
         let number: f64 = text.strip_suffix(unit)?.parse().ok()?;
         Duration::try_from_secs_f64(number * seconds).ok()
     });
-    number.ok_or_else(|| format!("{text:?} is no time: it is a number with s, ms or us behind it"))
+    number.ok_or_else(|| format!("invalid duration {text:?}: expected a number and a unit, such as 20ms or 1.5s"))
 }
 
 impl Side {
@@ -212,7 +214,7 @@ impl Side {
     fn of_payload(target: Target) -> Self {
         match target {
             Target::Request(endpoint, _) if endpoint.method() == "POST" => Side::Request,
-            _ => Side::Answer,
+            _ => Side::Reply,
         }
     }
 }
@@ -241,10 +243,10 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Break { how, at, of } => {
-                write!(f, "{how} at {at} of the {}", if *of == Side::Request { "request" } else { "answer" })
+                write!(f, "{how} at {at} of the {}", if *of == Side::Request { "request" } else { "reply" })
             }
-            Self::Answer(answer) => write!(f, "answer {}{answer}", answer.status),
-            Self::EarlyAnswer { at, answer } => write!(f, "answer {} at {at}{answer}", answer.status),
+            Self::Reply(reply) => write!(f, "reply {}{reply}", reply.status),
+            Self::EarlyReply { at, reply } => write!(f, "reply {} at {at}{reply}", reply.status),
         }
     }
 }
@@ -264,8 +266,8 @@ impl fmt::Display for Break {
     }
 }
 
-/// The headers and the body, as they stand behind the status.
-impl fmt::Display for Answer {
+/// The headers and the body, as they follow the status.
+impl fmt::Display for CannedReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (name, value)) in self.headers.iter().enumerate() {
             let before = if n == 0 { " (" } else { "; " };
@@ -287,35 +289,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_and_what_is_shown_of_it_are_the_same_fault() {
-        for (text, shown) in [
+    fn parsing_what_is_displayed_gives_the_same_fault() {
+        for (text, displayed) in [
             ("response 1: reset at 100", "response 1: reset at 100 of the request"),
-            ("response 1: reset at 100 of the answer", "response 1: reset at 100 of the answer"),
-            ("next 3: close at 20", "next 3: close at 20 of the answer"),
-            ("next:close", "next: close at 0 of the answer"),
+            ("response 1: reset at 100 of the reply", "response 1: reset at 100 of the reply"),
+            ("next 3: close at 20", "next 3: close at 20 of the reply"),
+            ("next:close", "next: close at 0 of the reply"),
             ("next 1: half-close of request", "next 1: half-close at 0 of the request"),
-            ("connection 2: stall at 7", "connection 2: stall at 7 of the answer"),
+            ("connection 2: stall at 7", "connection 2: stall at 7 of the reply"),
             ("connection: stall 1.5s at 7 of request", "connection: stall 1.5s at 7 of the request"),
-            ("error: delay 20ms", "error: stall 20ms at 0 of the answer"),
+            ("error: delay 20ms", "error: stall 20ms at 0 of the reply"),
             ("response: dribble", "response: dribble 1 at 0 of the request"),
             ("response: dribble 10 every 300us at 5", "response: dribble 10 every 300µs at 5 of the request"),
-            ("next: garble at 9", "next: garble 1 at 9 of the answer"),
-            ("register 1: garble 4 of answer", "register 1: garble 4 at 0 of the answer"),
-            ("next 1: answer 500", "next 1: answer 500"),
-            ("next 1: answer 500 at once", "next 1: answer 500 (content-type: application/json) at once"),
-            ("response 1: answer 413 at 1000", "response 1: answer 413 at 1000"),
+            ("next: garble at 9", "next: garble 1 at 9 of the reply"),
+            ("register 1: garble 4 of reply", "register 1: garble 4 at 0 of the reply"),
+            ("next 1: reply 500", "next 1: reply 500"),
+            ("next 1: reply 500 at once", "next 1: reply 500 (content-type: application/json) at once"),
+            ("response 1: reply 413 at 1000", "response 1: reply 413 at 1000"),
             (
-                "response 1: answer 413 at 9 ( Connection: close; A: b ) {\"a\": [1; 2]}",
-                "response 1: answer 413 at 9 (connection: close; a: b; content-type: application/json) {\"a\": [1; 2]}",
+                "response 1: reply 413 at 9 ( Connection: close; A: b ) {\"a\": [1; 2]}",
+                "response 1: reply 413 at 9 (connection: close; a: b; content-type: application/json) {\"a\": [1; 2]}",
             ),
             (
-                "init-error: answer 202 (Content-Type: text/plain) fine",
-                "init-error: answer 202 (content-type: text/plain) fine",
+                "init-error: reply 202 (Content-Type: text/plain) fine",
+                "init-error: reply 202 (content-type: text/plain) fine",
             ),
         ] {
             let fault: Fault = text.parse().unwrap();
-            assert_eq!(fault.to_string(), shown, "{text}");
-            assert_eq!(shown.parse::<Fault>().unwrap(), fault, "{text}");
+            assert_eq!(fault.to_string(), displayed, "{text}");
+            assert_eq!(displayed.parse::<Fault>().unwrap(), fault, "{text}");
         }
     }
 
@@ -328,34 +330,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_what_is_wrong() {
         for (text, named) in [
-            ("", "TARGET: EFFECT"),
-            ("reset at 100", "TARGET: EFFECT"),
-            ("reponse 1: reset", "\"reponse\" is none of next, response"),
+            ("", "expected TARGET: EFFECT"),
+            ("reset at 100", "expected TARGET: EFFECT"),
+            ("reponse 1: reset", "unknown target \"reponse\": expected next, response"),
             ("response 0: reset", "the first is 1"),
-            ("response first: reset", "\"first\" is too much"),
-            ("response 1x: reset", "\"1x\" is not a number"),
-            ("response 1:", "\"\" is none of close"),
-            ("response 1: explode", "\"explode\" is none of close, reset"),
-            ("response 1: reset at", "at wants"),
-            ("response 1: reset at 1k", "\"1k\" is not a byte's position"),
-            ("response 1: reset at -1", "at wants"),
-            ("response 1: reset 100", "\"100\" is too much"),
-            ("response 1: reset of both", "\"the request\" or \"the answer\""),
-            ("response 1: stall 20", "\"20\" is no time"),
-            ("response 1: stall 20m", "\"20m\" is no time"),
-            ("response 1: delay", "delay wants a time"),
-            ("response 1: delay 1s at 5", "\"at\" is too much"),
-            ("response 1: dribble 0", "at least one byte"),
-            ("response 1: dribble every", "every wants a time"),
-            ("response 1: answer", "\"answer\" is none of"),
-            ("response 1: answer early", "a status from 200"),
-            ("response 1: answer 100", "a status from 200"),
-            ("response 1: answer 413 at 99999999999999999999", "too far"),
-            ("response 1: answer 500 (a: b", "do not end in )"),
-            ("response 1: answer 500 (a b)", "\"a b\" is no header"),
-            ("response 1: answer 500 (a b: c)", "is no header"),
+            ("response first: reset", "unexpected \"first\""),
+            ("response 1x: reset", "\"1x\" is not the number of a request"),
+            ("response 1:", "unknown effect \"\": expected close"),
+            ("response 1: explode", "unknown effect \"explode\": expected close, reset"),
+            ("response 1: reset at", "at: expected the position of a byte"),
+            ("response 1: reset at 1k", "\"1k\" is not the position of a byte"),
+            ("response 1: reset at -1", "at: expected the position of a byte"),
+            ("response 1: reset 100", "unexpected \"100\""),
+            ("response 1: reset of both", "expected \"the request\" or \"the reply\""),
+            ("response 1: stall 20", "invalid duration \"20\""),
+            ("response 1: stall 20m", "invalid duration \"20m\": expected a number and a unit"),
+            ("response 1: delay", "delay: expected a time"),
+            ("response 1: delay 1s at 5", "unexpected \"at\""),
+            ("response 1: dribble 0", "expected at least one byte"),
+            ("response 1: dribble every", "every: expected a time"),
+            ("response 1: reply", "unknown effect \"reply\""),
+            ("response 1: reply early", "expected a status from 200"),
+            ("response 1: reply 100", "expected a status from 200"),
+            ("response 1: reply 413 at 99999999999999999999", "too large"),
+            ("response 1: reply 500 (a: b", "must end in )"),
+            ("response 1: reply 500 (a b)", "invalid header \"a b\""),
+            ("response 1: reply 500 (a b: c)", "invalid header"),
         ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert!(error.contains(named) && error.contains(&format!("{text:?}")), "{error}");

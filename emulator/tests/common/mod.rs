@@ -1,7 +1,7 @@
-//! A runtime on a blocking socket, and bare HTTP for what a runtime should not send.
+//! A runtime on a blocking socket, and plain HTTP for requests that a runtime should not send.
 
 #![allow(dead_code, reason = "every test file uses some of this")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use lambda_runtime_proto::client::{
     Client, Config, Event, Failure, Invocation, Reply, Response, ResponseStream, StreamHead,
 };
 
-/// Far longer than anything here takes: a test that waits for so long has failed.
+/// Far longer than anything takes here: a test that waits this long fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A runtime with one connection; it fails when it waits longer than [`LIMIT`].
@@ -32,33 +32,33 @@ impl Runtime {
     }
 
     pub(crate) fn connect_to(endpoint: &str) -> Self {
-        let client = Client::new(Config::new(HeaderValue::from_str(endpoint).unwrap()));
+        let client = Client::new(Config::new(endpoint.parse().unwrap()));
         Self { socket: connect(endpoint), client }
     }
 
-    /// Asks for an event and gets one.
+    /// Requests an event and waits for it.
     pub(crate) fn next(&mut self) -> Invocation {
         self.client.next_invocation().unwrap();
         match self.event() {
             Event::Invocation(invocation) => invocation,
-            other => panic!("instead of an event: {other:?}"),
+            other => panic!("expected an event, got {other:?}"),
         }
     }
 
-    /// Asks for an event and does not wait for it.
-    pub(crate) fn ask(&mut self) {
+    /// Requests an event and does not wait for it.
+    pub(crate) fn request_event(&mut self) {
         self.client.next_invocation().unwrap();
         self.flush();
     }
 
     pub(crate) fn respond(&mut self, invocation: Invocation, body: impl Into<Bytes>) -> Reply {
         self.client.respond(invocation.into_token(), Response::json(body)).unwrap();
-        self.answer()
+        self.reply()
     }
 
     pub(crate) fn fail(&mut self, invocation: Invocation, failure: Failure) -> Reply {
         self.client.fail(invocation.into_token(), failure).unwrap();
-        self.answer()
+        self.reply()
     }
 
     pub(crate) fn stream(&mut self, invocation: Invocation) -> ResponseStream {
@@ -76,11 +76,11 @@ impl Runtime {
         self.flush();
     }
 
-    /// What the API says to a request that is under way.
-    pub(crate) fn answer(&mut self) -> Reply {
+    /// Waits for the reply to the current request.
+    pub(crate) fn reply(&mut self) -> Reply {
         match self.event() {
-            Event::Reply(answer) => answer,
-            other => panic!("instead of an answer: {other:?}"),
+            Event::Reply(reply) => reply,
+            other => panic!("expected a reply, got {other:?}"),
         }
     }
 
@@ -97,12 +97,12 @@ impl Runtime {
                     0 => self.client.end_of_input(),
                     n => self.client.filled(n),
                 },
-                other => panic!("nothing will happen: {other:?}"),
+                other => panic!("unexpected {other:?}"),
             }
         }
     }
 
-    /// Writes what is to be written.
+    /// Writes everything that is queued.
     pub(crate) fn flush(&mut self) {
         while let Output::Transmit(slices) = self.client.poll_output() {
             let n = self.socket.write_vectored(&slices).unwrap();
@@ -116,19 +116,19 @@ pub(crate) fn failure(error_type: &'static str, message: &str) -> Failure {
     Failure::new(HeaderValue::from_static(error_type), body.to_string())
 }
 
-/// A connection that speaks HTTP as the test likes.
+/// A connection for any bytes.
 pub(crate) struct Http {
     pub(crate) reader: BufReader<TcpStream>,
 }
 
-/// A response, as it was read.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) status: u16,
-    /// Names are in lower case.
+    /// With names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// Fields behind a chunked body; `None` if the body did not end.
+    /// The trailers of a chunked body; `None` if the body is incomplete.
     pub(crate) trailers: Option<Vec<(String, String)>>,
 }
 
@@ -145,7 +145,7 @@ impl Received {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    pub(crate) fn is_whole(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.trailers.is_some()
     }
 }
@@ -172,14 +172,14 @@ impl Http {
 
     pub(crate) fn post(&mut self, path: &str, headers: &str, body: &str) -> Received {
         self.write(format!(
-            "POST {path} HTTP/1.1\r\nHost: api\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
         ));
         self.read()
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Received {
-        self.write(format!("GET {path} HTTP/1.1\r\nHost: api\r\n\r\n"));
+        self.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         self.read()
     }
 
@@ -209,7 +209,7 @@ impl Http {
         Received { status, headers: self.read_fields(), body: Vec::new(), trailers: None }
     }
 
-    /// `None` if the connection ends; empty at the body's end.
+    /// The next chunk; empty at the end of the body, and `None` if the connection ends.
     pub(crate) fn read_chunk(&mut self) -> Option<Vec<u8>> {
         let size = usize::from_str_radix(&self.read_line(), 16).ok()?;
         let mut chunk = vec![0; size];
@@ -235,7 +235,7 @@ impl Http {
         line.trim_end().to_owned()
     }
 
-    /// The peer has closed the connection; a reset is a close, too.
+    /// Whether the peer has closed or reset the connection.
     pub(crate) fn is_over(&mut self) -> bool {
         !matches!(self.reader.read(&mut [0]), Ok(n) if n > 0)
     }

@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 
-use super::{Command, Entry, Side, Step, trace};
+use super::{Command, Entry, Side, Step, config, trace};
 use crate::Limits;
-use crate::client::{Client, Config, Event, MAX_PRELUDE, StreamHead};
+use crate::client::{Client, Event, MAX_PRELUDE, StreamHead};
 use crate::{Misuse, Output};
 
 /// Any bytes as the fields of an answer to /next: an invocation that is accepted has a request id that came literally
 /// so, and that is what stands in the path of its answer.
 pub fn headers(fields: &[u8]) {
     let message = [b"HTTP/1.1 200 OK\r\n", fields, b"\r\nContent-Length: 2\r\n\r\n{}"].concat();
-    let mut client = Client::new(Config::new(HeaderValue::from_static("api")));
+    let mut client = Client::new(config());
     let _ = client.next_invocation();
     let request = drained(&mut client);
     client.sent(request.len());
@@ -22,7 +21,7 @@ pub fn headers(fields: &[u8]) {
     let Output::Event(Event::Invocation(invocation)) = client.poll_output() else { return };
     let id = invocation.request_id().to_owned();
     assert!(!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()), "{id:?} is no request id");
-    assert!(invocation.headers().any(|(_, value)| value == id.as_bytes()), "{id:?} was never sent");
+    assert!(invocation.headers().iter().any(|(_, value)| value == id.as_bytes()), "{id:?} was never sent");
     // What is picked out while parsing is what a search of the headers finds.
     for (name, picked) in [
         ("lambda-runtime-aws-request-id", Some(id.as_bytes())),
@@ -51,7 +50,7 @@ pub fn headers(fields: &[u8]) {
 /// Any bytes as a metadata prelude: what fits stands on the wire literally, and what does not is refused and leaves
 /// the invocation to be answered otherwise.
 pub fn prelude(prelude: &[u8]) {
-    let mut client = Client::new(Config::new(HeaderValue::from_static("api")));
+    let mut client = Client::new(config());
     let _ = client.next_invocation();
     let request = drained(&mut client);
     client.sent(request.len());

@@ -5,6 +5,8 @@
 
 #![expect(clippy::panic, reason = "a check fails by panicking")]
 
+use crate::client::Config;
+
 mod duplex;
 mod entropy;
 mod headers;
@@ -18,3 +20,10 @@ pub use entropy::Entropy;
 pub use headers::{headers, prelude};
 pub use splits::{check_splits, client_bytes, server_bytes, splits};
 pub use trace::{Command, Entry, Side, Step, trace};
+
+fn config() -> Config {
+    match "api".parse() {
+        Ok(host) => Config::new(host),
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -63,7 +63,7 @@ fn assert_same(other: &[Entry], whole: &[Entry], how: &str, script: &[Step]) {
 /// Any bytes as the API's, at each point of the lifecycle.
 pub fn client_bytes(bytes: &[u8]) {
     use Command::{Chunk, Finish, Next, Respond, Stream};
-    let limits = Limits { head: 4096, body: 8192, trailers: 2048, ..Limits::default() };
+    let limits = Limits::default().head(4096).body(8192).trailers(2048);
     let event = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 2\r\n\r\n{}".to_vec();
     let received = || [Step::Receive(bytes.to_vec()), Step::EndOfInput];
     let commands = |commands: &[Command]| commands.iter().copied().map(Step::Command).collect::<Vec<_>>();
@@ -82,7 +82,7 @@ pub fn client_bytes(bytes: &[u8]) {
 
 /// Any bytes as a runtime's.
 pub fn server_bytes(bytes: &[u8]) {
-    let limits = Limits { head: 4096, body: 8192, trailers: 2048, ..Limits::default() };
+    let limits = Limits::default().head(4096).body(8192).trailers(2048);
     let script = [Step::Receive(bytes.to_vec()), Step::EndOfInput, Step::Command(Command::Reply)];
     let whole = trace(Side::Server, &limits, &script, &mut <[u8]>::len);
     let split = trace(Side::Server, &limits, &script, &mut |_| 1);
@@ -93,7 +93,7 @@ pub fn server_bytes(bytes: &[u8]) {
 pub fn splits(bytes: &[u8]) {
     let mut entropy = Entropy::new(bytes);
     let side = if entropy.byte() & 1 == 0 { Side::Client } else { Side::Server };
-    let limits = Limits { head: 2048, body: 4096, trailers: 512, chunk_extension: 16, interim: 2, headers: 16 };
+    let limits = Limits::default().head(2048).body(4096).trailers(512).chunk_extension(16).interim(64).headers(16);
     let mut script = Vec::new();
     while !entropy.is_empty() && script.len() < 24 {
         script.push(match entropy.below(8) {

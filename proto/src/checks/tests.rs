@@ -140,14 +140,14 @@ fn limits_at_their_ends_hold_for_pieces_of_any_size() {
         [Step::Command(Command::Next), Step::Receive(format!("{head}{chunks}").into_bytes())]
     };
     for trailers in 0..4 {
-        let limits = Limits { trailers, ..Limits::default() };
+        let limits = Limits::default().trailers(trailers);
         let trace = check_splits(Side::Client, &limits, &body("1\r\nx\r\n0\r\n\r\n"));
         let arrived = |entry: &Entry| matches!(entry, Entry::Said(said) if said.starts_with("invocation id"));
         assert!(trace.iter().any(arrived), "{trace:?}");
         check_splits(Side::Client, &limits, &body("1\r\nx\r\n0\r\nA: b\r\n\r\n"));
     }
     for chunk_extension in [0, 1, 2, usize::MAX] {
-        let limits = Limits { chunk_extension, ..Limits::default() };
+        let limits = Limits::default().chunk_extension(chunk_extension);
         check_splits(Side::Client, &limits, &body("1;a\r\nx\r\n0\r\n\r\n"));
     }
 }

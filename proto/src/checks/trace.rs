@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::config;
 use crate::client::{self, Client, Failure, InvocationToken, Response, ResponseStream, StreamHead};
 use crate::server::{self, Reply, Server};
 use crate::{Limits, Output};
@@ -184,9 +185,7 @@ impl Machine {
     fn new(side: Side, limits: &Limits) -> Self {
         match side {
             Side::Client => {
-                let mut config = client::Config::new(HeaderValue::from_static("api:9001"));
-                config.limits = limits.clone();
-                config.pipelining = true;
+                let config = config().limits(limits.clone()).pipelining(true);
                 Machine::Client { client: Box::new(Client::new(config)), token: None, stream: None }
             }
             Side::Server => Machine::Server(Box::new(Server::new(limits.clone()))),
@@ -197,8 +196,14 @@ impl Machine {
         match self {
             Machine::Client { client, token, .. } => wanted(client.poll_output(), |event| match event {
                 client::Event::Invocation(invocation) => {
-                    let headers: Vec<_> = invocation.headers().collect();
-                    let said = format!("invocation {} {headers:?} {:?}", invocation.request_id(), invocation.body());
+                    let (headers, body) = (invocation.headers(), invocation.body());
+                    let said = format!("invocation {} {headers:?} {body:?}", invocation.request_id());
+                    *token = Some(invocation.into_token());
+                    Wanted::Said(said)
+                }
+                client::Event::EventTooLarge { invocation, length, limit } => {
+                    let (id, headers, body) = (invocation.request_id(), invocation.headers(), invocation.body());
+                    let said = format!("too large {id} {headers:?} {body:?} {length:?} {limit}");
                     *token = Some(invocation.into_token());
                     Wanted::Said(said)
                 }
@@ -214,13 +219,10 @@ impl Machine {
             }),
             Machine::Server(server) => wanted(server.poll_output(), |event| match event {
                 server::Event::Request(request) => {
-                    let headers: Vec<_> = request.headers().collect();
-                    Wanted::Said(format!("{} {} {headers:?}", request.method(), request.path()))
+                    Wanted::Said(format!("{} {} {:?}", request.method(), request.path(), request.headers()))
                 }
                 server::Event::Data(data) => Wanted::Data(data.to_vec()),
-                server::Event::End(trailers) => {
-                    Wanted::Said(format!("end {:?}", trailers.fields().collect::<Vec<_>>()))
-                }
+                server::Event::End(trailers) => Wanted::Said(format!("end {:?}", trailers.fields())),
             }),
         }
     }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Client, InvocationToken, MAX_PRELUDE, Phase, ResponseStream};
-use crate::http1::{Outgoing, push_field};
+use super::{Client, InvocationToken, MAX_PRELUDE, MAX_TRAILERS, Phase, Request, ResponseStream};
+use crate::http1::{Outgoing, push_field, trailer_section};
 use crate::{Endpoint, Misuse, Refused};
 
-/// A whole response.
+/// A buffered response.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Response {
     /// `application/json` for JSON.
     pub content_type: HeaderValue,
@@ -22,14 +23,20 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response of JSON.
+    /// Returns a response of this content type.
+    pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        Self { content_type, body: body.into() }
+    }
+
+    /// Returns a response of type `application/json`.
     pub fn json(body: impl Into<Bytes>) -> Self {
-        Self { content_type: HeaderValue::from_static("application/json"), body: body.into() }
+        Self::new(HeaderValue::from_static("application/json"), body)
     }
 }
 
 /// The head of a streamed response.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum StreamHead {
     /// The response of an HTTP integration: JSON such as `{"statusCode":200,"headers":{},"cookies":[]}`, which the
     /// machine sends ahead of the payload with the delimiter that the API wants (eight NUL bytes). Both must fit into
@@ -47,6 +54,7 @@ pub enum StreamHead {
 
 /// A report of a failure.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Failure {
     /// The value of `Lambda-Runtime-Function-Error-Type`. The API keeps what has the form `Function.Name` or
     /// `Runtime.Name`, with a name of ASCII letters; it replaces anything else.
@@ -58,9 +66,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without a cause for X-Ray.
+    /// Returns a failure without a cause for X-Ray.
     pub fn new(error_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self { error_type, body: body.into(), xray_cause: None }
+    }
+
+    /// Sets [`xray_cause`](Self::xray_cause).
+    pub fn xray_cause(self, xray_cause: HeaderValue) -> Self {
+        Self { xray_cause: Some(xray_cause), ..self }
     }
 }
 
@@ -94,7 +107,7 @@ impl Client {
     ///
     /// The token is of another machine or of an invocation that is over.
     pub fn respond(&mut self, token: InvocationToken, response: Response) -> Result<(), Refused<InvocationToken>> {
-        self.check(token)?;
+        self.redeem(token)?;
         let mut head = self.begin_answer(Endpoint::Response);
         push_field(&mut head, "Content-Type", response.content_type.as_bytes());
         self.answer(Endpoint::Response, head, response.body);
@@ -107,11 +120,41 @@ impl Client {
     ///
     /// The token is of another machine or of an invocation that is over.
     pub fn fail(&mut self, token: InvocationToken, failure: Failure) -> Result<(), Refused<InvocationToken>> {
-        self.check(token)?;
+        self.redeem(token)?;
         let mut head = self.begin_answer(Endpoint::Error);
         failure.push_fields(&mut head);
         self.answer(Endpoint::Error, head, failure.body);
         Ok(())
+    }
+
+    /// Gives up an invocation without an outcome: nothing can be delivered. The API learns of it when the next
+    /// invocation is requested, or when this one times out.
+    ///
+    /// # Errors
+    ///
+    /// The token belongs to another machine or to an invocation that is over.
+    pub fn abandon(&mut self, token: InvocationToken) -> Result<(), Refused<InvocationToken>> {
+        self.redeem(token)?;
+        self.phase = Phase::Idle;
+        Ok(())
+    }
+
+    /// Gives up an outcome that cannot be delivered, and returns the token of its invocation, so that a shorter one can be
+    /// sent instead. A request for the next invocation that was pipelined after it is dropped, too.
+    ///
+    /// `None` if no buffered response or error is outstanding, or if parts of it were written on the current connection:
+    /// call it after [`reset`](Self::reset).
+    pub fn withdraw(&mut self) -> Option<InvocationToken> {
+        let Request { endpoint, outgoing } = self.outstanding.front()?;
+        if !endpoint.posts_outcome() || outgoing.is_started() || outgoing.is_open() {
+            return None;
+        }
+        self.outstanding.clear();
+        if self.has_holder() {
+            self.identity = Arc::new(());
+        }
+        self.phase = Phase::InHand;
+        Some(InvocationToken { identity: Arc::clone(&self.identity) })
     }
 
     /// Starts to answer the invocation with a streamed response. Follow with [`chunk`](Self::chunk), then
@@ -135,7 +178,7 @@ impl Client {
                 (HeaderValue::from_static("application/vnd.awslambda.http-integration-response"), Some(prelude))
             }
         };
-        self.check(token)?;
+        let identity = self.redeem(token)?;
         let mut head = self.begin_answer(Endpoint::Response);
         push_field(&mut head, "Content-Type", content_type.as_bytes());
         push_field(&mut head, "Lambda-Runtime-Function-Response-Mode", b"streaming");
@@ -149,9 +192,8 @@ impl Client {
             outgoing.chunk(Bytes::from_static(DELIMITER));
         }
         self.request(Endpoint::Response, outgoing);
-        let alive = Arc::new(());
-        self.phase = Phase::Streaming(Arc::clone(&alive));
-        Ok(ResponseStream { alive })
+        self.phase = Phase::Streaming;
+        Ok(ResponseStream { identity })
     }
 
     /// Appends a chunk to a streamed response. An empty one is left out: on the wire it would end the response.
@@ -170,52 +212,70 @@ impl Client {
     ///
     /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
     pub fn finish(&mut self, stream: ResponseStream) -> Result<(), Misuse> {
-        self.finish_with_trailers(stream, &HeaderMap::new())
+        self.end_stream(stream, b"\r\n").map_err(|refused| refused.misuse)
     }
 
-    /// Ends a streamed response that is complete with trailer fields of its own. Those that would say how the message
-    /// is framed are left out, because they cannot be true any more
-    /// (RFC 9110 [section 6.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1)).
+    /// Ends a streamed response: it is complete and has these trailer fields.
+    ///
+    /// Fields that describe the framing
+    /// (RFC 9110 [section 6.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1)) and those by which
+    /// [`abort`](Self::abort) reports a failure are removed; returns their names.
     ///
     /// # Errors
     ///
-    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
-    pub fn finish_with_trailers(&mut self, stream: ResponseStream, trailers: &HeaderMap) -> Result<(), Misuse> {
-        let fields = trailers.iter().filter(|(name, _)| ![CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].contains(name));
-        let outgoing = self.open_stream(&stream).ok_or(Misuse::StreamOver)?;
-        outgoing.end(fields.map(|(name, value)| (name.as_str(), value.as_bytes())));
-        self.phase = Phase::Idle;
-        Ok(())
+    /// - [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    /// - [`Misuse::TrailersTooLong`]: the remaining fields exceed [`MAX_TRAILERS`]. The stream stays open.
+    pub fn finish_with_trailers(
+        &mut self,
+        stream: ResponseStream,
+        trailers: &HeaderMap,
+    ) -> Result<Vec<HeaderName>, Refused<ResponseStream>> {
+        let fields = trailers.iter().filter(|(name, _)| !is_reserved(name));
+        let section = trailer_section(fields.map(|(name, value)| (name.as_str(), value.as_bytes())));
+        self.end_stream(stream, &section)?;
+        Ok(trailers.keys().filter(|name| is_reserved(name)).cloned().collect())
     }
 
-    /// Ends a streamed response that failed midway: what was sent is incomplete, which the API learns, with the
-    /// reason, from the trailers.
+    /// Ends a streamed response that failed midway: the trailers mark it as incomplete and contain the failure.
     ///
     /// # Errors
     ///
-    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
-    pub fn abort(&mut self, stream: ResponseStream, failure: Failure) -> Result<(), Misuse> {
-        abort(self.open_stream(&stream).ok_or(Misuse::StreamOver)?, &failure);
-        self.phase = Phase::Idle;
-        Ok(())
+    /// - [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    /// - [`Misuse::TrailersTooLong`]: the failure, whose body is sent in base64, exceeds [`MAX_TRAILERS`]. The stream
+    ///   stays open.
+    pub fn abort(&mut self, stream: ResponseStream, failure: Failure) -> Result<(), Refused<ResponseStream>> {
+        let body = base64::engine::general_purpose::STANDARD.encode(&failure.body);
+        let fields = [(ERROR_TYPE, failure.error_type.as_bytes()), (ERROR_BODY, body.as_bytes())];
+        self.end_stream(stream, &trailer_section(fields))
+    }
+
+    fn end_stream(&mut self, stream: ResponseStream, trailers: &[u8]) -> Result<(), Refused<ResponseStream>> {
+        let refused = match self.open_stream(&stream) {
+            None => Misuse::StreamOver,
+            Some(_) if trailers.len() > MAX_TRAILERS => Misuse::TrailersTooLong(trailers.len()),
+            Some(outgoing) => {
+                outgoing.end(trailers);
+                self.phase = Phase::Idle;
+                return Ok(());
+            }
+        };
+        Err(Refused { misuse: refused, token: stream })
     }
 
     /// Aborts the response whose handle was dropped.
     pub(super) fn abort_if_dropped(&mut self) {
-        let Phase::Streaming(alive) = &self.phase else { return };
-        if Arc::strong_count(alive) > 1 {
+        if self.phase != Phase::Streaming || self.has_holder() {
             return;
         }
-        self.phase = Phase::Idle;
         let failure = Failure::new(
             HeaderValue::from_static("Runtime.StreamDropped"),
             Bytes::from_static(
                 br#"{"errorMessage":"the response stream was dropped before its end","errorType":"Runtime.StreamDropped","stackTrace":[]}"#,
             ),
         );
-        if let Some(request) = self.outstanding.iter_mut().find(|request| request.outgoing.is_open()) {
-            abort(&mut request.outgoing, &failure);
-        }
+        // This is the handle again, and the report is short: nothing is refused.
+        let stream = ResponseStream { identity: Arc::clone(&self.identity) };
+        let _ = self.abort(stream, failure);
     }
 
     /// Reports that start-up failed, before the first [`next_invocation`](Self::next_invocation). The process is to end afterwards.
@@ -287,17 +347,18 @@ impl Client {
         }
     }
 
-    fn check(&self, token: InvocationToken) -> Result<(), Refused<InvocationToken>> {
-        match self.phase {
-            Phase::InHand if token == InvocationToken::new(self.machine, self.serial) => Ok(()),
-            _ => Err(Refused { misuse: Misuse::ForeignToken, token }),
+    /// Consumes the token of the invocation in hand and returns its identity.
+    fn redeem(&self, token: InvocationToken) -> Result<Arc<()>, Refused<InvocationToken>> {
+        if self.phase == Phase::InHand && Arc::ptr_eq(&self.identity, &token.identity) {
+            Ok(token.identity)
+        } else {
+            Err(Refused { misuse: Misuse::ForeignToken, token })
         }
     }
 
     fn open_stream(&mut self, stream: &ResponseStream) -> Option<&mut Outgoing> {
-        match &self.phase {
-            Phase::Streaming(alive) if Arc::ptr_eq(alive, &stream.alive) => {}
-            _ => return None,
+        if self.phase != Phase::Streaming || !Arc::ptr_eq(&self.identity, &stream.identity) {
+            return None;
         }
         self.outstanding.iter_mut().map(|request| &mut request.outgoing).find(|outgoing| outgoing.is_open())
     }
@@ -356,7 +417,8 @@ impl Failure {
     }
 }
 
-fn abort(outgoing: &mut Outgoing, failure: &Failure) {
-    let body = base64::engine::general_purpose::STANDARD.encode(&failure.body);
-    outgoing.end([(ERROR_TYPE, failure.error_type.as_bytes()), (ERROR_BODY, body.as_bytes())]);
+/// Whether a trailer field is not for the caller to set.
+fn is_reserved(name: &HeaderName) -> bool {
+    [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].contains(name)
+        || [ERROR_TYPE, ERROR_BODY].iter().any(|reserved| name.as_str().eq_ignore_ascii_case(reserved))
 }

@@ -17,9 +17,9 @@ pub(super) struct HeadTemplates {
 impl HeadTemplates {
     pub(super) fn new(config: &Config) -> Self {
         let mut common = b" HTTP/1.1\r\n".to_vec();
-        push_field(&mut common, "Host", config.host.as_bytes());
+        push_field(&mut common, "Host", config.host.as_str().as_bytes());
         push_field(&mut common, "User-Agent", config.user_agent.as_bytes());
-        let base_path = config.base_path.trim_end_matches('/').as_bytes().to_vec();
+        let base_path = config.base_path.as_str().as_bytes().to_vec();
         let mut heads = Self { next: Vec::new(), base_path, common };
         let mut next = Vec::new();
         heads.begin(&mut next, Endpoint::Next, "");

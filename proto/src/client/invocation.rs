@@ -92,17 +92,10 @@ impl Invocation {
 
 /// The right to answer one invocation, once: [`Client::respond`](super::Client::respond),
 /// [`fail`](super::Client::fail) and [`stream`](super::Client::stream) consume it.
-#[must_use = "the caller waits until its deadline if the invocation is not answered"]
-#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the function's caller waits until the deadline unless an outcome is posted"]
+#[derive(Debug)]
 pub struct InvocationToken {
-    machine: u64,
-    serial: u64,
-}
-
-impl InvocationToken {
-    pub(super) fn new(machine: u64, serial: u64) -> Self {
-        Self { machine, serial }
-    }
+    pub(super) identity: Arc<()>,
 }
 
 /// An open response stream: [`Client::finish`](super::Client::finish) or [`abort`](super::Client::abort) ends it.
@@ -110,7 +103,7 @@ impl InvocationToken {
 #[must_use = "dropping the stream aborts the response"]
 #[derive(Debug)]
 pub struct ResponseStream {
-    pub(super) alive: Arc<()>,
+    pub(super) identity: Arc<()>,
 }
 
 /// A 2xx answer to /next that is no invocation. Emulators send them; the invocation, if there was one, cannot be

@@ -15,62 +15,33 @@
 //!
 //! See [`Client`] for the methods and the order to call them in.
 
+mod address;
 mod command;
+mod config;
 mod head_templates;
 mod invocation;
+mod receive;
 mod reply;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
-use crate::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+use self::receive::Reading;
+use crate::http1::{Outgoing, Reader, Role, Slices};
+use crate::{CloseReason, Endpoint, Misuse, Output};
 
+pub use address::{BasePath, Host, ParseAddressError};
 pub use command::{Failure, Response, StreamHead};
+pub use config::Config;
 pub use invocation::{Invocation, InvocationToken, NoInvocation, ResponseStream};
 pub use reply::{Reply, ReplyKind};
 
 /// The metadata prelude of a streamed response and its delimiter must lie within so many bytes of the body's start.
 pub const MAX_PRELUDE: usize = 16 * 1024;
 
-/// How a [`Client`] addresses the API, and what it accepts.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The value of the `Host` header, `127.0.0.1:9001` say.
-    pub host: http::HeaderValue,
-    /// What precedes `/2018-06-01/…` in every path: empty in Lambda, `/.rt` under `cargo lambda watch`. Without a
-    /// slash at its end.
-    pub base_path: String,
-    /// The value of the `User-Agent` header.
-    pub user_agent: http::HeaderValue,
-    /// Caps on what the API may send.
-    pub limits: Limits,
-    /// Allow [`Client::next_invocation`] while an answer is under way, so that both go out in one write. The API serves one
-    /// request of a connection after the other, and a `GET` that it never read is sent again on the next connection.
-    pub pipelining: bool,
-}
-
-impl Config {
-    /// The usual: this host, no base path, default limits, no pipelining.
-    ///
-    /// ```
-    /// use http::HeaderValue;
-    /// use lambda_runtime_proto::client::Config;
-    ///
-    /// let config = Config::new(HeaderValue::from_static("127.0.0.1:9001"));
-    /// assert!(!config.pipelining);
-    /// ```
-    pub fn new(host: http::HeaderValue) -> Self {
-        Self {
-            host,
-            base_path: String::new(),
-            user_agent: http::HeaderValue::from_static(concat!("lambda-runtime-proto/", env!("CARGO_PKG_VERSION"))),
-            limits: Limits::default(),
-            pipelining: false,
-        }
-    }
-}
+/// The longest trailer section of a streamed response, its empty line included. Go's HTTP server, on which the API is
+/// built, looks for the end of the section in a buffer of this size, and fails if it is not there.
+pub const MAX_TRAILERS: usize = 4096;
 
 /// The runtime's side of one connection to the Runtime API.
 ///
@@ -81,27 +52,27 @@ impl Config {
 /// |---|---|
 /// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`end_of_output`](Self::end_of_output), [`disconnected`](Self::disconnected), [`reset`](Self::reset) |
 /// | output | [`poll_output`](Self::poll_output) |
-/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
+/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`withdraw`](Self::withdraw), [`abandon`](Self::abandon), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
 /// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`outstanding`](Self::outstanding), [`awaits_acknowledgement`](Self::awaits_acknowledgement) |
 ///
 /// Every call of `poll_output` makes progress: it consumes input, hands something out, asks for input, or tells that
 /// the connection is over; it never returns "nothing happened".
 #[derive(Debug)]
 pub struct Client {
-    /// Tells this machine's tokens from another's.
-    machine: u64,
     reader: Reader,
     heads: head_templates::HeadTemplates,
     pipelining: bool,
     phase: Phase,
     /// The requests that the API has not answered, oldest first; what of them is to be written, they know.
     outstanding: VecDeque<Request>,
-    /// The response that is being read.
+    /// The reply that is being received.
     reading: Option<Reading>,
-    /// The response to the oldest request, accepted before all of that request was sent.
+    /// The reply that accepted the oldest request before all of that request was sent.
     early: Option<Reading>,
-    /// Identifies the invocation in hand; counts up.
-    serial: u64,
+    /// [`Limits::reply_body`](crate::Limits::reply_body).
+    reply_body: u64,
+    /// Identifies the invocation in hand: its token, or the handle of its stream, holds the only other reference.
+    identity: Arc<()>,
     request_id: String,
     /// The value of `Lambda-Runtime-Invocation-Id`, to be echoed, when the API sent it.
     invocation_id: Option<http::HeaderValue>,
@@ -109,22 +80,22 @@ pub struct Client {
     output_ended: bool,
     /// The connection is over as soon as its events are handed out.
     closed: Option<CloseReason>,
-    /// A stream was lost with its connection and that is still to be told.
-    torn: bool,
+    /// The event that the end of a connection caused. It precedes all others.
+    pending: Option<Box<Event>>,
     spare_heads: Vec<Vec<u8>>,
 }
 
 /// Where the lifecycle stands. Requests that are under way are in [`Client::outstanding`].
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Before the first /next: start-up can still be reported as failed.
     Init,
     /// No invocation in hand: it can be asked for, or is on its way.
     Idle,
-    /// The token of the invocation with this serial number is out.
+    /// The caller has the token of an invocation.
     InHand,
-    /// The handle of its response stream is out; this half tells when it was dropped.
-    Streaming(Arc<()>),
+    /// The caller has the handle of a response stream.
+    Streaming,
 }
 
 /// One request: which, and its bytes.
@@ -134,23 +105,15 @@ struct Request {
     outgoing: Outgoing,
 }
 
-/// What the head of a response said.
-#[derive(Debug)]
-struct Reading {
-    status: u16,
-    head_len: usize,
-    keep_alive: bool,
-}
-
-impl Reading {
-    fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-}
-
 impl Request {
     fn is_sent(&self) -> bool {
         self.outgoing.is_sent()
+    }
+
+    /// Whether an early acknowledgement settles the request although not all of it can be sent any more. A stream that
+    /// is cut off is incomplete whatever the API says.
+    fn is_settled_by_acceptance(&self) -> bool {
+        self.is_sent() || self.outgoing.can_rewind()
     }
 }
 
@@ -164,6 +127,17 @@ pub enum Event {
     NoInvocation(NoInvocation),
     /// The API answered another request than /next, or refused /next.
     Reply(Reply),
+    /// An invocation arrived whose event is longer than [`Limits::body`](crate::Limits::body). Its body is empty; report
+    /// the failure with its token. The rest of the event is not read: the connection closes.
+    #[non_exhaustive]
+    EventTooLarge {
+        /// The invocation, without its event.
+        invocation: Invocation,
+        /// The length of the event, if the API stated it.
+        length: Option<u64>,
+        /// The limit.
+        limit: u64,
+    },
     /// A streamed response was lost with its connection after parts of it were sent: it cannot be sent again. If it was
     /// not sent to its end, the API knows that it is torn. The stream's handle is void; ask for the next invocation.
     StreamInterrupted,
@@ -171,32 +145,34 @@ pub enum Event {
 
 /// A request that the API has not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outstanding {
     /// Which.
     pub endpoint: Endpoint,
     /// It is sent again on the next connection. Only a stream of which parts were written is not.
     pub can_be_resent: bool,
+    /// Parts of it were written on this connection.
+    pub is_started: bool,
 }
 
 impl Client {
     /// A machine for a connection that has just been opened.
     pub fn new(config: Config) -> Self {
-        static MACHINES: AtomicU64 = AtomicU64::new(0);
         Self {
-            machine: MACHINES.fetch_add(1, Ordering::Relaxed),
             heads: head_templates::HeadTemplates::new(&config),
             pipelining: config.pipelining,
-            reader: Reader::new(Role::Response, config.limits),
+            reader: Reader::new(Role::Response, config.limits.clone()),
             phase: Phase::Init,
             outstanding: VecDeque::new(),
             reading: None,
             early: None,
-            serial: 0,
+            reply_body: config.limits.reply_body,
+            identity: Arc::new(()),
             request_id: String::new(),
             invocation_id: None,
             output_ended: false,
             closed: None,
-            torn: false,
+            pending: None,
             spare_heads: Vec::new(),
         }
     }
@@ -204,13 +180,13 @@ impl Client {
     /// What is to be done next. Call it again after doing it; see [`Output`].
     pub fn poll_output(&mut self) -> Output<'_, Event> {
         self.abort_if_dropped();
-        if std::mem::take(&mut self.torn) {
-            return Output::Event(Event::StreamInterrupted);
-        }
-        if self.closed.is_none()
+        if self.pending.is_none()
             && let Some(event) = self.read()
         {
             return Output::Event(event);
+        }
+        if let Some(event) = self.pending.take() {
+            return Output::Event(*event);
         }
         if let Some(reason) = &self.closed {
             return Output::Closed(reason.clone());
@@ -226,83 +202,9 @@ impl Client {
         }
     }
 
-    /// Decodes what has come until it amounts to an event or more input is needed.
-    fn read(&mut self) -> Option<Event> {
-        loop {
-            if let Some(head) = self.early.take_if(|_| self.outstanding.front().is_some_and(Request::is_sent)) {
-                return self.answered(&head);
-            }
-            if self.reading.is_none() && !self.can_be_answered() && !self.reader.is_between_messages() {
-                self.close(CloseReason::Peer(PeerError::Unsolicited));
-                return None;
-            }
-            match self.reader.poll() {
-                Ok(Step::Head(head)) => {
-                    let StartLine::Response { status } = head.start_line else { continue };
-                    self.reading = Some(Reading { status, head_len: head.len, keep_alive: head.keep_alive });
-                }
-                Ok(Step::Data) => {}
-                Ok(Step::End) => {
-                    let Some(head) = self.reading.take() else { continue };
-                    if self.outstanding.front().is_some_and(Request::is_sent) {
-                        return self.answered(&head);
-                    }
-                    if head.is_success() {
-                        // A server may accept a request when it has seen its head and pass the body on as it comes.
-                        self.early = Some(head);
-                    } else {
-                        self.close(CloseReason::RepliedEarly);
-                        return self.answered(&head);
-                    }
-                }
-                Ok(Step::NeedInput) => return None,
-                Ok(Step::Closed) => {
-                    self.close(CloseReason::ClosedByPeer);
-                    return None;
-                }
-                Err(error) => {
-                    self.close(CloseReason::Peer(error));
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// The API may answer a request as soon as its first byte was sent.
-    fn can_be_answered(&self) -> bool {
-        self.early.is_none() && self.outstanding.front().is_some_and(|request| request.outgoing.is_started())
-    }
-
-    /// The oldest request was answered.
-    fn answered(&mut self, head: &Reading) -> Option<Event> {
-        let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
-        self.spare_heads.push(outgoing.into_head());
-        if let (Endpoint::Response, Phase::Streaming(_)) = (endpoint, &self.phase) {
-            self.phase = Phase::Idle;
-        }
-        if !head.keep_alive {
-            self.close(CloseReason::CloseRequested);
-        }
-        Some(match endpoint {
-            Endpoint::Next if head.is_success() => self.invocation(head),
-            _ => Event::Reply(Reply::new(endpoint, head.status, head.head_len, &mut self.reader)),
-        })
-    }
-
-    fn invocation(&mut self, head: &Reading) -> Event {
-        let message = match invocation::Message::read(&mut self.reader, head.status, head.head_len) {
-            Ok(message) => message,
-            Err(none) => return Event::NoInvocation(none),
-        };
-        self.serial += 1;
-        message.request_id().clone_into(&mut self.request_id);
-        self.invocation_id = message.invocation_id().and_then(|id| http::HeaderValue::from_bytes(id).ok());
-        self.phase = Phase::InHand;
-        Event::Invocation(Invocation::new(InvocationToken::new(self.machine, self.serial), message))
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        self.closed.get_or_insert(reason);
+    /// Whether the token or stream handle of the last invocation still exists.
+    fn has_holder(&self) -> bool {
+        Arc::strong_count(&self.identity) > 1
     }
 
     /// Room for the transport to read into; never empty. Report with [`filled`](Self::filled) how much was read.
@@ -354,16 +256,16 @@ impl Client {
     /// A new connection is open. Every outstanding request that [can be](Outstanding::can_be_resent) is sent on it
     /// again, from its first byte.
     pub fn reset(&mut self) {
+        self.close(CloseReason::TransportFailed);
         self.reader.reset();
         self.reading = None;
-        self.early = None;
         self.closed = None;
         self.output_ended = false;
         let before = self.outstanding.len();
         self.outstanding.retain_mut(|request| request.outgoing.rewind());
         if self.outstanding.len() < before {
-            self.torn = true;
-            if let Phase::Streaming(_) = self.phase {
+            self.pending = Some(Box::new(Event::StreamInterrupted));
+            if self.phase == Phase::Streaming {
                 self.phase = Phase::Idle;
             }
         }
@@ -371,9 +273,11 @@ impl Client {
 
     /// The requests that the API has not answered, oldest first.
     pub fn outstanding(&self) -> impl Iterator<Item = Outstanding> {
-        self.outstanding
-            .iter()
-            .map(|request| Outstanding { endpoint: request.endpoint, can_be_resent: request.outgoing.can_rewind() })
+        self.outstanding.iter().map(|request| Outstanding {
+            endpoint: request.endpoint,
+            can_be_resent: request.outgoing.can_rewind(),
+            is_started: request.outgoing.is_started(),
+        })
     }
 
     /// The id of the invocation that was handed out last, empty before the first: for messages about it.
@@ -400,7 +304,7 @@ impl Client {
         match self.phase {
             Phase::Init if self.outstanding.is_empty() => "nothing was asked of the API yet",
             Phase::InHand => "an invocation is in hand and not answered",
-            Phase::Streaming(_) => "a response is being streamed",
+            Phase::Streaming => "a response is being streamed",
             _ if self.awaits_acknowledgement() => "the API has not acknowledged the last answer",
             _ if self.outstanding.is_empty() => "no invocation is in hand",
             _ => "the API has not answered the last request",

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::Endpoint;
-use crate::http1::{Headers, Reader};
+use crate::http1::Headers;
 
 /// The API's answer to a request other than a successful /next.
 #[derive(Debug, Clone)]
@@ -13,6 +13,7 @@ pub struct Reply {
     /// Head and body; empty for an accepted answer to an invocation, which says nothing more.
     message: Bytes,
     head_len: usize,
+    truncated: bool,
 }
 
 /// What a status means for the runtime
@@ -34,11 +35,8 @@ pub enum ReplyKind {
 }
 
 impl Reply {
-    /// Takes from `reader` what is worth keeping of the message that it has completed.
-    pub(super) fn new(endpoint: Endpoint, status: u16, head_len: usize, reader: &mut Reader) -> Self {
-        let accepted = endpoint.posts_outcome() && (200..300).contains(&status);
-        let message = if accepted { Bytes::new() } else { reader.take() };
-        Self { endpoint, status, head_len: head_len.min(message.len()), message }
+    pub(super) fn new(endpoint: Endpoint, status: u16, message: Bytes, head_len: usize, truncated: bool) -> Self {
+        Self { endpoint, status, head_len: head_len.min(message.len()), message, truncated }
     }
 
     /// The request that was answered.
@@ -65,6 +63,12 @@ impl Reply {
     /// The body. Every answer but 2xx has `{"errorMessage": text, "errorType": text}`.
     pub fn body(&self) -> Bytes {
         self.message.slice(self.head_len..)
+    }
+
+    /// Whether the body is incomplete, because it was longer than [`Limits::reply_body`](crate::Limits::reply_body) or
+    /// the connection ended. Only the body of a refusal can be.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
     }
 
     /// The headers; none for an accepted answer to an invocation.

@@ -47,35 +47,37 @@ pub(crate) enum Decoded {
 }
 
 impl Body {
-    /// Refuses a length that is over the limit before any of it has come.
-    pub(crate) fn new(framing: Framing, limits: &Limits) -> Result<Self, PeerError> {
+    pub(crate) fn new(framing: Framing) -> Self {
         match framing {
-            Framing::Length(length) if length > limits.body => Err(PeerError::BodyTooLong(limits.body)),
-            Framing::Length(length) => Ok(Body::Length(length)),
-            Framing::Chunked => Ok(Body::Chunked(Chunked { state: ChunkState::Size, total: 0 })),
-            Framing::UntilClose => Ok(Body::UntilClose(0)),
+            Framing::Length(length) => Body::Length(length),
+            Framing::Chunked => Body::Chunked(Chunked { state: ChunkState::Size, total: 0 }),
+            Framing::UntilClose => Body::UntilClose(0),
         }
     }
 
-    pub(crate) fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Decoded, PeerError> {
+    /// Decodes the start of `input`. A body that is announced to be longer than `longest` is refused before its bytes
+    /// arrive.
+    pub(crate) fn decode(&mut self, input: &[u8], longest: u64, limits: &Limits) -> Result<Decoded, PeerError> {
         match self {
             Body::Length(0) => Ok(Decoded::End { trailers: 0 }),
+            Body::Length(remaining) if *remaining > longest => Err(PeerError::BodyTooLong(longest)),
             Body::Length(remaining) => Ok(take(remaining, input)),
             Body::UntilClose(total) => {
                 *total = total.saturating_add(len(input));
-                if *total > limits.body {
-                    return Err(PeerError::BodyTooLong(limits.body));
+                if *total > longest {
+                    return Err(PeerError::BodyTooLong(longest));
                 }
                 Ok(if input.is_empty() { Decoded::Nothing } else { Decoded::Data(input.len()) })
             }
-            Body::Chunked(chunked) => chunked.decode(input, limits),
+            Body::Chunked(chunked) => chunked.decode(input, longest, limits),
         }
     }
 
-    /// How many bytes may be read straight behind the data decoded so far: those of a known length.
-    pub(crate) fn contiguous(&self) -> u64 {
+    /// The number of bytes that can be read directly after the data decoded so far: those of a known length, unless
+    /// [`decode`](Self::decode) is going to refuse it.
+    pub(crate) fn contiguous(&self, longest: u64) -> u64 {
         match self {
-            Body::Length(remaining) => *remaining,
+            Body::Length(remaining) if *remaining <= longest => *remaining,
             _ => 0,
         }
     }
@@ -102,13 +104,13 @@ fn take(remaining: &mut u64, input: &[u8]) -> Decoded {
 }
 
 impl Chunked {
-    fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Decoded, PeerError> {
+    fn decode(&mut self, input: &[u8], longest: u64, limits: &Limits) -> Result<Decoded, PeerError> {
         match &mut self.state {
             ChunkState::Size => {
                 let Some((size, consumed)) = parse_size_line(input, limits)? else { return Ok(Decoded::Nothing) };
                 self.total = self.total.saturating_add(size);
-                if self.total > limits.body {
-                    return Err(PeerError::BodyTooLong(limits.body));
+                if self.total > longest {
+                    return Err(PeerError::BodyTooLong(longest));
                 }
                 self.state = match size {
                     0 => ChunkState::Trailers { scanned: 0 },
@@ -205,7 +207,7 @@ mod tests {
     use super::*;
 
     fn size_line(input: &[u8]) -> Result<Option<(u64, usize)>, PeerError> {
-        parse_size_line(input, &Limits { chunk_extension: 4, ..Limits::default() })
+        parse_size_line(input, &Limits::default().chunk_extension(4))
     }
 
     #[test]

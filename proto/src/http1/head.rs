@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use crate::{Limits, PeerError};
+use crate::{HeadElement, Limits, PeerError};
 
 /// What a response begins with.
 const VERSION: &[u8] = b"HTTP/1.";
@@ -102,7 +102,7 @@ pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<
     match lex(role, bytes, limits, fields)? {
         head if head.len == bytes.len() => Ok(head),
         // Cannot be: both stop at the first empty line.
-        _ => Err(PeerError::MalformedHead(httparse::Error::NewLine)),
+        _ => Err(PeerError::MalformedHead(HeadElement::LineEnding)),
     }
 }
 
@@ -131,9 +131,8 @@ fn lex(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Re
     };
     let len = match consumed {
         Ok(httparse::Status::Complete(len)) => len,
-        Ok(httparse::Status::Partial) => return Err(PeerError::MalformedHead(httparse::Error::NewLine)),
-        Err(httparse::Error::TooManyHeaders) => return Err(PeerError::TooManyHeaders(max)),
-        Err(error) => return Err(PeerError::MalformedHead(error)),
+        Ok(httparse::Status::Partial) => return Err(PeerError::MalformedHead(HeadElement::LineEnding)),
+        Err(error) => return Err(peer_error(error, max)),
     };
     let place = |part: &[u8]| {
         // Both are parts of one slice.
@@ -214,52 +213,25 @@ fn decimal(value: &[u8]) -> Option<u64> {
     value.iter().try_fold(0, append).filter(|_| !value.is_empty())
 }
 
-/// The fields of a head or trailer section, in the order they came.
-///
-/// A name is as the peer wrote it: compare without regard to case. A value is raw bytes, trimmed.
-#[derive(Debug, Clone)]
-pub struct Headers<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Headers<'a> {
-    /// The fields of a head that [`parse`] accepted.
-    pub(crate) fn of_head(head: &'a [u8]) -> Self {
-        let first_line = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
-        Self { rest: head.get(first_line..).unwrap_or_default() }
-    }
-
-    /// The fields of a trailer section that [`parse_trailers`] accepted.
-    pub(crate) fn of_trailers(trailers: &'a [u8]) -> Self {
-        Self { rest: trailers }
-    }
-
-    /// The value of the first field with this name, whatever its case.
-    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.clone().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-}
-
-impl<'a> Iterator for Headers<'a> {
-    type Item = (&'a str, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let end = memchr::memchr(b'\n', self.rest)?;
-        let (line, rest) = self.rest.split_at_checked(end + 1)?;
-        self.rest = rest;
-        let colon = memchr::memchr(b':', line)?;
-        Some((std::str::from_utf8(line.get(..colon)?).ok()?, line.get(colon + 1..)?.trim_ascii()))
-    }
-}
-
 /// Checks a trailer section, from its first field to its empty line.
 pub(crate) fn parse_trailers(bytes: &[u8], limits: &Limits) -> Result<(), PeerError> {
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_HEADERS];
     match httparse::parse_headers(bytes, storage.get_mut(..max).unwrap_or_default()) {
         Ok(httparse::Status::Complete((len, _))) if len == bytes.len() => Ok(()),
-        Ok(_) => Err(PeerError::MalformedHead(httparse::Error::NewLine)),
-        Err(httparse::Error::TooManyHeaders) => Err(PeerError::TooManyHeaders(max)),
-        Err(error) => Err(PeerError::MalformedHead(error)),
+        Ok(_) => Err(PeerError::MalformedHead(HeadElement::LineEnding)),
+        Err(error) => Err(peer_error(error, max)),
     }
+}
+
+fn peer_error(error: httparse::Error, max_headers: usize) -> PeerError {
+    PeerError::MalformedHead(match error {
+        httparse::Error::TooManyHeaders => return PeerError::TooManyHeaders(max_headers),
+        httparse::Error::Token => HeadElement::RequestLine,
+        httparse::Error::Version => HeadElement::Version,
+        httparse::Error::Status => HeadElement::Status,
+        httparse::Error::HeaderName => HeadElement::FieldName,
+        httparse::Error::HeaderValue => HeadElement::FieldValue,
+        httparse::Error::NewLine => HeadElement::LineEnding,
+    })
 }

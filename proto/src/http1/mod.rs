@@ -2,13 +2,14 @@
 
 mod body;
 mod head;
+mod headers;
 mod input;
 mod outgoing;
 mod reader;
 
-pub use head::Headers;
+pub use headers::{Headers, HeadersIter};
 pub use outgoing::Slices;
 
-pub(crate) use head::{Field, Role, StartLine};
-pub(crate) use outgoing::{Outgoing, push_field};
+pub(crate) use head::{Field, Framing, Head, Role, StartLine};
+pub(crate) use outgoing::{Outgoing, push_field, trailer_section};
 pub(crate) use reader::{Reader, Step};

@@ -119,17 +119,14 @@ impl Outgoing {
         }
     }
 
-    /// Ends a chunked body with these trailer fields.
-    pub(crate) fn end<'t>(&mut self, trailers: impl IntoIterator<Item = (&'t str, &'t [u8])>) {
+    /// Ends a chunked body with this trailer section, which ends in an empty line.
+    pub(crate) fn end(&mut self, trailers: &[u8]) {
         if let Body::Chunks(chunks) = &mut self.body
             && !chunks.ended
         {
             chunks.ended = true;
             chunks.rest.extend_from_slice(b"0\r\n");
-            for (name, value) in trailers {
-                push_field(&mut chunks.rest, name, value);
-            }
-            chunks.rest.extend_from_slice(b"\r\n");
+            chunks.rest.extend_from_slice(trailers);
         }
     }
 
@@ -239,6 +236,16 @@ impl Outgoing {
     }
 }
 
+/// A trailer section: its fields and the empty line.
+pub(crate) fn trailer_section<'v>(fields: impl IntoIterator<Item = (impl AsRef<str>, &'v [u8])>) -> Vec<u8> {
+    let mut section = Vec::new();
+    for (name, value) in fields {
+        push_field(&mut section, name.as_ref(), value);
+    }
+    section.extend_from_slice(b"\r\n");
+    section
+}
+
 /// `Name: value CRLF`.
 pub(crate) fn push_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
     head.extend_from_slice(name.as_bytes());
@@ -273,7 +280,7 @@ mod tests {
             message.chunk(Bytes::new());
             message.chunk(Bytes::from(vec![b'x'; 26]));
             assert_eq!(message.queued(), 5 + 5 + 26 + 6);
-            message.end([("A", b"b".as_slice())]);
+            message.end(b"A: b\r\n\r\n");
             message.chunk(Bytes::from_static(b"too late"));
             let expected = format!("HEAD\r\n\r\n5\r\nhello\r\n1a\r\n{}\r\n0\r\nA: b\r\n\r\n", "x".repeat(26));
             assert_eq!(written(&mut message, step), expected.as_bytes(), "{step} at a time");
@@ -291,7 +298,7 @@ mod tests {
 
         let mut message = Outgoing::chunked(b"HEAD".to_vec());
         message.chunk(Bytes::from_static(b"a"));
-        message.end([]);
+        message.end(b"\r\n");
         assert_eq!(message.advance(4 + 6 + 5 + 3), 3);
         assert!(message.is_sent());
     }
@@ -317,7 +324,7 @@ mod tests {
             for _ in 0..(64 * 1024_usize).div_ceil(size) {
                 message.chunk(Bytes::from(vec![b'x'; size]));
             }
-            message.end([]);
+            message.end(b"\r\n");
             assert!(message.slices(&mut Slices::new()), "chunks of {size} bytes");
         }
     }

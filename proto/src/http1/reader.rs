@@ -21,6 +21,7 @@ pub(crate) struct Reader {
     filled: usize,
     /// Of the head that was parsed last.
     fields: Vec<Field>,
+    /// Of a request; those of a reply are checked and discarded.
     trailers: Vec<u8>,
     state: State,
     end_of_input: bool,
@@ -28,14 +29,16 @@ pub(crate) struct Reader {
 
 #[derive(Debug)]
 enum State {
-    /// Before a head. `interim` responses have preceded it; the search for its end came as far as `scanned`.
+    /// Before a head. Interim replies of `interim` bytes have preceded it; its end is not in the first `scanned` bytes.
     Head {
         scanned: usize,
         interim: usize,
     },
-    /// In a body. `landed` bytes of it were read straight into the message since the last step.
+    /// In a body of at most `longest` bytes. `landed`: some of it was read directly into the message since the last
+    /// step.
     Body {
         body: Body,
+        longest: u64,
         landed: bool,
     },
     Failed(PeerError),
@@ -85,8 +88,8 @@ impl Reader {
 
     /// Room for the transport to read into; never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        if let State::Body { body, .. } = &self.state {
-            let contiguous = usize::try_from(body.contiguous()).unwrap_or(usize::MAX);
+        if let State::Body { body, longest, .. } = &self.state {
+            let contiguous = usize::try_from(body.contiguous(*longest)).unwrap_or(usize::MAX);
             if self.input.bytes().is_empty() && contiguous > 0 {
                 // The more has come, the more is taken at once.
                 let wanted = self.filled.clamp(Self::GROWTH, 16 * Self::GROWTH);
@@ -103,9 +106,9 @@ impl Reader {
 
     /// `n` bytes were read into [`space`](Self::space).
     pub(crate) fn filled(&mut self, n: usize) {
-        if let State::Body { body, landed } = &mut self.state
+        if let State::Body { body, longest, landed } = &mut self.state
             && self.input.bytes().is_empty()
-            && body.contiguous() > 0
+            && body.contiguous(*longest) > 0
         {
             let n = n.min(self.message.len() - self.filled);
             self.filled += n;
@@ -141,6 +144,18 @@ impl Reader {
     pub(crate) fn is_overfull(&self) -> bool {
         let most = u64::try_from(self.limits.head).unwrap_or(u64::MAX).saturating_add(self.limits.body);
         u64::try_from(self.input.bytes().len()).is_ok_and(|here| here > most)
+    }
+
+    /// Replaces [`Limits::body`] for the message whose head was returned last.
+    pub(crate) fn limit_body(&mut self, limit: u64) {
+        if let State::Body { longest, .. } = &mut self.state {
+            *longest = limit;
+        }
+    }
+
+    /// Drops what exceeds `len` bytes of the message so far.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.filled = self.filled.min(len);
     }
 
     /// From now on every [`poll`](Self::poll) returns this error.
@@ -188,19 +203,19 @@ impl Reader {
                     match head.start_line {
                         StartLine::Response { status: 101 } => return Err(PeerError::SwitchingProtocols),
                         StartLine::Response { status: 100..=199 } => {
-                            *interim += 1;
+                            *interim = interim.saturating_add(len);
                             *scanned = 0;
                             if *interim > self.limits.interim {
-                                return Err(PeerError::TooManyInterim(self.limits.interim));
+                                return Err(PeerError::InterimTooLong(self.limits.interim));
                             }
                             self.input.consume(len);
                         }
                         _ => {
-                            let body = Body::new(head.framing, &self.limits)?;
+                            let body = Body::new(head.framing);
                             self.discard();
                             self.reserve_for(&head);
                             self.accept(len, len);
-                            self.state = State::Body { body, landed: false };
+                            self.state = State::Body { body, longest: self.limits.body, landed: false };
                             return Ok(Step::Head(head));
                         }
                     }
@@ -209,7 +224,7 @@ impl Reader {
                     *landed = false;
                     return Ok(Step::Data);
                 }
-                State::Body { body, .. } => match body.decode(self.input.bytes(), &self.limits)? {
+                State::Body { body, longest, .. } => match body.decode(self.input.bytes(), *longest, &self.limits)? {
                     Decoded::Framing(n) => self.input.consume(n),
                     Decoded::Data(n) => {
                         let useful = match body {
@@ -220,7 +235,9 @@ impl Reader {
                         return Ok(Step::Data);
                     }
                     Decoded::End { trailers } => {
-                        self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                        if self.role == Role::Request {
+                            self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                        }
                         self.input.consume(trailers);
                         self.state = State::BEFORE_HEAD;
                         return Ok(Step::End);
@@ -312,4 +329,31 @@ impl Reader {
 
 impl State {
     const BEFORE_HEAD: State = State::Head { scanned: 0, interim: 0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_although_some_of_it_is_read_before_the_next_poll() {
+        let mut reader = Reader::new(Role::Response, Limits::default().body(10));
+        reader.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n");
+        assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+        reader.receive(b"12345678");
+        assert!(matches!(reader.poll(), Err(PeerError::BodyTooLong(10))));
+    }
+
+    #[test]
+    fn only_a_server_stores_trailers() {
+        for (role, first_line, expected) in
+            [(Role::Request, "POST / HTTP/1.1", "A: b\r\n\r\n"), (Role::Response, "HTTP/1.1 200 OK", "")]
+        {
+            let mut reader = Reader::new(role, Limits::default());
+            reader.receive(format!("{first_line}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n").as_bytes());
+            assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+            assert!(matches!(reader.poll(), Ok(Step::End)));
+            assert_eq!(reader.take_trailers(), expected.as_bytes());
+        }
+    }
 }

@@ -6,12 +6,14 @@ mod request;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Method};
 
-use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
+use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step, trailer_section};
 use crate::{CloseReason, Limits, Misuse, Output, PeerError};
 
 pub use reply::Reply;
+use reply::title_case;
 pub use request::{Request, Route, Trailers};
 
 /// The API's side of one connection.
@@ -150,7 +152,7 @@ impl Server {
     /// Tells the peer what was wrong, if that is still possible, and closes.
     fn refuse(&mut self, error: PeerError) {
         if self.reply == Progress::None && !matches!(error, PeerError::UnexpectedEnd(_)) {
-            let reply = Reply::new(400).header("Content-Type", HeaderValue::from_static("text/plain"));
+            let reply = Reply::new(400).header(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
             let body = Bytes::from(format!("{error}\n"));
             self.outbox.push_back(Outgoing::whole(reply.head(Some(body.len()), false), body));
             self.reply = Progress::Complete;
@@ -252,9 +254,12 @@ impl Server {
     /// # Errors
     ///
     /// No streamed reply is open.
-    pub fn finish<'t>(&mut self, trailers: impl IntoIterator<Item = (&'t str, &'t HeaderValue)>) -> Result<(), Misuse> {
-        let fields = trailers.into_iter().map(|(name, value)| (name, value.as_bytes()));
-        self.open_reply()?.end(fields);
+    pub fn finish<'t, T>(&mut self, trailers: T) -> Result<(), Misuse>
+    where
+        T: IntoIterator<Item = (&'t HeaderName, &'t HeaderValue)>,
+    {
+        let fields = trailers.into_iter().map(|(name, value)| (title_case(name), value.as_bytes()));
+        self.open_reply()?.end(&trailer_section(fields));
         self.complete_reply(!self.keep_alive);
         Ok(())
     }

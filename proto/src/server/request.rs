@@ -15,6 +15,7 @@ pub struct Request {
 
 /// Where a request belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Route<'a> {
     /// The Runtime API or Extensions API, with the request id where the path has one.
     Api(Endpoint, &'a str),

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use http::HeaderValue;
 use lambda_runtime_proto::client::{Client, Config, Event, Failure, Invocation};
 use lambda_runtime_proto::server::{self, Server};
-use lambda_runtime_proto::{CloseReason, Limits, Output, PeerError};
+use lambda_runtime_proto::{CloseReason, Limits, Misuse, Output, PeerError};
 
 pub const EVENT: &[u8] =
     b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-1\r\nLambda-Runtime-Deadline-Ms: 1542409706888\r\nContent-Length: 16\r\n\r\n{\"name\":\"World\"}";
 pub const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
 
 pub fn config() -> Config {
-    Config::new(HeaderValue::from_static("127.0.0.1:9001"))
+    Config::new("127.0.0.1:9001".parse().unwrap())
 }
 
 pub fn client() -> Client {
@@ -61,10 +61,19 @@ pub fn in_hand(mut client: Client) -> (Client, Invocation) {
     }
 }
 
-/// What the client makes of `bytes` as the answer to /next.
-pub fn answer_to_next(bytes: &[u8], limits: Limits) -> Result<Event, PeerError> {
-    let mut client = Client::new(Config { limits, ..config() });
-    client.next_invocation().unwrap();
+/// The event that `bytes` become as the reply to /next.
+pub fn reply_to_next(bytes: &[u8], limits: Limits) -> Result<Event, PeerError> {
+    reply_to(Client::next_invocation, bytes, limits)
+}
+
+/// The event that `bytes` become as the reply to this request.
+pub fn reply_to(
+    request: fn(&mut Client) -> Result<(), Misuse>,
+    bytes: &[u8],
+    limits: Limits,
+) -> Result<Event, PeerError> {
+    let mut client = Client::new(config().limits(limits));
+    request(&mut client).unwrap();
     written(&mut client);
     client.receive(bytes);
     loop {

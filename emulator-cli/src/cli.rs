@@ -1,0 +1,234 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::Duration;
+
+use lambda_runtime_emulator::{Event, Fault, MAX_EVENT};
+use lexopt::Arg::{Long, Short, Value};
+use lexopt::ValueExt as _;
+
+/// What to do.
+pub(crate) enum Task {
+    /// Invoke the function once with this event.
+    Once(Event, Options),
+    /// Serve the Invoke API.
+    Serve(Endpoint, Options),
+    /// Print this text.
+    Print(String),
+}
+
+/// How the function runs.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) timeout: Duration,
+    pub(crate) memory: u32,
+    pub(crate) concurrency: usize,
+    pub(crate) snapstart: bool,
+    pub(crate) faults: Vec<Fault>,
+    /// The program and its arguments; never empty.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Where the Invoke API is served, and to whom.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) address: SocketAddr,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) allowed_hosts: Vec<String>,
+}
+
+const HELP: &str = "\
+Runs a function on this machine as AWS Lambda does.
+
+Usage: lambda-emulator [OPTIONS] -- COMMAND [ARGS]...
+
+COMMAND is the function: a program that uses the Lambda Runtime API, or `cargo run ...`. It runs with Lambda's
+environment variables, and its output goes to stderr.
+
+With --event the function is invoked once. Its response is printed on stdout, and the exit code is 0; or its error is
+printed on stderr, and the exit code is 1. The metadata of a streamed HTTP response is printed on stderr, and its
+payload on stdout, as it arrives. Without --event the command serves POST /2015-03-31/functions/function/invocations
+until Ctrl-C.
+
+Options:
+  --event JSON|@FILE|-   invoke once with this event, or with the contents of a file or of stdin
+  --trace-id ID          the trace id of this event [default: a new one, not sampled]
+  --timeout SECONDS      the timeout of an invocation [default: 900, Lambda's maximum]
+  --memory MB            the memory size in the function's environment; not enforced [default: 128]
+  --concurrency N        events handled at the same time, as on Lambda Managed Instances [default: 1]
+  --snapstart            start as with SnapStart: the first event restores the function
+  --fault FAULT          a fault of the Runtime API, see below; repeatable
+  --port PORT            the port to serve on, on 127.0.0.1 [default: 9000]
+  --address HOST:PORT    the address to serve on
+  --allow-origin ORIGIN  let web pages of this origin, such as http://localhost:3000, invoke the function; repeatable
+  --allow-host NAME      accept requests for this host name besides localhost and addresses; repeatable
+  -h, --help             print this help
+  -V, --version          print the version
+
+A FAULT is TARGET [N]: EFFECT. It happens to the Nth request of a kind or the Nth connection; without N, to each:
+  TARGET   next, response, error, init-error, restore-next, restore-error, register, extension-next, connection
+  EFFECT   close, reset, half-close, stall [TIME], dribble [BYTES] [every TIME] or garble [BYTES], followed by
+             [at BYTE] [of request|reply]: at a byte of the request's body, or of the reply including its head. The
+             default is the request for a POST, where `dribble` means to read slowly, and otherwise the reply
+           delay TIME: wait before the reply
+           reply STATUS [at BYTE] [(NAME: VALUE; ...)] [BODY]: replace the API's reply; with `at` it is sent when
+             this much of the request's body has been read, and the rest is not read
+  TIME     20ms, 1.5s
+Examples: --fault 'response 1: reset at 100' --fault 'next 2: reply 500 {\"errorMessage\":\"no\"}'
+";
+
+/// Parses the arguments; the first is the program's name.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut parts = args.splitn(2, |arg| arg == "--");
+    let own = parts.next().unwrap_or_default();
+    let command = parts.next().map(<[_]>::to_vec);
+    read(lexopt::Parser::from_iter(own), command)
+}
+
+fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Task, String> {
+    let mut event = None;
+    let mut trace_id = None;
+    // The first option that is for serving only.
+    let mut for_serving = None;
+    let mut endpoint = Endpoint {
+        address: SocketAddr::from(([127, 0, 0, 1], 9000)),
+        allowed_origins: Vec::new(),
+        allowed_hosts: Vec::new(),
+    };
+    let mut options = Options {
+        timeout: Duration::from_secs(900),
+        memory: 128,
+        concurrency: 1,
+        snapstart: false,
+        faults: Vec::new(),
+        command: command.unwrap_or_default(),
+    };
+    while let Some(arg) = parser.next().map_err(text)? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Task::Print(HELP.to_owned())),
+            Short('V') | Long("version") => {
+                return Ok(Task::Print(format!("lambda-emulator {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            Long("event") => event = Some(string(&mut parser)?),
+            Long("trace-id") => trace_id = Some(string(&mut parser)?),
+            Long("timeout") => options.timeout = seconds(&mut parser)?,
+            Long("memory") => options.memory = number(&mut parser, "--memory", "a number of MB")?,
+            Long("concurrency") => match number(&mut parser, "--concurrency", "a number")? {
+                0 => return Err("--concurrency 0: expected at least 1".to_owned()),
+                n => options.concurrency = n,
+            },
+            Long("snapstart") => options.snapstart = true,
+            Long("fault") => {
+                let fault = string(&mut parser)?.parse().map_err(|error| format!("--fault: {error}"))?;
+                options.faults.push(fault);
+            }
+            Long("port") => {
+                for_serving.get_or_insert("--port");
+                endpoint.address = SocketAddr::from(([127, 0, 0, 1], number(&mut parser, "--port", "a port")?));
+            }
+            Long("address") => {
+                for_serving.get_or_insert("--address");
+                let value = string(&mut parser)?;
+                endpoint.address = address(&value)?;
+                let name = value.rsplit_once(':').map(|(name, _)| name.to_owned());
+                endpoint.allowed_hosts.extend(name);
+            }
+            Long("allow-origin") => {
+                for_serving.get_or_insert("--allow-origin");
+                endpoint.allowed_origins.push(origin(string(&mut parser)?)?);
+            }
+            Long("allow-host") => {
+                for_serving.get_or_insert("--allow-host");
+                endpoint.allowed_hosts.push(host(string(&mut parser)?)?);
+            }
+            Value(value) => {
+                return Err(format!("unexpected argument {value:?}: the function's command follows --"));
+            }
+            other => return Err(text(other.unexpected())),
+        }
+    }
+    if options.command.is_empty() {
+        return Err("no function to run: its command follows --".to_owned());
+    }
+    match (event, for_serving) {
+        (Some(_), Some(option)) => Err(format!("{option} cannot be combined with --event")),
+        (Some(event), None) => Ok(Task::Once(self::event(&event, trace_id)?, options)),
+        (None, _) if trace_id.is_some() => Err("--trace-id requires --event".to_owned()),
+        (None, _) => Ok(Task::Serve(endpoint, options)),
+    }
+}
+
+fn text(error: lexopt::Error) -> String {
+    error.to_string()
+}
+
+fn string(parser: &mut lexopt::Parser) -> Result<String, String> {
+    parser.value().and_then(|value| value.string()).map_err(text)
+}
+
+fn number<T: std::str::FromStr>(parser: &mut lexopt::Parser, option: &str, what: &str) -> Result<T, String> {
+    let value = string(parser)?;
+    value.parse().map_err(|_| format!("{option} {value}: expected {what}"))
+}
+
+fn seconds(parser: &mut lexopt::Parser) -> Result<Duration, String> {
+    const EXPECTED: &str = "a number of seconds";
+    let seconds: f64 = number(parser, "--timeout", EXPECTED)?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(timeout) if !timeout.is_zero() => Ok(timeout),
+        _ => Err(format!("--timeout {seconds}: expected {EXPECTED}")),
+    }
+}
+
+fn address(value: &str) -> Result<SocketAddr, String> {
+    let invalid = |why: &str| format!("--address {value}: {why}; expected a host and a port, such as 127.0.0.1:9000");
+    let mut addresses = value.to_socket_addrs().map_err(|error| invalid(&error.to_string()))?;
+    addresses.next().ok_or_else(|| invalid("the host has no address"))
+}
+
+/// An origin is compared as text with what browsers send.
+fn origin(value: String) -> Result<String, String> {
+    match value.split_once("://") {
+        Some((_, host)) if !host.is_empty() && !host.contains('/') => Ok(value),
+        _ => Err(format!("--allow-origin {value}: expected a scheme and a host, such as http://localhost:3000")),
+    }
+}
+
+fn host(value: String) -> Result<String, String> {
+    match value.is_empty() || value.contains([':', '/']) {
+        false => Ok(value),
+        true => Err(format!("--allow-host {value}: expected a host name without a port, such as host.docker.internal")),
+    }
+}
+
+fn event(source: &str, trace_id: Option<String>) -> Result<Event, String> {
+    let payload = payload(source).map_err(|error| format!("--event: {error}"))?;
+    let event = Event::json(payload).map_err(|error| format!("--event: {error}"))?;
+    match trace_id {
+        None => Ok(event),
+        Some(id) if id.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Ok(event.trace_id(id)),
+        Some(id) => Err(format!("--trace-id {id:?}: expected ASCII text")),
+    }
+}
+
+fn payload(source: &str) -> Result<Vec<u8>, String> {
+    if source == "-" {
+        return read_limited(io::stdin().lock()).map_err(|error| format!("cannot read stdin: {error}"));
+    }
+    match source.strip_prefix('@') {
+        None => Ok(source.as_bytes().to_vec()),
+        Some(path) => File::open(path).and_then(read_limited).map_err(|error| format!("cannot read {path}: {error}")),
+    }
+}
+
+/// Reads no more than it takes to see that the payload is too large.
+fn read_limited(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut payload = Vec::new();
+    let limit = u64::try_from(MAX_EVENT).unwrap_or(u64::MAX).saturating_add(1);
+    from.take(limit).read_to_end(&mut payload)?;
+    Ok(payload)
+}

@@ -1,0 +1,412 @@
+//! The function's process: it is started when an event waits, stopped as Lambda stops it, and started again after it has
+//! ended.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lambda_runtime_emulator::Emulator;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::{launcher, log};
+
+/// A handle to the function's process.
+#[derive(Clone)]
+pub(crate) struct Function {
+    messages: Sender<Message>,
+    stats: Arc<Mutex<ProcessStats>>,
+}
+
+enum Message {
+    /// An event waits.
+    Wanted,
+    /// The process has requested its first event.
+    Ready,
+    Exited(Pid),
+    /// Stop the process, and drop the sender afterwards.
+    Stop(Sender<()>),
+    /// Stop the process, drop the sender and end.
+    Shutdown(Sender<()>),
+}
+
+/// Facts about the current process.
+#[derive(Default)]
+struct ProcessStats {
+    group: Option<Pid>,
+    started: Option<Instant>,
+    /// Duration of the initialization, until it is reported.
+    init: Option<Duration>,
+    /// It has finished an invocation.
+    progressed: bool,
+}
+
+impl Function {
+    /// A function whose [`Supervisor`] has not been started.
+    pub(crate) fn new() -> (Self, Supervisor) {
+        let (messages, inbox) = mpsc::channel();
+        let stats = Arc::<Mutex<ProcessStats>>::default();
+        let supervisor = Supervisor { messages: messages.clone(), inbox, stats: Arc::clone(&stats) };
+        (Self { messages, stats }, supervisor)
+    }
+
+    /// An event waits for the process.
+    pub(crate) fn wanted(&self) {
+        let _ = self.messages.send(Message::Wanted);
+    }
+
+    /// The process has requested its first event.
+    pub(crate) fn ready(&self) {
+        let mut stats = self.stats();
+        stats.init = stats.started.map(|started| started.elapsed());
+        let _ = self.messages.send(Message::Ready);
+    }
+
+    /// The process has finished an invocation.
+    pub(crate) fn progressed(&self) {
+        self.stats().progressed = true;
+    }
+
+    /// Stops the process, and returns when it has ended.
+    pub(crate) fn stop(&self) {
+        self.send_and_wait(Message::Stop);
+    }
+
+    /// Stops the process for good, and returns when it has ended.
+    pub(crate) fn shut_down(&self) {
+        self.send_and_wait(Message::Shutdown);
+    }
+
+    fn send_and_wait(&self, message: fn(Sender<()>) -> Message) {
+        let (done, wait) = mpsc::channel();
+        if self.messages.send(message(done)).is_ok() {
+            let _ = wait.recv();
+        }
+    }
+
+    /// The duration of the initialization, once.
+    pub(crate) fn take_init_duration(&self) -> Option<Duration> {
+        self.stats().init.take()
+    }
+
+    /// The function's process group.
+    pub(crate) fn group(&self) -> Option<Pid> {
+        self.stats().group
+    }
+
+    fn stats(&self) -> MutexGuard<'_, ProcessStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts and stops the function's process.
+pub(crate) struct Supervisor {
+    messages: Sender<Message>,
+    inbox: Receiver<Message>,
+    stats: Arc<Mutex<ProcessStats>>,
+}
+
+impl Supervisor {
+    /// Starts the function's process, and supervises it on another thread. `never_ready` is called if it ends before any
+    /// process has requested an event. `timeout` is that of an invocation.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be started.
+    pub(crate) fn start(
+        self,
+        command: Vec<OsString>,
+        timeout: Duration,
+        emulator: Arc<Emulator>,
+        never_ready: impl FnOnce() + Send + 'static,
+    ) -> Result<(), String> {
+        let mut supervised = Supervised {
+            supervisor: self,
+            command,
+            timeout,
+            emulator,
+            process: None,
+            failures: 0,
+            not_before: Instant::now(),
+            never_ready: Some(Box::new(never_ready)),
+        };
+        let (started, wait) = mpsc::channel();
+        // The process may live only as long as the thread that starts it: see `launcher`.
+        thread::spawn(move || {
+            let result = supervised.start();
+            let is_started = result.is_ok();
+            let _ = started.send(result);
+            if is_started {
+                supervised.run();
+            }
+        });
+        wait.recv().unwrap_or_else(|error| Err(error.to_string()))
+    }
+}
+
+/// The process, and what is needed to start it again.
+struct Supervised {
+    supervisor: Supervisor,
+    command: Vec<OsString>,
+    timeout: Duration,
+    emulator: Arc<Emulator>,
+    process: Option<Process>,
+    /// Processes in a row that ended without having finished an invocation.
+    failures: u32,
+    /// The next process is not started earlier.
+    not_before: Instant,
+    never_ready: Option<Box<dyn FnOnce() + Send>>,
+}
+
+struct Process {
+    child: Child,
+    pid: Pid,
+    started: Instant,
+    /// Disconnected when the process has ended.
+    ended: Receiver<()>,
+    init_errors: usize,
+    /// When to print the next hint that it does not request an event.
+    hint: Option<Instant>,
+    /// Since when it has neither handled nor requested an event, although some wait.
+    stuck_since: Option<Instant>,
+}
+
+impl Supervised {
+    const FIRST_HINT: Duration = Duration::from_secs(10);
+    const NEXT_HINT: Duration = Duration::from_secs(30);
+    /// How often to check whether the process is stuck.
+    const CHECK: Duration = Duration::from_millis(250);
+
+    fn run(mut self) {
+        loop {
+            let next = self.next_action();
+            let message = match next {
+                None => self.supervisor.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(next) => self.supervisor.inbox.recv_timeout(next.saturating_duration_since(Instant::now())),
+            };
+            match message {
+                Ok(Message::Wanted) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::Ready) => self.never_ready = None,
+                Ok(Message::Exited(pid)) => {
+                    if let Some(process) = self.process.take_if(|process| process.pid == pid) {
+                        self.exited(process);
+                    }
+                }
+                Ok(Message::Stop(done)) => {
+                    self.stop();
+                    drop(done);
+                }
+                Ok(Message::Shutdown(done)) => {
+                    self.stop();
+                    drop(done);
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return self.stop(),
+            }
+        }
+    }
+
+    /// Starts the process if an event waits for it, and checks that it requests events. Returns when to do so again.
+    fn next_action(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let observed = self.emulator.observed();
+        let Some(process) = &mut self.process else {
+            if observed.queued == 0 {
+                return None;
+            }
+            if now < self.not_before {
+                return Some(self.not_before);
+            }
+            return match self.start() {
+                Ok(()) => self.next_action(),
+                Err(message) => {
+                    log::message(&message);
+                    self.emulator.runtime_exited(&message);
+                    None
+                }
+            };
+        };
+        if !observed.ready {
+            let hint = process.hint.get_or_insert(process.started + Self::FIRST_HINT);
+            if *hint <= now {
+                *hint = now + Self::NEXT_HINT;
+                log::message(format_args!(
+                    "the function has been running for {} s and has not requested an event, by GET \
+                     http://{}/2018-06-01/runtime/invocation/next; Ctrl-C stops it",
+                    process.started.elapsed().as_secs(),
+                    self.emulator.endpoint()
+                ));
+            }
+            return process.hint;
+        }
+        if observed.queued == 0 {
+            process.stuck_since = None;
+            process.hint = None;
+            return None;
+        }
+        if observed.waiting > 0 || observed.in_flight > 0 {
+            process.stuck_since = None;
+            process.hint = None;
+            return Some(now + Self::CHECK);
+        }
+        // It handles nothing, it has requested nothing, and events wait.
+        let since = *process.stuck_since.get_or_insert(now);
+        let hint = process.hint.get_or_insert(since + Self::FIRST_HINT);
+        let stuck_for = now.duration_since(since);
+        // A process that is only late is stopped when the timeout of its last invocation has passed.
+        if stuck_for >= self.timeout.saturating_add(Self::CHECK) {
+            let seconds = stuck_for.as_secs_f64();
+            log::message(format_args!("the function has not requested an event for {seconds:.2} s; it is restarted"));
+            self.stop();
+            return self.next_action();
+        }
+        if *hint <= now {
+            *hint = now + Self::NEXT_HINT;
+            log::message(format_args!(
+                "{} events wait, and the function has not requested the next event for {} s",
+                observed.queued,
+                stuck_for.as_secs()
+            ));
+        }
+        Some(now + Self::CHECK)
+    }
+
+    fn start(&mut self) -> Result<(), String> {
+        let Some((program, args)) = self.command.split_first() else { return Err("no command".to_owned()) };
+        // Later errors are those of this process.
+        let init_errors = self.emulator.observed().init_errors.len();
+        let started = Instant::now();
+        *self.stats() = ProcessStats { started: Some(started), ..ProcessStats::default() };
+        let child = launcher::spawn(program, args, |command| {
+            command
+                .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
+                .envs(missing_variables())
+                .envs(self.emulator.environment())
+                // Stdout is for the response.
+                .stdout(io::stderr())
+                .stderr(Stdio::inherit())
+                .process_group(0)
+        })
+        .map_err(|error| cannot_start(program, &error))?;
+        let pid = Pid::from_child(&child);
+        let (alive, ended) = mpsc::channel();
+        let messages = self.supervisor.messages.clone();
+        thread::spawn(move || {
+            // The process is not reaped: as long as it is a zombie, the id of its process group is not reused.
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            drop(alive);
+            let _ = messages.send(Message::Exited(pid));
+        });
+        self.stats().group = Some(pid);
+        self.process = Some(Process { child, pid, started, ended, init_errors, hint: None, stuck_since: None });
+        Ok(())
+    }
+
+    /// The process has ended by itself.
+    fn exited(&mut self, process: Process) {
+        let before = self.emulator.observed();
+        let init_errors = process.init_errors;
+        let reason = self.reap(process);
+        if !before.ready {
+            self.report_failed_start(&reason, init_errors);
+        } else if before.in_flight == 0 {
+            log::message(format_args!("the function ended between two events: {reason}"));
+        }
+    }
+
+    /// Ends the process as Lambda does: at once, unless it registered an extension in order to be notified before.
+    fn stop(&mut self) {
+        /// Lambda's grace period for a function with an internal extension.
+        const GRACE: Duration = Duration::from_millis(500);
+        let Some(process) = self.process.take() else { return };
+        if !self.emulator.observed().extensions.is_empty() {
+            let _ = kill_process_group(process.pid, Signal::TERM);
+            let _ = process.ended.recv_timeout(GRACE);
+        }
+        self.reap(process);
+    }
+
+    /// Kills what is left of the process group, and fails the invocations in flight. Returns how the process ended.
+    fn reap(&mut self, mut process: Process) -> String {
+        let _ = kill_process_group(process.pid, Signal::KILL);
+        let reason = process.child.wait().map_or_else(|error| error.to_string(), describe);
+        self.stats().group = None;
+        self.emulator.runtime_exited(&reason);
+        self.failures = if self.stats().progressed { 0 } else { self.failures.saturating_add(1) };
+        self.not_before = Instant::now() + backoff(self.failures);
+        reason
+    }
+
+    fn report_failed_start(&mut self, reason: &str, init_errors: usize) {
+        let observed = self.emulator.observed();
+        match observed.init_errors.get(init_errors..).and_then(<[_]>::last) {
+            Some(error) => {
+                log::message(format_args!("the function failed to start: {}: {}", error.error_type(), error.message()));
+            }
+            None => log::message(format_args!("the function ended before it requested an event: {reason}")),
+        }
+        if let Some(never_ready) = self.never_ready.take() {
+            never_ready();
+        }
+    }
+
+    fn stats(&self) -> MutexGuard<'_, ProcessStats> {
+        self.supervisor.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Delay before the process is started again, after this many processes that finished no invocation.
+fn backoff(failures: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(100);
+    const MAX: Duration = Duration::from_secs(1);
+    match failures.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(MAX),
+    }
+}
+
+/// Variables that Lambda sets, unless the user has set them.
+fn missing_variables() -> impl Iterator<Item = (&'static str, OsString)> {
+    let task_root = std::env::current_dir().map(OsString::from).unwrap_or_default();
+    let variables = [
+        ("AWS_REGION", "us-east-1".into()),
+        ("AWS_DEFAULT_REGION", "us-east-1".into()),
+        ("TZ", ":UTC".into()),
+        ("_HANDLER", "bootstrap".into()),
+        ("LAMBDA_TASK_ROOT", task_root),
+    ];
+    variables.into_iter().filter(|(name, _)| std::env::var_os(name).is_none())
+}
+
+fn cannot_start(program: &OsStr, error: &io::Error) -> String {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such program".to_owned(),
+        io::ErrorKind::PermissionDenied => "it is not executable".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("cannot start {program:?}: {why}. The command that runs the function follows --")
+}
+
+/// How a process ended, as Lambda describes it.
+fn describe(status: ExitStatus) -> String {
+    let signal = |signal| match signal {
+        4 => "signal: illegal instruction".to_owned(),
+        6 => "signal: aborted".to_owned(),
+        7 => "signal: bus error".to_owned(),
+        8 => "signal: floating point exception".to_owned(),
+        9 => "signal: killed".to_owned(),
+        11 => "signal: segmentation fault".to_owned(),
+        15 => "signal: terminated".to_owned(),
+        other => format!("signal: {other}"),
+    };
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, Some(number)) => format!("Runtime exited with error: {}", signal(number)),
+        (None, None) => format!("Runtime exited with error: {status}"),
+    }
+}

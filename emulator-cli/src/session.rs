@@ -1,0 +1,58 @@
+//! What a single invocation and a server have in common.
+
+use lambda_runtime_emulator::{Builder, Emulator, End, Fault, Notice};
+
+use crate::cli::Options;
+use crate::function::Function;
+use crate::log;
+
+/// The emulator with these options.
+pub(crate) fn builder(options: &Options) -> Builder {
+    let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok().filter(|name| !name.is_empty());
+    Emulator::builder()
+        .timeout(options.timeout)
+        // The command may compile the function first.
+        .claim_timeout(None)
+        .concurrency(options.concurrency)
+        .memory(options.memory)
+        .snapstart(options.snapstart)
+        .faults(options.faults.iter().cloned())
+        .function_name(name.unwrap_or_else(|| "function".to_owned()))
+}
+
+/// Keeps the process in step with the emulator, and logs what the user should know.
+pub(crate) fn observe(function: &Function, is_classic: bool, notice: &Notice<'_>) {
+    match notice {
+        Notice::Queued { .. } => function.wanted(),
+        Notice::Ready => function.ready(),
+        Notice::Finished { end, .. } => {
+            function.progressed();
+            // Managed Instances do not stop the process, because it handles other invocations.
+            if is_classic && matches!(end, End::TimedOut(_)) {
+                function.stop();
+            }
+        }
+        Notice::Overdue { request_id, timeout, unfinished } => {
+            let seconds = timeout.as_secs_f64();
+            log::line(format_args!(
+                "RequestId: {request_id} Error: Task timed out after {seconds:.2} seconds, after its response: \
+                 {unfinished} did not request the next event"
+            ));
+            function.stop();
+        }
+        Notice::Fault { fault } => log::message(format_args!("fault: {fault}")),
+        _ => {}
+    }
+}
+
+pub(crate) fn on_interrupt(handler: impl FnMut() + Send + 'static) -> Result<(), String> {
+    ctrlc::set_handler(handler).map_err(|error| format!("cannot handle Ctrl-C: {error}"))
+}
+
+/// A fault that did not happen has tested nothing.
+pub(crate) fn report_unused_faults(faults: &[Fault], emulator: &Emulator) {
+    let happened = emulator.observed().faults;
+    for fault in faults.iter().filter(|fault| !happened.contains(fault)) {
+        log::message(format_args!("this fault did not happen: {fault}"));
+    }
+}

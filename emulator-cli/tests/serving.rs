@@ -1,0 +1,232 @@
+//! The command without `--event`: it serves the Invoke API, logs, and starts the function again.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+#[path = "../../emulator/tests/common/mod.rs"]
+mod common;
+#[path = "support/command.rs"]
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Http, LIMIT};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use support::{emulator, function, stderr};
+
+/// A command that serves.
+struct Served {
+    child: Child,
+    lines: Receiver<String>,
+    address: String,
+}
+
+impl Served {
+    fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = emulator()
+            .envs(variables.iter().copied())
+            .args(["--port", "0"])
+            .args(args)
+            .arg("--")
+            .arg(function())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut served = Self { child, lines, address: String::new() };
+        let line = served.line("curl");
+        let url = line.split_once("http://").unwrap().1;
+        served.address = url.split_once('/').unwrap().0.to_owned();
+        served
+    }
+
+    /// The next line of the log that contains this text.
+    fn line(&self, with: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("no line with {with:?}"));
+            if line.contains(with) {
+                return line;
+            }
+        }
+    }
+
+    fn call(&self, event: serde_json::Value) -> common::Received {
+        call(&self.address, event)
+    }
+
+    fn interrupt(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn call(address: &str, event: serde_json::Value) -> common::Received {
+    Http::connect(address).post("/2015-03-31/functions/function/invocations", "", &event.to_string())
+}
+
+#[test]
+fn it_serves_until_it_is_interrupted_and_logs_as_lambda_does() {
+    let served = Served::start(&["--memory", "256"]);
+    let received = served.call(json!("Hello"));
+    assert_eq!((received.status, received.text()), (200, r#""Hello""#));
+    let id = received.header("x-amzn-requestid").unwrap();
+    assert_eq!(served.line("START"), format!("START RequestId: {id} Version: $LATEST"));
+    assert_eq!(served.line("END"), format!("END RequestId: {id}"));
+    let report = served.line("REPORT");
+    let fields: Vec<_> = report.split('\t').collect();
+    assert_eq!(fields.first(), Some(&format!("REPORT RequestId: {id}").as_str()));
+    for field in ["Duration: ", "Billed Duration: ", "Memory Size: 256 MB", "Max Memory Used: ", "Init Duration: "] {
+        assert!(fields.iter().any(|found| found.starts_with(field)), "{field} in {report}");
+    }
+    served.call(json!(2));
+    assert!(!served.line("REPORT").contains("Init Duration"));
+    assert_eq!(served.interrupt(), Some(0));
+}
+
+#[test]
+fn a_function_that_died_is_started_again_on_the_next_call() {
+    let served = Served::start(&[]);
+    let received = served.call(json!({"exit": 1}));
+    assert_eq!(received.header("x-amz-function-error"), Some("Unhandled"));
+    assert_eq!(received.json()["errorType"], "Runtime.ExitError");
+    assert!(served.line("REPORT").contains("Status: error\tError Type: Runtime.ExitError"));
+    assert_eq!(served.call(json!(1)).text(), "1");
+    assert!(served.line("REPORT").contains("Init Duration"));
+}
+
+#[test]
+fn a_function_that_ended_between_two_calls_is_started_again_on_the_next() {
+    let served = Served::start(&[]);
+    assert_eq!(served.call(json!({"last": true})).status, 200);
+    served.line("ended between two events");
+    assert_eq!(served.call(json!(1)).text(), "1");
+}
+
+#[test]
+fn a_function_that_times_out_is_killed_and_started_again_on_the_next_call() {
+    let served = Served::start(&["--timeout", "2"]);
+    let received = served.call(json!({"hang": true}));
+    assert_eq!(received.json()["errorType"], "Sandbox.Timedout");
+    assert!(served.line("REPORT").contains("Status: timeout"));
+    assert_eq!(served.call(json!(1)).text(), "1");
+    assert!(served.line("REPORT").contains("Init Duration"));
+}
+
+#[test]
+fn a_function_that_hangs_after_its_response_is_started_again_for_the_next_call() {
+    let served = Served::start(&["--timeout", "2"]);
+    assert_eq!(served.call(json!({"hang_after": true})).json(), json!({"hang_after": true}));
+    assert_eq!(served.call(json!(1)).text(), "1");
+}
+
+#[test]
+fn a_function_all_of_whose_workers_hang_is_started_again_for_the_next_call() {
+    let served = Served::start(&["--timeout", "2", "--concurrency", "2"]);
+    // The function has one worker.
+    assert_eq!(served.call(json!({"hang": true})).json()["errorType"], "Sandbox.Timedout");
+    assert_eq!(served.call(json!(1)).text(), "1");
+    served.line("it is restarted");
+}
+
+#[test]
+fn an_event_that_cannot_be_delivered_fails_and_the_next_call_is_served_as_well() {
+    let served = Served::start_with(&[], &[("EXIT_WITHIN_EVENT", "1")]);
+    let large = json!("x".repeat(6_000_000));
+    for _ in 0..2 {
+        assert_eq!(served.call(large.clone()).json()["errorType"], "Runtime.ExitError");
+    }
+}
+
+#[test]
+fn a_payload_that_lambda_would_not_accept_is_rejected() {
+    let served = Served::start(&[]);
+    let call = |body: &str| Http::connect(&served.address).post("/2015-03-31/functions/function/invocations", "", body);
+    let received = call("{");
+    assert_eq!((received.status, received.header("x-amzn-errortype")), (400, Some("InvalidRequestContentException")));
+    let received = call(&format!("\"{}\"", "x".repeat(6 * 1024 * 1024)));
+    assert_eq!((received.status, received.header("x-amzn-errortype")), (413, Some("RequestTooLargeException")));
+}
+
+#[test]
+fn web_pages_and_hosts_have_to_be_allowed() {
+    let path = "/2015-03-31/functions/function/invocations";
+    let origins = [("http://localhost:3000", 200), ("http://a.test", 200), ("http://b.test", 403)];
+    let hosts = [("lambda.test", 200), ("host.docker.internal:9000", 200), ("example.com", 403), ("127.0.0.1", 200)];
+    let allowed = ["--allow-origin", "http://localhost:3000", "--allow-origin", "http://a.test"];
+    let allowed =
+        [&allowed as &[&str], &["--allow-host", "lambda.test", "--allow-host", "host.docker.internal"]].concat();
+    let served = Served::start(&allowed);
+    for (origin, status) in origins {
+        let received = Http::connect(&served.address).post(path, &format!("Origin: {origin}\r\n"), "1");
+        assert_eq!(received.status, status, "{origin}");
+    }
+    for (host, status) in hosts {
+        let mut http = Http::connect(&served.address);
+        http.write(format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n\r\n1"));
+        assert_eq!(http.read().status, status, "{host}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_function_that_was_started_again_does_not_outlive_a_command_that_is_killed() {
+    let mut served = Served::start(&[]);
+    assert_eq!(served.call(json!({"exit": 1})).json()["errorType"], "Runtime.ExitError");
+    let pid = served.call(json!({"pid": true})).text().to_owned();
+    served.child.kill().unwrap();
+    served.child.wait().unwrap();
+    let until = Instant::now() + LIMIT;
+    while support::runs(&pid) {
+        assert!(Instant::now() < until, "the function outlives the command");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn calls_that_wait_outlive_a_function_that_dies() {
+    let served = Served::start(&[]);
+    thread::scope(|scope| {
+        for n in 0..8 {
+            let address = &served.address;
+            scope.spawn(move || match n % 2 {
+                0 => assert_eq!(call(address, json!({"exit": 1})).json()["errorType"], "Runtime.ExitError"),
+                _ => assert_eq!(call(address, json!(n)).text(), n.to_string()),
+            });
+        }
+    });
+}
+
+#[test]
+fn a_function_that_never_requests_an_event_ends_the_command() {
+    let output = emulator().args(["--port", "0", "--", "sh", "-c", "exit 3"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("exit status 3"));
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = emulator().args(["--address", &address, "--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&address), "{}", stderr(&output));
+}
