@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -24,9 +24,18 @@ pub(crate) struct Api {
     /// Bound to the port but not listening, so that connections beyond the script are refused and the port is not
     /// given to another socket.
     _port: Socket,
-    process: Arc<OnceLock<u32>>,
-    stopped: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     thread: JoinHandle<Recording>,
+}
+
+/// State that the API shares with its thread.
+#[derive(Debug, Default)]
+struct Shared {
+    /// The process of the function.
+    process: OnceLock<u32>,
+    /// The number of reads so far.
+    reads: AtomicUsize,
+    stopped: AtomicBool,
 }
 
 /// How the script is played to a function with several workers.
@@ -60,8 +69,7 @@ impl Api {
         let address = port.local_addr().unwrap().as_socket().unwrap();
         let player = Player {
             listener: TcpListener::from(bind(address)),
-            process: Arc::default(),
-            stopped: Arc::default(),
+            shared: Arc::default(),
             recording: Recording::default(),
         };
         let delay = match script.first().and_then(|steps| steps.as_slice().first()) {
@@ -71,7 +79,7 @@ impl Api {
         if delay.is_zero() && !script.is_empty() {
             player.listen();
         }
-        let (process, stopped) = (Arc::clone(&player.process), Arc::clone(&player.stopped));
+        let shared = Arc::clone(&player.shared);
         let thread = thread::spawn(move || {
             if !delay.is_zero() {
                 thread::sleep(delay);
@@ -81,7 +89,7 @@ impl Api {
             let _ = played.send(Happening::Played);
             recording
         });
-        Self { address, _port: port, process, stopped, thread }
+        Self { address, _port: port, shared, thread }
     }
 
     /// Where it listens.
@@ -91,12 +99,17 @@ impl Api {
 
     /// The process of the function, for [`Step::SampleMemory`].
     pub(crate) fn set_process(&self, id: u32) {
-        let _ = self.process.set(id);
+        let _ = self.shared.process.set(id);
+    }
+
+    /// Changes whenever the function has sent something.
+    pub(crate) fn progress(&self) -> usize {
+        self.shared.reads.load(Ordering::Relaxed)
     }
 
     /// Returns the recording. The function must have ended.
     pub(crate) fn stop(self) -> Recording {
-        self.stopped.store(true, Ordering::SeqCst);
+        self.shared.stopped.store(true, Ordering::SeqCst);
         // Wakes the thread if it still waits for a connection.
         let _ = TcpStream::connect(self.address);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -112,8 +125,7 @@ fn bind(address: SocketAddr) -> Socket {
 
 struct Player {
     listener: TcpListener,
-    process: Arc<OnceLock<u32>>,
-    stopped: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     recording: Recording,
 }
 
@@ -125,7 +137,7 @@ impl Player {
     /// The next connection; `None` when the API is stopped.
     fn accept(&self) -> Option<TcpStream> {
         let (socket, _) = self.listener.accept().unwrap();
-        Some(socket).filter(|_| !self.stopped.load(Ordering::SeqCst))
+        Some(socket).filter(|_| !self.shared.stopped.load(Ordering::SeqCst))
     }
 
     fn play(mut self, script: &[Steps], playback: Playback) -> Recording {
@@ -149,7 +161,7 @@ impl Player {
             for _ in 0..waiting {
                 let Some(socket) = self.accept() else { return };
                 let mut recording = Recording::default();
-                if Connection::new(socket, &mut recording, &self.process).play(&wait).is_none() {
+                if Connection::new(socket, &mut recording, &self.shared).play(&wait).is_none() {
                     return self.recording.unexpected = Some("a worker did not request an event".to_owned());
                 }
                 self.recording.open.append(&mut recording.open);
@@ -170,7 +182,7 @@ impl Player {
     /// Plays a connection; returns whether it was left open.
     fn connection(&mut self, socket: TcpStream, steps: &Steps) -> bool {
         self.recording.connections += 1;
-        Connection::new(socket, &mut self.recording, &self.process).play(steps).is_some()
+        Connection::new(socket, &mut self.recording, &self.shared).play(steps).is_some()
     }
 }
 
@@ -178,7 +190,7 @@ struct Connection<'a> {
     socket: TcpStream,
     server: Server,
     recording: &'a mut Recording,
-    process: &'a OnceLock<u32>,
+    shared: &'a Shared,
     /// A request has started and is not complete.
     receiving: bool,
 }
@@ -208,13 +220,13 @@ enum Keep {
 }
 
 impl<'a> Connection<'a> {
-    fn new(socket: TcpStream, recording: &'a mut Recording, process: &'a OnceLock<u32>) -> Self {
+    fn new(socket: TcpStream, recording: &'a mut Recording, shared: &'a Shared) -> Self {
         const TIMEOUT: Duration = Duration::from_secs(30);
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         socket.set_write_timeout(Some(TIMEOUT)).unwrap();
         let limits = Limits::default().body(u64::MAX);
-        Self { socket, server: Server::new(limits), recording, process, receiving: false }
+        Self { socket, server: Server::new(limits), recording, shared, receiving: false }
     }
 
     /// Plays the steps and leaves the connection open in the recording. Returns `None` if they were interrupted.
@@ -254,7 +266,7 @@ impl<'a> Connection<'a> {
                 return Err(Interrupted::Connection);
             }
             Step::SampleMemory => {
-                let peak = peak_memory(*self.process.wait()).map_err(Interrupted::Unexpected)?;
+                let peak = peak_memory(*self.shared.process.wait()).map_err(Interrupted::Unexpected)?;
                 self.recording.memory.push(peak);
             }
         }
@@ -296,6 +308,7 @@ impl<'a> Connection<'a> {
                     if self.receiving && received >= enough {
                         return Ok(());
                     }
+                    self.shared.reads.fetch_add(1, Ordering::Relaxed);
                     match self.socket.read(self.server.space())? {
                         0 => self.server.end_of_input(),
                         n => self.server.filled(n),
