@@ -236,7 +236,8 @@ impl Api {
             340..420 => {
                 self.line.accept_in_part()?;
                 self.line.break_off("in an acknowledgement", true)?;
-                return again;
+                // A complete head is an acknowledgement.
+                return Ok(Some(Owes::AnswerOrNext));
             }
             420..440 => {
                 self.line.write_no_http("is the acknowledgement")?;
