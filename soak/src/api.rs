@@ -241,7 +241,8 @@ impl Api {
             }
             420..440 => {
                 self.line.write_no_http("is the acknowledgement")?;
-                return again;
+                // With a valid head it is one all the same.
+                return Ok(Some(Owes::AnswerOrNext));
             }
             440..520 => {
                 self.line.accept("")?;
