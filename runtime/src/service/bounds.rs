@@ -35,22 +35,23 @@ use crate::response::IntoFunctionResponse;
 /// such a service from an `async fn` or a closure.
 ///
 /// `T` stands for the types of the handler, so that there can be one implementation for all of them. It is inferred. A
-/// function that passes a handler on has it as a parameter, too:
+/// function that passes a handler on has `T` as a parameter, too, and one for the handler's future: with `H::Future` in its
+/// place, the compiler cannot always prove that the future of such a function is `Send`.
 ///
 /// ```
 /// use lambda_runtime_base::layers::TracingLayer;
 /// use lambda_runtime_base::{Error, Executor, Handler, Runtime};
 ///
-/// async fn serve<H, T, X>(handler: H, executor: X) -> Result<(), Error>
+/// async fn serve<H, T, Fut, X>(handler: H, executor: X) -> Result<(), Error>
 /// where
-///     H: Handler<T>,
+///     H: Handler<T, Future = Fut>,
 ///     X: Executor,
 /// {
 ///     Runtime::with_executor(handler, executor).layer(TracingLayer::new()).run().await
 /// }
 /// ```
 ///
-/// `run_concurrent` requires `H: Handler<T, Future: Send> + Clone + Send + 'static` and `H::Future: 'static`.
+/// `run_concurrent` also requires `H: Clone + Send + 'static` and `Fut: Send + 'static`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler: expected `service_fn` of an `async fn` that returns a `Result`",
     label = "expected `service_fn(f)`, where `f` is an `async fn(LambdaEvent<T>) -> Result<R, E>`",
