@@ -99,6 +99,9 @@ pub use error::{Error, RunError};
 pub use executor::{BoxFuture, Executor, Spawn, Transport};
 pub use invocation::context::{ClientApplication, ClientContext, CognitoIdentity, Context};
 pub use invocation::event::{LambdaEvent, LambdaInvocation, RawEvent};
+/// Appears in [`RunError`].
+#[doc(no_inline)]
+pub use lambda_runtime_proto::Endpoint;
 #[cfg(feature = "graceful-shutdown")]
 #[doc(hidden)]
 pub use lifecycle::shutdown;
