@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -24,18 +24,9 @@ pub(crate) struct Api {
     /// Bound to the port but not listening, so that connections beyond the script are refused and the port is not
     /// given to another socket.
     _port: Socket,
-    shared: Arc<Shared>,
+    process: Arc<OnceLock<u32>>,
+    stopped: Arc<AtomicBool>,
     thread: JoinHandle<Recording>,
-}
-
-/// State that the API shares with its thread.
-#[derive(Debug, Default)]
-struct Shared {
-    /// The process of the function.
-    process: OnceLock<u32>,
-    /// The number of reads so far.
-    reads: AtomicUsize,
-    stopped: AtomicBool,
 }
 
 /// How the script is played to a function with several workers.
@@ -69,7 +60,8 @@ impl Api {
         let address = port.local_addr().unwrap().as_socket().unwrap();
         let player = Player {
             listener: TcpListener::from(bind(address)),
-            shared: Arc::default(),
+            process: Arc::default(),
+            stopped: Arc::default(),
             recording: Recording::default(),
         };
         let delay = match script.first().and_then(|steps| steps.as_slice().first()) {
@@ -79,7 +71,7 @@ impl Api {
         if delay.is_zero() && !script.is_empty() {
             player.listen();
         }
-        let shared = Arc::clone(&player.shared);
+        let (process, stopped) = (Arc::clone(&player.process), Arc::clone(&player.stopped));
         let thread = thread::spawn(move || {
             if !delay.is_zero() {
                 thread::sleep(delay);
@@ -89,7 +81,7 @@ impl Api {
             let _ = played.send(Happening::Played);
             recording
         });
-        Self { address, _port: port, shared, thread }
+        Self { address, _port: port, process, stopped, thread }
     }
 
     /// Where it listens.
@@ -99,17 +91,12 @@ impl Api {
 
     /// The process of the function, for [`Step::SampleMemory`].
     pub(crate) fn set_process(&self, id: u32) {
-        let _ = self.shared.process.set(id);
-    }
-
-    /// Changes whenever the function has sent something.
-    pub(crate) fn progress(&self) -> usize {
-        self.shared.reads.load(Ordering::Relaxed)
+        let _ = self.process.set(id);
     }
 
     /// Returns the recording. The function must have ended.
     pub(crate) fn stop(self) -> Recording {
-        self.shared.stopped.store(true, Ordering::SeqCst);
+        self.stopped.store(true, Ordering::SeqCst);
         // Wakes the thread if it still waits for a connection.
         let _ = TcpStream::connect(self.address);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -125,7 +112,8 @@ fn bind(address: SocketAddr) -> Socket {
 
 struct Player {
     listener: TcpListener,
-    shared: Arc<Shared>,
+    process: Arc<OnceLock<u32>>,
+    stopped: Arc<AtomicBool>,
     recording: Recording,
 }
 
@@ -137,7 +125,7 @@ impl Player {
     /// The next connection; `None` when the API is stopped.
     fn accept(&self) -> Option<TcpStream> {
         let (socket, _) = self.listener.accept().unwrap();
-        Some(socket).filter(|_| !self.shared.stopped.load(Ordering::SeqCst))
+        Some(socket).filter(|_| !self.stopped.load(Ordering::SeqCst))
     }
 
     fn play(mut self, script: &[Steps], playback: Playback) -> Recording {
@@ -161,7 +149,7 @@ impl Player {
             for _ in 0..waiting {
                 let Some(socket) = self.accept() else { return };
                 let mut recording = Recording::default();
-                if Connection::new(socket, &mut recording, &self.shared).play(&wait).is_none() {
+                if Connection::new(socket, &mut recording, &self.process).play(&wait).is_none() {
                     return self.recording.unexpected = Some("a worker did not request an event".to_owned());
                 }
                 self.recording.open.append(&mut recording.open);
@@ -182,7 +170,7 @@ impl Player {
     /// Plays a connection; returns whether it was left open.
     fn connection(&mut self, socket: TcpStream, steps: &Steps) -> bool {
         self.recording.connections += 1;
-        Connection::new(socket, &mut self.recording, &self.shared).play(steps).is_some()
+        Connection::new(socket, &mut self.recording, &self.process).play(steps).is_some()
     }
 }
 
@@ -190,7 +178,7 @@ struct Connection<'a> {
     socket: TcpStream,
     server: Server,
     recording: &'a mut Recording,
-    shared: &'a Shared,
+    process: &'a OnceLock<u32>,
     /// A request has started and is not complete.
     receiving: bool,
 }
@@ -220,13 +208,13 @@ enum Keep {
 }
 
 impl<'a> Connection<'a> {
-    fn new(socket: TcpStream, recording: &'a mut Recording, shared: &'a Shared) -> Self {
+    fn new(socket: TcpStream, recording: &'a mut Recording, process: &'a OnceLock<u32>) -> Self {
         const TIMEOUT: Duration = Duration::from_secs(30);
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         socket.set_write_timeout(Some(TIMEOUT)).unwrap();
         let limits = Limits::default().body(u64::MAX);
-        Self { socket, server: Server::new(limits), recording, shared, receiving: false }
+        Self { socket, server: Server::new(limits), recording, process, receiving: false }
     }
 
     /// Plays the steps and leaves the connection open in the recording. Returns `None` if they were interrupted.
@@ -266,7 +254,7 @@ impl<'a> Connection<'a> {
                 return Err(Interrupted::Connection);
             }
             Step::SampleMemory => {
-                let peak = peak_memory(*self.shared.process.wait()).map_err(Interrupted::Unexpected)?;
+                let peak = peak_memory(*self.process.wait()).map_err(Interrupted::Unexpected)?;
                 self.recording.memory.push(peak);
             }
         }
@@ -308,7 +296,6 @@ impl<'a> Connection<'a> {
                     if self.receiving && received >= enough {
                         return Ok(());
                     }
-                    self.shared.reads.fetch_add(1, Ordering::Relaxed);
                     match self.socket.read(self.server.space())? {
                         0 => self.server.end_of_input(),
                         n => self.server.filled(n),

@@ -37,7 +37,7 @@ pub(crate) fn play(
     let first = first.map_err(|error| format!("the event: {error}"))?;
     let mut instance = launcher.launch(&scenario.address.format(address), mpsc::channel())?;
     let waited = match scenario.afterwards {
-        Afterwards::Ends => instance.wait_for_end(|| 0).and_then(|()| {
+        Afterwards::Ends => instance.wait_for_end().and_then(|()| {
             emulator.runtime_exited("run has ended");
             record(transcript, "a", first.wait())
         }),

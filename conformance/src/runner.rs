@@ -75,8 +75,8 @@ fn scripted(
         api.set_process(process);
     }
     let waited = match scenario.afterwards {
-        Afterwards::Ends => instance.wait_for_end(|| api.progress()),
-        _ => instance.wait_until_played(|| api.progress()),
+        Afterwards::Ends => instance.wait_for_end(),
+        _ => instance.wait_until_played(),
     };
     let stopped = instance.stop();
     let recording = api.stop();

@@ -81,7 +81,7 @@ pub enum Source {
 pub enum Feature {
     /// [`FaultyLayer`](crate::FaultyLayer).
     Layers,
-    /// A single worker: every event goes to it, and a fault that ends it ends the function.
+    /// A single worker: what ends one worker ends the function, and a lost event is sent again.
     OneWorker,
     /// Streamed responses.
     Streaming,

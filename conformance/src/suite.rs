@@ -2,7 +2,7 @@
 
 use std::env;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -14,9 +14,6 @@ const SELECTION: &str = "CONFORMANCE";
 
 /// Of the scenarios that a dimension can run, one of this many is selected by default. The first dimension runs all.
 const SHARE: usize = 4;
-
-/// Held by a scenario that measures its process: one at a time, because it needs a core to itself.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs the suite: `start` runs the function in each of these dimensions. The first one must be able to run every
 /// scenario.
@@ -62,10 +59,7 @@ fn trials(dimensions: &[Dimension], start: Start) -> Vec<Trial> {
             if offset == 0 || share == 1 || shared {
                 let scenario = Arc::clone(scenario);
                 let name = format!("{dimension}::{}", scenario.id);
-                let run = move || {
-                    let _alone = scenario.needs_process().then(|| ALONE.lock());
-                    runner::play(&scenario, dimension, start).map_err(Failed::from)
-                };
+                let run = move || runner::play(&scenario, dimension, start).map_err(Failed::from);
                 trials.push(Trial::test(name, run));
             }
         }

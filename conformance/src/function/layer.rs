@@ -1,4 +1,4 @@
-//! The layer: the event names the fault.
+//! A layer that does what the event says.
 
 use std::fmt;
 use std::future::{Future, poll_fn, ready};
@@ -17,7 +17,7 @@ use super::moves::{self, Task};
 use super::signal;
 use super::timer::Timer;
 
-/// Performs the fault named by `layer` in the event, or else forwards the invocation.
+/// Does what `layer` in the event says, or forwards the invocation of an event without it.
 ///
 /// | `layer` | |
 /// |---|---|

@@ -12,8 +12,6 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
         ("to-a-task", "in another task", "move to a task"),
         ("to-a-thread", "on another thread", "move to a thread"),
         ("to-threads", "on a new thread for each poll", "move to threads"),
-        ("before-run", "in a future that its task polls before run", "move before run"),
-        ("after-run", "in a future that its task polls after run", "move after run"),
     ] {
         add_place(all, slug, place, layer);
     }

@@ -38,6 +38,7 @@ pub enum Command {
     Respond,
     Fail,
     Withdraw,
+    Abandon,
     Stream,
     Chunk,
     Finish,
@@ -52,11 +53,12 @@ pub enum Command {
 
 impl Command {
     /// All of them.
-    pub const ALL: [Command; 14] = [
+    pub const ALL: [Command; 15] = [
         Command::Next,
         Command::Respond,
         Command::Fail,
         Command::Withdraw,
+        Command::Abandon,
         Command::Stream,
         Command::Chunk,
         Command::Finish,
@@ -262,11 +264,12 @@ impl Machine {
                 Command::Next => outcome(client.next_invocation()),
                 Command::InitError => outcome(client.init_error(failure())),
                 Command::RestoreNext => outcome(client.restore_next()),
-                Command::Respond | Command::Fail | Command::Stream => {
+                Command::Respond | Command::Fail | Command::Abandon | Command::Stream => {
                     let Some(redeemed) = token.take() else { return "no token".to_owned() };
                     let result = match command {
                         Command::Respond => client.respond(redeemed, Response::json("\"response\"")),
                         Command::Fail => client.fail(redeemed, failure()),
+                        Command::Abandon => client.abandon(redeemed),
                         _ => {
                             let prelude = Bytes::from_static(b"{\"statusCode\":200}");
                             client.stream(redeemed, StreamHead::Http { prelude }).map(|open| *stream = Some(open))
