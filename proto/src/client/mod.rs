@@ -68,8 +68,8 @@ pub struct Client {
     outstanding: VecDeque<Request>,
     /// The reply that is being received.
     reading: Option<Reading>,
-    /// The reply that accepted the oldest request before all of that request was sent.
-    early: Option<Reading>,
+    /// The reply to the oldest request, which becomes an event once all of that request is sent.
+    ready: Option<Reading>,
     /// [`Limits::reply_body`](crate::Limits::reply_body).
     reply_body: u64,
     /// Identifies the invocation in hand: its token, or the handle of its stream, holds the only other reference.
@@ -168,7 +168,7 @@ impl Client {
             phase: Phase::Init,
             outstanding: VecDeque::new(),
             reading: None,
-            early: None,
+            ready: None,
             reply_body: config.limits.reply_body,
             identity: Arc::new(()),
             request_id: String::new(),

@@ -51,31 +51,28 @@ impl Client {
     /// Decodes the input until there is an event, more input is needed, or the connection is over.
     pub(super) fn read(&mut self) -> Option<Event> {
         while self.closed.is_none() {
-            if let Some(early) = self.early.take_if(|_| self.outstanding.front().is_some_and(Request::is_sent)) {
-                return self.complete_request(&early);
-            }
-            if self.early.is_some() && self.output_ended {
-                // The rest of the request cannot be sent.
-                self.close(CloseReason::TransportFailed);
-                break;
+            if let Some(ready) = self.ready {
+                if self.outstanding.front().is_some_and(Request::is_sent) {
+                    self.ready = None;
+                    return self.complete_request(&ready);
+                }
+                if self.output_ended {
+                    // The rest of the request cannot be sent.
+                    self.close(CloseReason::TransportFailed);
+                    break;
+                }
             }
             if self.reading.is_none() && !self.expects_reply() && !self.reader.is_between_messages() {
                 self.close(CloseReason::Peer(PeerError::Unsolicited));
                 break;
             }
-            let event = match self.reader.poll() {
+            match self.reader.poll() {
                 Ok(Step::Head(head)) => self.receive_head(&head),
                 Ok(Step::Data) => self.receive_data(),
                 Ok(Step::End) => self.receive_end(),
                 Ok(Step::NeedInput) => break,
-                Ok(Step::Closed) => {
-                    self.close(CloseReason::ClosedByPeer);
-                    break;
-                }
+                Ok(Step::Closed) => self.close(CloseReason::ClosedByPeer),
                 Err(error) => self.fail_reading(error),
-            };
-            if event.is_some() {
-                return event;
             }
         }
         None
@@ -88,24 +85,21 @@ impl Client {
     /// queued. If it was a refusal, its event follows with what has arrived of the message.
     pub fn is_draining(&self) -> bool {
         let reading = self.reading.is_some_and(|reading| reading.body != BodyUse::Required);
-        reading && self.early.is_none() && self.closed.is_none()
+        reading && self.ready.is_none() && self.closed.is_none()
     }
 
     /// The API may reply as soon as it has received the first byte of a request.
     fn expects_reply(&self) -> bool {
-        self.early.is_none() && self.outstanding.front().is_some_and(|request| request.outgoing.is_started())
+        self.ready.is_none() && self.outstanding.front().is_some_and(|request| request.outgoing.is_started())
     }
 
-    fn receive_head(&mut self, head: &Head) -> Option<Event> {
-        let StartLine::Response { status } = head.start_line else { return None };
-        let Request { endpoint, outgoing } = self.outstanding.front()?;
-        let (endpoint, is_sent) = (*endpoint, outgoing.is_sent());
-        if status == REQUEST_TIMEOUT {
-            self.close(CloseReason::RequestTimeout);
-            return None;
-        }
-        let body = match status {
-            200..=299 if endpoint.posts_outcome() => BodyUse::Discarded,
+    fn receive_head(&mut self, head: &Head) {
+        let (StartLine::Response { status }, Some(request)) = (&head.start_line, self.outstanding.front()) else {
+            return;
+        };
+        let body = match *status {
+            REQUEST_TIMEOUT => return self.close(CloseReason::RequestTimeout),
+            200..=299 if request.endpoint.posts_outcome() => BodyUse::Discarded,
             200..=299 => BodyUse::Required,
             _ => BodyUse::Message,
         };
@@ -115,79 +109,58 @@ impl Client {
             Framing::UntilClose => (None, true),
         };
         let keep_alive = head.keep_alive && !lasts_until_close;
-        let reading = Reading { status, head_len: head.len, keep_alive, length, body, complete: false };
+        let reading = Reading { status: *status, head_len: head.len, keep_alive, length, body, complete: false };
         self.reading = Some(reading);
         match body {
-            BodyUse::Required => None,
-            BodyUse::Message => {
-                // It is truncated, which is not an error.
-                self.reader.limit_body(u64::MAX);
-                None
-            }
+            BodyUse::Required => {}
+            // It is truncated, which is not an error.
+            BodyUse::Message => self.reader.limit_body(u64::MAX),
             BodyUse::Discarded => {
-                self.reader.limit_body(self.reply_body);
-                if is_sent {
-                    return self.complete_request(&reading);
-                }
-                self.early = Some(reading);
-                None
+                self.reader.drain_body(self.reply_body);
+                self.ready = Some(reading);
             }
         }
     }
 
-    fn receive_data(&mut self) -> Option<Event> {
-        let reading = self.reading?;
+    fn receive_data(&mut self) {
+        let Some(reading) = &self.reading else { return };
         let limit = usize::try_from(self.reply_body).unwrap_or(usize::MAX).saturating_add(reading.head_len);
-        match reading.body {
-            BodyUse::Discarded => self.reader.discard(),
-            BodyUse::Message if self.reader.message().len() > limit => {
-                self.reader.truncate(limit);
-                self.close(CloseReason::ReplyBodyTooLarge(self.reply_body));
-            }
-            BodyUse::Message | BodyUse::Required => {}
+        if reading.body == BodyUse::Message && self.reader.message().len() > limit {
+            self.reader.truncate(limit);
+            self.close(CloseReason::ReplyBodyTooLarge(self.reply_body));
         }
-        None
     }
 
-    fn receive_end(&mut self) -> Option<Event> {
-        let reading = Reading { complete: true, ..self.reading.take()? };
-        let is_sent = self.outstanding.front().is_some_and(Request::is_sent);
+    fn receive_end(&mut self) {
+        let Some(reading) = self.reading.take() else { return };
+        let complete = Reading { complete: true, ..reading };
         match reading.body {
-            BodyUse::Discarded => None,
-            _ if is_sent => self.complete_request(&reading),
-            // A server may accept a request after its head, and forward the body as it arrives.
-            BodyUse::Required => {
-                self.early = Some(reading);
-                None
-            }
-            BodyUse::Message => {
+            BodyUse::Discarded => {}
+            BodyUse::Message if !self.outstanding.front().is_some_and(Request::is_sent) => {
+                self.reading = Some(complete);
                 self.close(CloseReason::RepliedEarly);
-                self.complete_request(&reading)
             }
+            // A server may accept a request after its head, and forward the body as it arrives.
+            BodyUse::Message | BodyUse::Required => self.ready = Some(complete),
         }
     }
 
-    fn fail_reading(&mut self, error: PeerError) -> Option<Event> {
+    fn fail_reading(&mut self, error: PeerError) {
         let is_next = self.outstanding.front().is_some_and(|request| request.endpoint == Endpoint::Next);
         match (error, self.reading) {
             (PeerError::BodyTooLong(limit), Some(Reading { body: BodyUse::Discarded, .. })) => {
                 self.close(CloseReason::ReplyBodyTooLarge(limit));
-                None
             }
             (PeerError::BodyTooLong(limit), Some(reading)) if is_next => {
-                self.reading = None;
-                self.reader.truncate(reading.head_len);
                 self.close(CloseReason::EventTooLarge(limit));
-                let length = reading.length;
-                self.complete_request(&reading).map(|event| match event {
-                    Event::Invocation(invocation) => Event::EventTooLarge { invocation, length, limit },
+                self.reader.truncate(reading.head_len);
+                let event = self.complete_request(&reading).map(|event| match event {
+                    Event::Invocation(invocation) => Event::EventTooLarge { invocation, length: reading.length, limit },
                     event => event,
-                })
+                });
+                self.pending = event.map(Box::new);
             }
-            (error, _) => {
-                self.close(CloseReason::Peer(error));
-                None
-            }
+            (error, _) => self.close(CloseReason::Peer(error)),
         }
     }
 
@@ -198,9 +171,9 @@ impl Client {
             return;
         }
         self.closed = Some(reason);
-        let known = match self.early.take() {
-            Some(early) => {
-                Some(early).filter(|_| self.outstanding.front().is_some_and(Request::is_settled_by_acceptance))
+        let known = match self.ready.take() {
+            Some(ready) => {
+                Some(ready).filter(|_| self.outstanding.front().is_some_and(Request::is_settled_by_acceptance))
             }
             None => self.reading.take_if(|reading| reading.body == BodyUse::Message),
         };

@@ -34,11 +34,12 @@ enum State {
         scanned: usize,
         interim: usize,
     },
-    /// In a body of at most `longest` bytes. `landed`: some of it was read directly into the message since the last
-    /// step.
+    /// In a body of at most `longest` bytes, which is discarded unless it is `stored`. `landed`: some of it was read
+    /// directly into the message since the last step.
     Body {
         body: Body,
         longest: u64,
+        stored: bool,
         landed: bool,
     },
     Failed(PeerError),
@@ -88,7 +89,7 @@ impl Reader {
 
     /// Returns the buffer to read into, which is never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        if let State::Body { body, longest, .. } = &self.state {
+        if let State::Body { body, longest, stored: true, .. } = &self.state {
             let contiguous = usize::try_from(body.contiguous(*longest)).unwrap_or(usize::MAX);
             if self.input.bytes().is_empty() && contiguous > 0 {
                 // Reads become larger as more arrives.
@@ -106,7 +107,7 @@ impl Reader {
 
     /// Reports that `n` bytes were read into [`space`](Self::space).
     pub(crate) fn filled(&mut self, n: usize) {
-        if let State::Body { body, longest, landed } = &mut self.state
+        if let State::Body { body, longest, stored: true, landed } = &mut self.state
             && self.input.bytes().is_empty()
             && body.contiguous(*longest) > 0
         {
@@ -150,6 +151,14 @@ impl Reader {
     pub(crate) fn limit_body(&mut self, limit: u64) {
         if let State::Body { longest, .. } = &mut self.state {
             *longest = limit;
+        }
+    }
+
+    /// Discards the body of the message whose head was returned last, up to this many bytes.
+    pub(crate) fn drain_body(&mut self, limit: u64) {
+        if let State::Body { longest, stored, .. } = &mut self.state {
+            *longest = limit;
+            *stored = false;
         }
     }
 
@@ -215,7 +224,7 @@ impl Reader {
                             self.discard();
                             self.reserve_for(&head);
                             self.accept(len, len);
-                            self.state = State::Body { body, longest: self.limits.body, landed: false };
+                            self.state = State::Body { body, longest: self.limits.body, stored: true, landed: false };
                             return Ok(Step::Head(head));
                         }
                     }
@@ -224,31 +233,34 @@ impl Reader {
                     *landed = false;
                     return Ok(Step::Data);
                 }
-                State::Body { body, longest, .. } => match body.decode(self.input.bytes(), *longest, &self.limits)? {
-                    Decoded::Framing(n) => self.input.consume(n),
-                    Decoded::Data(n) => {
-                        let useful = match body {
-                            Body::Length(remaining) => usize::try_from(*remaining).unwrap_or(usize::MAX),
-                            _ => usize::MAX,
-                        };
-                        self.accept(n, n.saturating_add(useful));
-                        return Ok(Step::Data);
-                    }
-                    Decoded::End { trailers } => {
-                        if self.role == Role::Request {
-                            self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                State::Body { body, longest, stored, .. } => {
+                    match body.decode(self.input.bytes(), *longest, &self.limits)? {
+                        Decoded::Framing(n) => self.input.consume(n),
+                        Decoded::Data(n) if !*stored => self.input.consume(n),
+                        Decoded::Data(n) => {
+                            let useful = match body {
+                                Body::Length(remaining) => usize::try_from(*remaining).unwrap_or(usize::MAX),
+                                _ => usize::MAX,
+                            };
+                            self.accept(n, n.saturating_add(useful));
+                            return Ok(Step::Data);
                         }
-                        self.input.consume(trailers);
-                        self.state = State::BEFORE_HEAD;
-                        return Ok(Step::End);
+                        Decoded::End { trailers } => {
+                            if self.role == Role::Request {
+                                self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                            }
+                            self.input.consume(trailers);
+                            self.state = State::BEFORE_HEAD;
+                            return Ok(Step::End);
+                        }
+                        Decoded::Nothing if !self.end_of_input => return Ok(Step::NeedInput),
+                        Decoded::Nothing if matches!(body, Body::UntilClose(_)) => {
+                            self.state = State::BEFORE_HEAD;
+                            return Ok(Step::End);
+                        }
+                        Decoded::Nothing => return Err(PeerError::UnexpectedEnd(body.part())),
                     }
-                    Decoded::Nothing if !self.end_of_input => return Ok(Step::NeedInput),
-                    Decoded::Nothing if matches!(body, Body::UntilClose(_)) => {
-                        self.state = State::BEFORE_HEAD;
-                        return Ok(Step::End);
-                    }
-                    Decoded::Nothing => return Err(PeerError::UnexpectedEnd(body.part())),
-                },
+                }
             }
         }
     }
@@ -282,7 +294,7 @@ impl Reader {
     }
 
     /// Discards the message so far.
-    pub(crate) fn discard(&mut self) {
+    fn discard(&mut self) {
         self.filled = 0;
         self.trailers.clear();
         if self.message.len() > Self::KEEP {
