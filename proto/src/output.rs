@@ -30,7 +30,7 @@ pub enum Output<'a, E> {
 pub enum CloseReason {
     /// The peer closed it between two messages.
     ClosedByPeer,
-    /// The last message contained `Connection: close`, or was an HTTP/1.0 message.
+    /// The last message contained `Connection: close`, was an HTTP/1.0 message, or was a reply without a length.
     CloseRequested,
     /// A request was refused before it was sent completely, so that its rest would be taken for the next request.
     RepliedEarly,

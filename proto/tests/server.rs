@@ -177,6 +177,17 @@ fn a_reply_whose_status_has_no_body_has_none() {
 }
 
 #[test]
+fn a_body_over_the_limit_is_refused_after_the_head() {
+    for body in ["Content-Length: 11\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nb\r\n"] {
+        let mut server = Server::new(Limits::default().body(10));
+        let events = events(&mut server, &format!("POST / HTTP/1.1\r\n{body}"));
+        assert!(matches!(&events[..], [Event::Request(_)]), "{events:?}");
+        assert!(written(&mut server).starts_with("HTTP/1.1 400 Bad Request\r\n"));
+        assert!(matches!(server.poll_output(), Output::Closed(CloseReason::Peer(PeerError::BodyTooLong(10)))));
+    }
+}
+
+#[test]
 fn pipelined_requests_are_limited() {
     let limits = Limits::default().head(1024).body(1024);
     let mut server = Server::new(limits);

@@ -81,8 +81,8 @@ impl Client {
     /// Whether the status of a reply is known and its body incomplete, which is not worth a long wait. A driver may call
     /// [`disconnected`](Self::disconnected) after a timeout: no outcome is resent because of that.
     ///
-    /// If the reply was an acknowledgement, its [`Event::Reply`] was handed out before, and the next request can be
-    /// queued. If it was a refusal, its event follows with what has arrived of the message.
+    /// The [`Event::Reply`] of an acknowledgement precedes the drain, during which the next request can be queued. That of
+    /// a refusal follows it, with what has arrived of the message.
     pub fn is_draining(&self) -> bool {
         let reading = self.reading.is_some_and(|reading| reading.body != BodyUse::Required);
         reading && self.ready.is_none() && self.closed.is_none()
