@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{self, Client, InvocationToken, Response, StreamHead};
 use lambda_runtime_proto::server::{self, Reply, Server};
 use lambda_runtime_proto::{Limits, Output};
@@ -85,7 +85,7 @@ struct Pair {
 impl Pair {
     /// One invocation has passed, so that every buffer has its usual size.
     fn warm() -> Self {
-        let client = Client::new(client::Config::new(HeaderValue::from_static("127.0.0.1:9001")));
+        let client = Client::new(client::Config::new("127.0.0.1:9001".parse().unwrap()));
         let mut pair = Self { client, server: Server::new(Limits::default()) };
         pair.invoke();
         pair
@@ -122,11 +122,11 @@ impl Pair {
 fn event() -> Reply {
     Reply::event(REQUEST_ID, Duration::from_millis(1_542_409_706_888), EVENT)
         .header(
-            "Lambda-Runtime-Trace-Id",
+            HeaderName::from_static("lambda-runtime-trace-id"),
             HeaderValue::from_static("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1"),
         )
         .header(
-            "Lambda-Runtime-Invoked-Function-Arn",
+            HeaderName::from_static("lambda-runtime-invoked-function-arn"),
             HeaderValue::from_static("arn:aws:lambda:eu-west-1:123456789012:function:bench"),
         )
 }

@@ -1,41 +1,41 @@
-//! What the API sends.
+//! Messages of the API.
 
-/// An answer to /next: an event with the usual headers.
-pub fn event(id: &str, payload: &str) -> Vec<u8> {
+/// A reply to /next: an event with Lambda's usual headers.
+pub(crate) fn event(id: &str, payload: &str) -> Vec<u8> {
     event_with(id, "", payload)
 }
 
-/// An event with more header lines, each with its CRLF.
-pub fn event_with(id: &str, fields: &str, payload: &str) -> Vec<u8> {
+/// An event with additional header lines, each with its CRLF.
+pub(crate) fn event_with(id: &str, headers: &str, payload: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
          Lambda-Runtime-Deadline-Ms: 1542409706888\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n\
-         {fields}Content-Length: {}\r\n\r\n{payload}",
+         {headers}Content-Length: {}\r\n\r\n{payload}",
         payload.len()
     )
     .into_bytes()
 }
 
-/// An answer with this status and body.
-pub fn answer(status: u16, body: &str) -> Vec<u8> {
-    answer_with(status, "", body)
+/// A reply with this status and body.
+pub(crate) fn reply(status: u16, body: &str) -> Vec<u8> {
+    reply_with(status, "", body)
 }
 
-/// The same with more header lines.
-pub fn answer_with(status: u16, fields: &str, body: &str) -> Vec<u8> {
+/// A reply with additional header lines, each with its CRLF.
+pub(crate) fn reply_with(status: u16, headers: &str, body: &str) -> Vec<u8> {
     format!(
-        "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{fields}Content-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()
 }
 
-/// The usual acknowledgement.
-pub fn accepted() -> Vec<u8> {
-    answer(202, "{\"status\":\"OK\"}\n")
+/// Lambda's acknowledgement.
+pub(crate) fn accepted() -> Vec<u8> {
+    reply(202, "{\"status\":\"OK\"}\n")
 }
 
-/// A refusal in the API's own words.
-pub fn refusal(status: u16, error_type: &str) -> Vec<u8> {
-    answer(status, &format!(r#"{{"errorMessage":"words about {error_type}","errorType":"{error_type}"}}"#))
+/// A refusal in Lambda's form.
+pub(crate) fn refusal(status: u16, error_type: &str) -> Vec<u8> {
+    reply(status, &format!(r#"{{"errorMessage":"message of {error_type}","errorType":"{error_type}"}}"#))
 }

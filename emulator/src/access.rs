@@ -44,7 +44,7 @@ impl Access {
     /// Checks that `Host` is an address, `localhost` or an allowed name. A page whose name resolves to this machine (DNS
     /// rebinding) has the same origin for the browser, and only the name gives it away.
     pub(crate) fn check_host(&self, request: &Request) -> Result<(), String> {
-        let hosts = request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let hosts = request.headers().iter().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
         for (_, value) in hosts {
             let host = std::str::from_utf8(value).map(without_port).unwrap_or_default();
             if !self.is_allowed_host(host) {

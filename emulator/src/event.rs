@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use crate::{InvalidPayload, MAX_EVENT, json};
 
@@ -114,9 +114,9 @@ impl Event {
 
     /// Adds any header; a name that is added twice is sent twice. It replaces a header that the emulator adds.
     pub fn header(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
-        match HeaderValue::from_bytes(value.as_ref()) {
-            Ok(value) => self.headers.push((name, value)),
-            Err(_) => self.invalid = self.invalid.or(Some(name)),
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_ref())) {
+            (Ok(_), Ok(value)) => self.headers.push((name, value)),
+            _ => self.invalid = self.invalid.or(Some(name)),
         }
         self
     }

@@ -4,7 +4,11 @@ use std::net::TcpStream;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CONTENT_TYPE, TRAILER, VARY,
+};
+use http::{HeaderName, HeaderValue, Method};
 use lambda_runtime_proto::server::{self, Reply, Request, Route};
 
 use crate::api::Api;
@@ -106,18 +110,18 @@ impl Cors {
     fn apply(&self, reply: Reply) -> Reply {
         let Some(origin) = &self.0 else { return reply };
         reply
-            .header("Access-Control-Allow-Origin", origin.clone())
-            .header("Access-Control-Expose-Headers", HeaderValue::from_static("*"))
-            .header("Vary", HeaderValue::from_static("Origin"))
+            .header(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone())
+            .header(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"))
+            .header(VARY, HeaderValue::from_static("Origin"))
     }
 }
 
 /// The reply to the request by which a browser asks for permission.
 fn preflight(request: &Request) -> Reply {
     let echoed = |name: &str| request.headers().get(name).and_then(|value| HeaderValue::from_bytes(value).ok());
-    let origin = echoed("origin").map(|value| ("Access-Control-Allow-Origin", value));
-    let headers = echoed("access-control-request-headers").map(|value| ("Access-Control-Allow-Headers", value));
-    let others = [("Access-Control-Allow-Methods", "POST"), ("Access-Control-Max-Age", "600"), ("Vary", "Origin")];
+    let origin = echoed("origin").map(|value| (ACCESS_CONTROL_ALLOW_ORIGIN, value));
+    let headers = echoed("access-control-request-headers").map(|value| (ACCESS_CONTROL_ALLOW_HEADERS, value));
+    let others = [(ACCESS_CONTROL_ALLOW_METHODS, "POST"), (ACCESS_CONTROL_MAX_AGE, "600"), (VARY, "Origin")];
     let others = others.map(|(name, value)| (name, HeaderValue::from_static(value)));
     let all = origin.into_iter().chain(headers).chain(others);
     all.fold(Reply::new(204), |reply, (name, value)| reply.header(name, value))
@@ -133,7 +137,7 @@ impl Call {
             );
             return Err(error_reply(404, "ResourceNotFoundException", &message));
         }
-        let kind = match request.header("x-amz-invocation-type") {
+        let kind = match request.headers().get_str("x-amz-invocation-type") {
             None | Some("RequestResponse") => Kind::RequestResponse,
             Some("Event") => Kind::Event,
             Some("DryRun") => Kind::DryRun,
@@ -143,7 +147,7 @@ impl Call {
             }
         };
         let mut event = Event::new(Bytes::new());
-        if let Some(encoded) = request.header("x-amz-client-context") {
+        if let Some(encoded) = request.headers().get_str("x-amz-client-context") {
             let context = base64::engine::general_purpose::STANDARD.decode(encoded).ok();
             let context = context.and_then(|context| json::compact(&context));
             let Some(context) = context.filter(|context| context.starts_with(b"{")) else {
@@ -152,13 +156,14 @@ impl Call {
             };
             event = event.client_context(context);
         }
-        if let Some(trace_id) = request.header("x-amzn-trace-id") {
+        if let Some(trace_id) = request.headers().get_str("x-amzn-trace-id") {
             event = event.trace_id(trace_id);
         }
-        if let Some(tenant_id) = request.header("x-amz-tenant-id") {
+        if let Some(tenant_id) = request.headers().get_str("x-amz-tenant-id") {
             event = event.tenant_id(tenant_id);
         }
-        let takes_trailers = request.header("te").is_some_and(|te| te.split(',').any(|te| te.trim() == "trailers"));
+        let takes_trailers =
+            request.headers().get_str("te").is_some_and(|te| te.split(',').any(|te| te.trim() == "trailers"));
         Ok(Self { kind, takes_trailers, event, payload: Vec::new(), reservation: api.buffers.reservation() })
     }
 
@@ -202,7 +207,7 @@ impl Call {
 /// Passes the function's response on, as it arrives.
 fn pass_on(api: &Api, mut invocation: Invocation, connection: &mut Connection<'_>, cors: &Cors, takes_trailers: bool) {
     let reply = with_request_id(Reply::new(200), invocation.request_id())
-        .header("X-Amz-Executed-Version", HeaderValue::from_static("$LATEST"));
+        .header(EXECUTED_VERSION, HeaderValue::from_static("$LATEST"));
     let reply = cors.apply(reply);
     let Some(head) = invocation.head().filter(ResponseHead::is_streamed) else {
         return match invocation.wait() {
@@ -212,9 +217,7 @@ fn pass_on(api: &Api, mut invocation: Invocation, connection: &mut Connection<'_
     };
     let mut reply = with_content_type(reply, Some(&head));
     if takes_trailers {
-        reply = reply
-            .header("Trailer", HeaderValue::from_static(ERROR_TYPE))
-            .header("Trailer", HeaderValue::from_static(ERROR_BODY));
+        reply = reply.header(TRAILER, HeaderValue::from(ERROR_TYPE)).header(TRAILER, HeaderValue::from(ERROR_BODY));
     }
     // The machine rejects only calls in another order.
     let _ = connection.machine.stream(reply);
@@ -235,12 +238,19 @@ fn pass_on(api: &Api, mut invocation: Invocation, connection: &mut Connection<'_
     }
 }
 
+const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+const INVOKE_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
+
 /// Sends a response that is complete, or an error. Until the caller has read it, it counts as buffered.
 fn send_buffered(api: &Api, reply: Reply, outcome: &Outcome, connection: &mut Connection<'_>) {
     let (reply, body) = match outcome.error() {
         Some(error) => {
-            let reply = reply.header("X-Amz-Function-Error", HeaderValue::from_static("Unhandled"));
-            (reply.header("Content-Type", HeaderValue::from_static("application/json")), error.body())
+            let reply = reply.header(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
+            (reply.header(CONTENT_TYPE, HeaderValue::from_static("application/json")), error.body())
         }
         None => (with_content_type(reply, outcome.head()), outcome.body()),
     };
@@ -252,15 +262,13 @@ fn send_buffered(api: &Api, reply: Reply, outcome: &Outcome, connection: &mut Co
     connection.send();
 }
 
-const ERROR_TYPE: &str = "Lambda-Runtime-Function-Error-Type";
-const ERROR_BODY: &str = "Lambda-Runtime-Function-Error-Body";
 const CONTENT_ERROR: &str = "InvalidRequestContentException";
 
 fn finish_with_error(connection: &mut Connection<'_>, error: &FunctionError) {
     let body = base64::engine::general_purpose::STANDARD.encode(error.body());
     let fields = [(ERROR_TYPE, error.error_type()), (ERROR_BODY, &body)];
     let fields = fields.map(|(name, value)| (name, HeaderValue::from_str(value)));
-    let _ = connection.machine.finish(fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref().ok()?))));
+    let _ = connection.machine.finish(fields.iter().filter_map(|(name, value)| Some((name, value.as_ref().ok()?))));
 }
 
 /// The reply to a call whose invocation has no outcome.
@@ -290,15 +298,15 @@ fn too_many_requests() -> Reply {
 
 fn error_reply(status: u16, error_type: &'static str, message: &str) -> Reply {
     let body = serde_json::json!({"Type": "User", "Message": message});
-    Reply::new(status).header("X-Amzn-ErrorType", HeaderValue::from_static(error_type)).json(body.to_string())
+    Reply::new(status).header(INVOKE_ERROR_TYPE, HeaderValue::from_static(error_type)).json(body.to_string())
 }
 
 fn with_request_id(reply: Reply, request_id: &str) -> Reply {
     let id = HeaderValue::from_str(request_id);
-    id.into_iter().fold(reply, |reply, id| reply.header("X-Amzn-RequestId", id))
+    id.into_iter().fold(reply, |reply, id| reply.header(REQUEST_ID, id))
 }
 
 fn with_content_type(reply: Reply, head: Option<&ResponseHead>) -> Reply {
-    let value = head.and_then(|head| head.headers().get(http::header::CONTENT_TYPE)).cloned();
-    reply.header("Content-Type", value.unwrap_or(HeaderValue::from_static("application/json")))
+    let value = head.and_then(|head| head.headers().get(CONTENT_TYPE)).cloned();
+    reply.header(CONTENT_TYPE, value.unwrap_or(HeaderValue::from_static("application/json")))
 }

@@ -36,7 +36,7 @@ impl<'s> Connection<'s> {
     /// A connection with this limit for heads. The receiver of a body limits it: it has to receive some of a body to
     /// reply with 413. Longer trailers are an error for Go's server as well.
     pub(crate) fn new(api: &'s Api, socket: &'s TcpStream, head: usize) -> Self {
-        let limits = Limits { head, body: u64::MAX, trailers: 4096, ..Limits::default() };
+        let limits = Limits::default().head(head).body(u64::MAX).trailers(4096);
         let faulty = FaultySocket::new(api, socket);
         Self { socket, faulty, machine: Server::new(limits), pending: None }
     }

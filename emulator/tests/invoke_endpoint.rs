@@ -79,9 +79,9 @@ fn headers_of_the_call_reach_the_function() {
         "X-Amz-Client-Context: eyJjdXN0b20iOnsiYSI6MX19\r\nX-Amzn-Trace-Id: Root=1-2-3\r\nX-Amz-Tenant-Id: blue\r\n";
     let _caller = call(&emulator, headers, "{}");
     let event = Runtime::connect(&emulator).next();
-    assert_eq!(event.header("lambda-runtime-client-context"), Some(br#"{"custom":{"a":1}}"#.as_slice()));
-    assert_eq!(event.header("lambda-runtime-trace-id"), Some(b"Root=1-2-3".as_slice()));
-    assert_eq!(event.header("lambda-runtime-aws-tenant-id"), Some(b"blue".as_slice()));
+    assert_eq!(event.headers().get("lambda-runtime-client-context"), Some(br#"{"custom":{"a":1}}"#.as_slice()));
+    assert_eq!(event.headers().get("lambda-runtime-trace-id"), Some(b"Root=1-2-3".as_slice()));
+    assert_eq!(event.headers().get("lambda-runtime-aws-tenant-id"), Some(b"blue".as_slice()));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_client_context_may_be_pretty_printed() {
     let encoded = base64::engine::general_purpose::STANDARD.encode(pretty);
     let _caller = call(&emulator, &format!("X-Amz-Client-Context: {encoded}\r\n"), "{}");
     let event = Runtime::connect(&emulator).next();
-    let context = event.header("lambda-runtime-client-context").unwrap();
+    let context = event.headers().get("lambda-runtime-client-context").unwrap();
     assert_eq!(context, br#"{"custom":{"a b":"\n \u007f"}}"#);
 
     for invalid in ["{", "1", "[{}]", ""] {

@@ -146,7 +146,7 @@ fn an_extension_gets_the_trace_id_of_the_event() {
         let (identifier, mut extension) = register(&emulator, &mut runtime);
         let _invocation = emulator.start_invocation(event).unwrap();
         let event = runtime.next();
-        let delivered = event.header("Lambda-Runtime-Trace-Id").map(|id| std::str::from_utf8(id).unwrap());
+        let delivered = event.headers().get_str("Lambda-Runtime-Trace-Id");
         extension.client.next_extension_event(&identifier).unwrap();
         let notified: serde_json::Value = serde_json::from_slice(&extension.reply().body()).unwrap();
         let value = notified["tracing"]["value"].as_str().unwrap();

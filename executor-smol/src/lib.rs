@@ -36,22 +36,21 @@
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod signals;
 
-use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use async_io::{Async, Timer};
 use futures_channel::oneshot;
-use lambda_runtime_base::signature::{Bytes, Deserialize, Serialize, Stream};
 
 pub use lambda_runtime_base::*;
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "graceful-shutdown"))))]
-pub use signals::{graceful_shutdown, spawn_graceful_shutdown_handler};
+pub use signals::{graceful_shutdown, graceful_shutdown_at, spawn_graceful_shutdown_handler};
 
 /// A [`lambda_runtime_base::Runtime`] on smol.
 pub type Runtime<S> = lambda_runtime_base::Runtime<S, Smol>;
@@ -59,23 +58,17 @@ pub type Runtime<S> = lambda_runtime_base::Runtime<S, Smol>;
 /// Serves invocations with `handler`, one at a time, in a span each.
 ///
 /// Any executor can poll it: `smol::block_on`, or a `smol::Executor`'s thread. Neither the handler nor its future need
-/// be `Send`.
+/// be `Send`. [`Handler`] says what a handler is.
 ///
 /// # Errors
 ///
 /// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
 /// Lambda, and the next one is served.
-pub async fn run<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+pub async fn run<H, T, Fut>(handler: H) -> Result<(), Error>
 where
-    F: Service<LambdaEvent<A>, Response = R>,
-    F::Future: Future<Output = Result<R, F::Error>>,
-    F::Error: Into<Diagnostic> + Debug,
-    A: for<'de> Deserialize<'de>,
-    R: IntoFunctionResponse<B, S>,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
+    H: Handler<T, Future = Fut>,
+    // Always true. With it, the compiler reports most mistakes in a handler once or twice instead of three times.
+    H::Payload: Sized,
 {
     Runtime::new(handler).traced().run().await
 }
@@ -87,17 +80,11 @@ where
 /// # Errors
 ///
 /// It returns only when no worker can go on: a [`RunError`] says what happened to each.
-pub async fn run_concurrent<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+pub async fn run_concurrent<H, T, Fut>(handler: H) -> Result<(), Error>
 where
-    F: Service<LambdaEvent<A>, Response = R> + Clone + Send + 'static,
-    F::Future: Future<Output = Result<R, F::Error>> + Send + 'static,
-    F::Error: Into<Diagnostic> + Debug,
-    A: for<'de> Deserialize<'de> + Send + 'static,
-    R: IntoFunctionResponse<B, S> + Send + 'static,
-    B: Serialize + Send + 'static,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send + 'static,
-    E: Into<Error> + Send + Debug + 'static,
+    H: Handler<T, Future = Fut> + Clone + Send + 'static,
+    H::Payload: Sized,
+    Fut: Send + 'static,
 {
     Runtime::new(handler).traced().run_concurrent().await
 }
@@ -131,22 +118,57 @@ impl Executor for Smol {
 }
 
 impl Spawn for Smol {
-    type Task<T: Send + 'static> = async_executor::Task<Result<T, String>>;
+    type Task<T: Send + 'static> = Task<T>;
 
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Self::Task<T> {
-        threads().spawn(panics_as_words(task))
+        Task(match threads() {
+            Ok(executor) => Ok(executor.spawn(catch_panic(task))),
+            Err(error) => Err(error.to_string()),
+        })
     }
 }
 
-/// An executor with as many threads as the machine has cores, started when it is first needed.
-fn threads() -> &'static async_executor::Executor<'static> {
-    static EXECUTOR: OnceLock<async_executor::Executor<'static>> = OnceLock::new();
+/// A task on smol's threads, as a [`Spawn::Task`].
+#[derive(Debug)]
+pub struct Task<T>(Result<async_executor::Task<Result<T, String>>, String>);
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, String>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Ok(task) => Pin::new(task).poll(cx),
+            Err(error) => Poll::Ready(Err(std::mem::take(error))),
+        }
+    }
+}
+
+#[cfg(all(unix, feature = "graceful-shutdown"))]
+impl<T> Task<T> {
+    /// Lets it run on its own.
+    fn detach(self) {
+        if let Ok(task) = self.0 {
+            task.detach();
+        }
+    }
+}
+
+/// An executor with as many threads as the machine has cores, started when it is first needed; an error if the system
+/// starts none.
+fn threads() -> &'static io::Result<async_executor::Executor<'static>> {
+    static EXECUTOR: OnceLock<io::Result<async_executor::Executor<'static>>> = OnceLock::new();
+    fn run() {
+        if let Ok(executor) = threads() {
+            async_io::block_on(executor.run(std::future::pending::<()>()));
+        }
+    }
     EXECUTOR.get_or_init(|| {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..cores {
-            std::thread::spawn(|| async_io::block_on(threads().run(std::future::pending::<()>())));
-        }
-        async_executor::Executor::new()
+        let start = |n| std::thread::Builder::new().name(format!("smol-{n}")).spawn(run);
+        start(0)?;
+        // Tasks run with fewer threads than cores, too.
+        (1..cores).try_for_each(|n| start(n).map(drop)).ok();
+        Ok(async_executor::Executor::new())
     })
 }
 

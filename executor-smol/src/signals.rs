@@ -6,21 +6,36 @@ use async_signal::{Signal as Unix, Signals};
 use futures_util::StreamExt as _;
 use lambda_runtime_base::shutdown;
 
-use crate::{Error, Signal, Smol, Spawn};
+use crate::{Address, Error, Signal, Smol, Spawn as _};
 
-/// Registers what makes Lambda announce the end of the process, and returns a future that completes when it does so,
-/// by SIGTERM, or by SIGINT in a terminal. The process does not end by itself: that is up to the caller, who has some
-/// 300 ms.
+/// Registers an internal extension, so that Lambda announces the end of the process, and returns a future that completes
+/// when it does: by SIGTERM, or by SIGINT in a terminal. The process does not end by itself: the caller has about 300 ms to
+/// finish and exit.
 ///
-/// It must be called before the first invocation is asked for, and it is to be polled all the time, on a task of its
-/// own or beside `run`: it drives an internal extension that subscribes to no events, named
-/// `_lambda-rust-runtime-no-op-graceful-shutdown-helper`, without which Lambda ends the process unannounced.
+/// Call it before the first invocation is requested, and poll the future continuously, on its own task or together with
+/// `run`: it drives the extension, which is named `_lambda-rust-runtime-no-op-graceful-shutdown-helper` and subscribes to no
+/// events. Without a registered extension Lambda ends the process with SIGKILL. See
+/// [Shutdown phase](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown).
 ///
 /// # Errors
 ///
-/// The extension cannot be registered (Lambda allows ten, and none after the first invocation), or the signals cannot
-/// be listened to.
+/// The extension cannot be registered (Lambda allows ten, and none after the first invocation), the API does not reply, or
+/// the signals cannot be received.
 pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, Error> {
+    register(None).await
+}
+
+/// Like [`graceful_shutdown`], with the Runtime API at this address: for a runtime that is pointed at it by
+/// [`Runtime::address`](crate::Runtime::address).
+///
+/// # Errors
+///
+/// As for `graceful_shutdown`.
+pub async fn graceful_shutdown_at(address: Address) -> Result<impl Future<Output = Signal> + Send, Error> {
+    register(Some(address)).await
+}
+
+async fn register(address: Option<Address>) -> Result<impl Future<Output = Signal> + Send, Error> {
     let listen = || {
         let mut signals = Signals::new([Unix::Term, Unix::Int])?;
         Ok(async move {
@@ -30,14 +45,14 @@ pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, 
             }
         })
     };
-    shutdown::prepare::<Smol, _>(listen).await
+    shutdown::prepare(Smol, address, listen).await
 }
 
-/// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends it. See
-/// [`graceful_shutdown`], which does not end the process.
+/// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends the process. See
+/// [`graceful_shutdown`], which does not end it.
 ///
-/// It is called, and awaited, before `run`.
-/// Where the extension cannot be registered, that is told in the log, and signals are not waited for.
+/// Await it before `run`. If the extension cannot be registered, a message is
+/// printed to stderr and the hook never runs.
 ///
 /// ```no_run
 /// use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};

@@ -1,12 +1,24 @@
-//! The scenarios that every executor must pass, on smol.
+//! The conformance suite on smol.
 
-use lambda_runtime_smol::{Address, Runtime, service_fn};
+use std::process::ExitCode;
 
-fn main() {
-    conformance::run_all("smol", start);
+use conformance::{Dimension, Function, handle};
+use lambda_runtime_smol::{Error, Runtime, run, service_fn};
+
+fn main() -> ExitCode {
+    conformance::main(&Dimension::ALL, start)
 }
 
-fn start(address: Address) -> Result<(), String> {
-    let runtime = Runtime::new(service_fn(conformance::handle)).layer(conformance::Meddling).address(address);
-    smol::block_on(runtime.run()).map_err(|error| error.to_string())
+fn start(dimension: Dimension, function: Function) -> Result<(), Error> {
+    let layer = function.layer(|task| smol::spawn(task).detach());
+    let runtime = Runtime::new(service_fn(handle)).layer(layer).address(function.address());
+    smol::block_on(async {
+        match dimension {
+            Dimension::Runtime => function.drive(runtime.run()).await,
+            Dimension::Pipelining => function.drive(runtime.pipelining(true).run()).await,
+            Dimension::Run => function.drive(run(service_fn(handle))).await,
+            Dimension::RunConcurrent => function.drive(runtime.run_concurrent()).await,
+            Dimension::RunConcurrentLocal => function.drive(runtime.run_concurrent_local()).await,
+        }
+    })
 }

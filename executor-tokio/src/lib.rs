@@ -39,21 +39,19 @@
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod signals;
 
-use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use lambda_runtime_base::signature::{Bytes, Deserialize, Serialize, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 pub use lambda_runtime_base::*;
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 #[cfg_attr(docsrs, doc(cfg(all(unix, feature = "graceful-shutdown"))))]
-pub use signals::{graceful_shutdown, spawn_graceful_shutdown_handler};
+pub use signals::{graceful_shutdown, graceful_shutdown_at, spawn_graceful_shutdown_handler};
 
 /// A [`lambda_runtime_base::Runtime`] on tokio.
 pub type Runtime<S> = lambda_runtime_base::Runtime<S, Tokio>;
@@ -61,23 +59,17 @@ pub type Runtime<S> = lambda_runtime_base::Runtime<S, Tokio>;
 /// Serves invocations with `handler`, one at a time, in a span each.
 ///
 /// It is called from within a tokio runtime, of either flavor, with I/O and time enabled. Neither the handler nor its
-/// future need be `Send`.
+/// future need be `Send`. [`Handler`] says what a handler is.
 ///
 /// # Errors
 ///
 /// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
 /// Lambda, and the next one is served.
-pub async fn run<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+pub async fn run<H, T, Fut>(handler: H) -> Result<(), Error>
 where
-    F: Service<LambdaEvent<A>, Response = R>,
-    F::Future: Future<Output = Result<R, F::Error>>,
-    F::Error: Into<Diagnostic> + Debug,
-    A: for<'de> Deserialize<'de>,
-    R: IntoFunctionResponse<B, S>,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
+    H: Handler<T, Future = Fut>,
+    // Always true. With it, the compiler reports most mistakes in a handler once or twice instead of three times.
+    H::Payload: Sized,
 {
     Runtime::new(handler).traced().run().await
 }
@@ -89,17 +81,11 @@ where
 /// # Errors
 ///
 /// It returns only when no worker can go on: a [`RunError`] says what happened to each.
-pub async fn run_concurrent<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+pub async fn run_concurrent<H, T, Fut>(handler: H) -> Result<(), Error>
 where
-    F: Service<LambdaEvent<A>, Response = R> + Clone + Send + 'static,
-    F::Future: Future<Output = Result<R, F::Error>> + Send + 'static,
-    F::Error: Into<Diagnostic> + Debug,
-    A: for<'de> Deserialize<'de> + Send + 'static,
-    R: IntoFunctionResponse<B, S> + Send + 'static,
-    B: Serialize + Send + 'static,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send + 'static,
-    E: Into<Error> + Send + Debug + 'static,
+    H: Handler<T, Future = Fut> + Clone + Send + 'static,
+    H::Payload: Sized,
+    Fut: Send + 'static,
 {
     Runtime::new(handler).traced().run_concurrent().await
 }
@@ -139,7 +125,7 @@ impl Spawn for Tokio {
     type Task<T: Send + 'static> = Task<T>;
 
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Task<T> {
-        Task(tokio::spawn(panics_as_words(task)))
+        Task(tokio::spawn(catch_panic(task)))
     }
 }
 

@@ -1,14 +1,24 @@
-//! The scenarios that every executor must pass, on tokio.
+//! The conformance suite on tokio.
 
-use lambda_runtime_tokio::{Address, Runtime, service_fn};
+use std::process::ExitCode;
 
-fn main() {
-    conformance::run_all("tokio", start);
+use conformance::{Dimension, Function, handle};
+use lambda_runtime_tokio::{Error, Runtime, run, service_fn};
+
+fn main() -> ExitCode {
+    conformance::main(&Dimension::ALL, start)
 }
 
-fn start(address: Address) -> Result<(), String> {
-    let tokio =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    let runtime = Runtime::new(service_fn(conformance::handle)).layer(conformance::Meddling).address(address);
-    tokio.block_on(runtime.run()).map_err(|error| error.to_string())
+fn start(dimension: Dimension, function: Function) -> Result<(), Error> {
+    let layer = function.layer(|task| drop(tokio::spawn(task)));
+    let runtime = Runtime::new(service_fn(handle)).layer(layer).address(function.address());
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        match dimension {
+            Dimension::Runtime => function.drive(runtime.run()).await,
+            Dimension::Pipelining => function.drive(runtime.pipelining(true).run()).await,
+            Dimension::Run => function.drive(run(service_fn(handle))).await,
+            Dimension::RunConcurrent => function.drive(runtime.run_concurrent()).await,
+            Dimension::RunConcurrentLocal => function.drive(runtime.run_concurrent_local()).await,
+        }
+    })
 }

@@ -1,17 +1,16 @@
-//! A whole Lambda runtime on a blocking socket: the proof that any executor fits. It answers each event with itself.
+//! A complete Lambda runtime on a blocking socket, which shows that any executor fits. The response is the event.
 //!
 //!     cargo emulate --event '{"name":"World"}' -- cargo run -q -p lambda-runtime-proto --example blocking
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use http::HeaderValue;
 use lambda_runtime_proto::Output;
 use lambda_runtime_proto::client::{Client, Config, Event, Response};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let api = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
-    let mut client = Client::new(Config::new(HeaderValue::from_str(&api)?));
+    let mut client = Client::new(Config::new(api.parse()?));
     let mut socket = TcpStream::connect(&api)?;
     loop {
         match client.poll_output() {
@@ -30,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Output::Event(event) => eprintln!("{event:?}"),
             Output::Closed(reason) => {
-                eprintln!("{reason}; connecting again");
+                eprintln!("{reason}; reconnecting");
                 socket = TcpStream::connect(&api)?;
                 client.reset();
             }

@@ -1,64 +1,96 @@
-//! The two kinds of error: what the peer did wrong, and what the caller did wrong.
+//! The two kinds of error: faults of the peer, and faults of the caller.
 
 use std::fmt;
 
-/// What the peer sent that HTTP/1.1 (RFC 9112) or a [limit](crate::Limits) forbids.
+/// A message that violates HTTP/1.1 (RFC 9112) or exceeds a [limit](crate::Limits).
 ///
-/// It poisons the connection: the machine reports the same error from then on, until it is told that it has a new
-/// connection.
+/// It poisons the connection: the machine reports the same error until it is reset for a new connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerError {
-    /// A response does not begin with `HTTP/1.`; its first bytes are given, up to the one that differs.
+    /// A reply does not start with `HTTP/1.`. Contains its first bytes, up to the one that differs.
     NotHttp(Vec<u8>),
-    /// A head that breaks the grammar of RFC 9112 sections 2 to 5, in `httparse`'s words.
-    MalformedHead(httparse::Error),
+    /// A head or trailer section that breaks the grammar of RFC 9112 sections 2 to 5, in this element.
+    MalformedHead(HeadElement),
     /// A line of a head or trailer section ends in LF without CR (RFC 9112 section 2.2).
     BareLineEnding,
-    /// The head is longer than [`Limits::head`](crate::Limits::head), whose value this is.
+    /// The head exceeds [`Limits::head`](crate::Limits::head), the value of which this contains.
     HeadTooLong(usize),
-    /// The head or trailer section has more fields than [`Limits::headers`](crate::Limits::headers), whose value
-    /// this is.
+    /// The fields of the head or trailer section exceed [`Limits::headers`](crate::Limits::headers), the value of which
+    /// this contains.
     TooManyHeaders(usize),
-    /// The body is longer than [`Limits::body`](crate::Limits::body), whose value this is.
+    /// The body exceeds [`Limits::body`](crate::Limits::body), the value of which this contains.
     BodyTooLong(u64),
-    /// A chunk's extensions are longer than [`Limits::chunk_extension`](crate::Limits::chunk_extension), whose value
-    /// this is.
+    /// The extensions of a chunk exceed [`Limits::chunk_extension`](crate::Limits::chunk_extension), the value of which
+    /// this contains.
     ChunkExtensionTooLong(usize),
-    /// The trailer section is longer than [`Limits::trailers`](crate::Limits::trailers), whose value this is.
+    /// The trailer section exceeds [`Limits::trailers`](crate::Limits::trailers), the value of which this contains.
     TrailersTooLong(usize),
-    /// More interim (1xx) responses than [`Limits::interim`](crate::Limits::interim), whose value this is.
-    TooManyInterim(usize),
-    /// `101 Switching Protocols`, which nobody asked for.
+    /// The interim (1xx) replies together exceed [`Limits::interim`](crate::Limits::interim), the value of which this
+    /// contains.
+    InterimTooLong(usize),
+    /// `101 Switching Protocols`, although no upgrade was requested.
     SwitchingProtocols,
-    /// A `Content-Length` that is not a plain decimal number of at most 64 bits.
+    /// A `Content-Length` that is not a decimal number of at most 64 bits.
     BadContentLength,
     /// More than one `Content-Length` (RFC 9112 section 6.3: a sign of request smuggling).
     RepeatedContentLength,
     /// `Content-Length` and `Transfer-Encoding` in one head (RFC 9112 section 6.1).
-    LengthBesideChunked,
+    LengthAndChunked,
     /// A `Transfer-Encoding` other than a single `chunked`, or one in HTTP/1.0.
     UnsupportedTransferEncoding,
-    /// A chunk's size line that is not one to sixteen hexadecimal digits, optional extensions without control bytes,
-    /// and CRLF.
+    /// The size line of a chunk is not one to sixteen hexadecimal digits, optional extensions without control bytes, and
+    /// CRLF.
     BadChunkSize,
-    /// A chunk's data is not followed by CRLF.
+    /// The data of a chunk is not followed by CRLF.
     BadChunkEnd,
-    /// The connection ended inside a message, in the named part of it.
+    /// The connection ended in this part of a message.
     UnexpectedEnd(Part),
-    /// Bytes that answer no request.
+    /// Bytes that are not part of a reply to a request.
     Unsolicited,
 }
 
 /// A part of an HTTP message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
-    /// From the first line to the empty line.
+    /// The first line, the header fields and the empty line.
     Head,
-    /// The body, chunk framing included.
+    /// The body, the framing of its chunks included.
     Body,
-    /// The fields behind a chunked body.
+    /// The fields after a chunked body.
     Trailers,
+}
+
+/// An element of a head's grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeadElement {
+    /// The method, the request target, or the spaces around them.
+    RequestLine,
+    /// The version after `HTTP/`.
+    Version,
+    /// The status code or the reason phrase.
+    Status,
+    /// The name of a field, or what separates it from the value.
+    FieldName,
+    /// The value of a field.
+    FieldValue,
+    /// The end of a line.
+    LineEnding,
+}
+
+impl fmt::Display for HeadElement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeadElement::RequestLine => "request line",
+            HeadElement::Version => "HTTP version",
+            HeadElement::Status => "status line",
+            HeadElement::FieldName => "field name",
+            HeadElement::FieldValue => "field value",
+            HeadElement::LineEnding => "line ending",
+        })
+    }
 }
 
 impl fmt::Display for Part {
@@ -75,81 +107,83 @@ impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PeerError::NotHttp(bytes) => {
-                write!(f, "the peer does not speak HTTP/1: its answer begins with \"{}\"", bytes.escape_ascii())
+                write!(f, "the reply is not HTTP/1: it starts with \"{}\"", bytes.escape_ascii())
             }
-            PeerError::MalformedHead(error) => write!(f, "malformed HTTP head: {error}"),
-            PeerError::BareLineEnding => f.write_str("a header line does not end in CRLF"),
-            PeerError::HeadTooLong(limit) => write!(f, "the head is longer than {limit} bytes (Limits::head)"),
-            PeerError::TooManyHeaders(limit) => write!(f, "more than {limit} header fields (Limits::headers)"),
+            PeerError::MalformedHead(element) => write!(f, "malformed HTTP head: invalid {element}"),
+            PeerError::BareLineEnding => f.write_str("malformed HTTP head: a line ends in LF instead of CRLF"),
+            PeerError::HeadTooLong(limit) => write!(f, "the HTTP head is longer than {limit} bytes (Limits::head)"),
+            PeerError::TooManyHeaders(limit) => {
+                write!(f, "there are more than {limit} header fields (Limits::headers)")
+            }
             PeerError::BodyTooLong(limit) => write!(f, "the body is longer than {limit} bytes (Limits::body)"),
             PeerError::ChunkExtensionTooLong(limit) => {
-                write!(f, "chunk extensions longer than {limit} bytes (Limits::chunk_extension)")
+                write!(f, "the extensions of a chunk are longer than {limit} bytes (Limits::chunk_extension)")
             }
             PeerError::TrailersTooLong(limit) => {
                 write!(f, "the trailer section is longer than {limit} bytes (Limits::trailers)")
             }
-            PeerError::TooManyInterim(limit) => write!(f, "more than {limit} interim responses (Limits::interim)"),
-            PeerError::SwitchingProtocols => f.write_str("101 Switching Protocols, which was not asked for"),
-            PeerError::BadContentLength => f.write_str("Content-Length is not a decimal number of at most 64 bits"),
-            PeerError::RepeatedContentLength => f.write_str("Content-Length is given more than once"),
-            PeerError::LengthBesideChunked => f.write_str("both Content-Length and Transfer-Encoding are given"),
-            PeerError::UnsupportedTransferEncoding => {
-                f.write_str("Transfer-Encoding is not a single \"chunked\" of HTTP/1.1")
+            PeerError::InterimTooLong(limit) => {
+                write!(f, "the interim (1xx) replies are longer than {limit} bytes (Limits::interim)")
             }
-            PeerError::BadChunkSize => f.write_str("a chunk's size is not 1 to 16 hexadecimal digits and CRLF"),
-            PeerError::BadChunkEnd => f.write_str("a chunk's data is not followed by CRLF"),
-            PeerError::UnexpectedEnd(part) => write!(f, "the connection ended inside a message's {part}"),
-            PeerError::Unsolicited => f.write_str("the peer sent bytes that answer no request"),
+            PeerError::SwitchingProtocols => f.write_str("unexpected 101 Switching Protocols"),
+            PeerError::BadContentLength => {
+                f.write_str("invalid Content-Length: expected a decimal number of at most 64 bits")
+            }
+            PeerError::RepeatedContentLength => f.write_str("more than one Content-Length"),
+            PeerError::LengthAndChunked => f.write_str("both Content-Length and Transfer-Encoding"),
+            PeerError::UnsupportedTransferEncoding => {
+                f.write_str("unsupported Transfer-Encoding: expected a single \"chunked\", in HTTP/1.1")
+            }
+            PeerError::BadChunkSize => {
+                f.write_str("invalid size of a chunk: expected 1 to 16 hexadecimal digits and CRLF")
+            }
+            PeerError::BadChunkEnd => f.write_str("the data of a chunk is not followed by CRLF"),
+            PeerError::UnexpectedEnd(part) => write!(f, "the connection ended in the {part} of a message"),
+            PeerError::Unsolicited => f.write_str("the peer sent bytes that are not part of a reply to a request"),
         }
     }
 }
 
-impl std::error::Error for PeerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            PeerError::MalformedHead(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for PeerError {}
 
-/// A command that the machine refused because the caller gave it at the wrong time or with the wrong token. The
-/// machine's state is what it was before.
+/// Why a command was refused. The state of the machine is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The command does not belong in the machine's present state, which is named.
+    /// The command is not possible in this state of the machine.
     WrongState(&'static str),
-    /// The token or stream handle belongs to another machine, or to an invocation that is over.
+    /// The token belongs to another machine or to an earlier invocation.
     ForeignToken,
-    /// The stream is over on the API's side: it answered early or the connection was lost. No fault of the caller,
-    /// who learns of it here if the [event](crate::client::Event) was not seen first.
+    /// The API replied before the stream ended, or its connection was lost. An [event](crate::client::Event) says which.
     StreamOver,
-    /// The metadata prelude and its delimiter do not fit into the first 16 KiB of the body, where the API looks for
-    /// them; the prelude's length is given.
+    /// The metadata prelude and its delimiter exceed [`MAX_PRELUDE`](crate::client::MAX_PRELUDE). Contains the length of
+    /// the prelude.
     PreludeTooLong(usize),
+    /// The trailer section of a stream exceeds [`MAX_TRAILERS`](crate::client::MAX_TRAILERS). Contains its length.
+    TrailersTooLong(usize),
 }
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Misuse::WrongState(state) => write!(f, "not possible now: {state}"),
-            Misuse::ForeignToken => {
-                f.write_str("the token belongs to another machine or to an invocation that is over")
-            }
-            Misuse::StreamOver => f.write_str("the stream is over: the API answered early or the connection was lost"),
+            Misuse::ForeignToken => f.write_str("the token belongs to another machine or to an earlier invocation"),
+            Misuse::StreamOver => f.write_str("the API replied before the stream ended, or the connection was lost"),
             Misuse::PreludeTooLong(len) => write!(
                 f,
-                "a metadata prelude of {len} bytes: with its delimiter it must fit into {} bytes",
+                "the metadata prelude has {len} bytes: expected at most {} with the 8 bytes of its delimiter",
                 crate::client::MAX_PRELUDE
             ),
+            Misuse::TrailersTooLong(len) => {
+                write!(f, "the trailers have {len} bytes: Lambda accepts at most {}", crate::client::MAX_TRAILERS)
+            }
         }
     }
 }
 
 impl std::error::Error for Misuse {}
 
-/// A refused command, with the token or handle that it would have consumed.
+/// A refused command, with the token or handle that it did not consume.
 ///
 /// ```
 /// # use lambda_runtime_proto::Refused;
@@ -160,9 +194,9 @@ impl std::error::Error for Misuse {}
 /// ```
 #[derive(Debug)]
 pub struct Refused<T> {
-    /// Why.
+    /// The reason.
     pub misuse: Misuse,
-    /// What the command would have consumed.
+    /// The token or handle, which is still valid unless the reason is that it was not.
     pub token: T,
 }
 

@@ -1,37 +1,77 @@
-//! Every cap on what a peer can make the machine hold.
+//! The limits of what a peer can make a machine store or read.
 
-/// Caps on what one connection accepts. Passing one is a [`PeerError`](crate::PeerError) that names the cap and its
-/// value; nothing is allocated for a size that a header merely claims.
+/// Limits of what one connection accepts.
 ///
-/// The defaults fit what Lambda really sends.
+/// Exceeding one ends the connection; the error contains the value of the limit. Nothing is allocated for a length that
+/// a header merely announces. The defaults fit what Lambda sends.
 ///
 /// ```
 /// use lambda_runtime_proto::Limits;
 ///
-/// let limits = Limits { body: 64 * 1024, ..Limits::default() };
-/// assert_eq!(limits.head, 1024 * 1024);
+/// let limits = Limits::default().body(64 * 1024);
+/// assert_eq!((limits.body, limits.head), (64 * 1024, 1024 * 1024));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
-    /// Bytes of a message's head, from its first line to the empty line. Default 1 MiB: Go's server, which the API
-    /// is built on, takes as much, and a client context or a trace header may be long.
+    /// Bytes of a message's head, from its first line to the empty line. Default 1 MiB, which is also the limit of Go's
+    /// server, on which the API is built; client contexts and trace headers may be long.
     pub head: usize,
     /// Number of header fields in a head. Default 100, at most [`Limits::MAX_HEADERS`].
     pub headers: usize,
-    /// Bytes of a body once decoded. Default 6 MiB + 100, the largest event that Lambda delivers.
+    /// Bytes of a decoded body. Default 6 MiB + 100, the largest event that Lambda delivers.
     pub body: u64,
-    /// Bytes of the extensions behind one chunk's size. Default 1 KiB; no known API sends any.
+    /// Bytes of the body of a reply that a client does not need: the rest of an acknowledgement, which is discarded, and
+    /// the message of a refusal, which is truncated. Beyond, the connection closes. Default 64 KiB.
+    pub reply_body: u64,
+    /// Bytes of the extensions after the size of one chunk. Default 1 KiB; no known API sends any.
     pub chunk_extension: usize,
-    /// Bytes of the trailer section behind a chunked body. Default 1 MiB, which holds the largest error report in
+    /// Bytes of the trailer section after a chunked body. Default 1 MiB, which holds the largest error report in
     /// base64.
     pub trailers: usize,
-    /// Interim (1xx) responses in front of one final response. Default 8.
+    /// Bytes of all interim (1xx) replies before one final reply. They are discarded, so this bounds work and not
+    /// memory. Default 1 MiB.
     pub interim: usize,
 }
 
 impl Limits {
-    /// The largest possible value of [`Limits::headers`]; a larger one counts as this.
+    /// The largest effective value of [`Limits::headers`].
     pub const MAX_HEADERS: usize = 128;
+
+    /// Sets [`head`](Self::head).
+    pub fn head(self, head: usize) -> Self {
+        Self { head, ..self }
+    }
+
+    /// Sets [`headers`](Self::headers).
+    pub fn headers(self, headers: usize) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Sets [`body`](Self::body).
+    pub fn body(self, body: u64) -> Self {
+        Self { body, ..self }
+    }
+
+    /// Sets [`reply_body`](Self::reply_body).
+    pub fn reply_body(self, reply_body: u64) -> Self {
+        Self { reply_body, ..self }
+    }
+
+    /// Sets [`chunk_extension`](Self::chunk_extension).
+    pub fn chunk_extension(self, chunk_extension: usize) -> Self {
+        Self { chunk_extension, ..self }
+    }
+
+    /// Sets [`trailers`](Self::trailers).
+    pub fn trailers(self, trailers: usize) -> Self {
+        Self { trailers, ..self }
+    }
+
+    /// Sets [`interim`](Self::interim).
+    pub fn interim(self, interim: usize) -> Self {
+        Self { interim, ..self }
+    }
 }
 
 impl Default for Limits {
@@ -40,9 +80,10 @@ impl Default for Limits {
             head: 1024 * 1024,
             headers: 100,
             body: 6 * 1024 * 1024 + 100,
+            reply_body: 64 * 1024,
             chunk_extension: 1024,
             trailers: 1024 * 1024,
-            interim: 8,
+            interim: 1024 * 1024,
         }
     }
 }

@@ -1,26 +1,26 @@
-//! What a machine wants done next: one answer, for both sides.
+//! The output of both machines.
 
 use std::fmt;
 
 use crate::{PeerError, Slices};
 
-/// What [`Client::poll_output`](crate::client::Client::poll_output) or
-/// [`Server::poll_output`](crate::server::Server::poll_output) wants done.
-#[must_use = "the machine waits until the driver has done what this says"]
+/// The next step, returned by [`Client::poll_output`](crate::client::Client::poll_output) and
+/// [`Server::poll_output`](crate::server::Server::poll_output).
+#[must_use = "the machine does not continue until the driver has done this"]
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is returned, and boxing would allocate")]
+#[expect(clippy::large_enum_variant, reason = "short-lived, and boxing would allocate")]
 pub enum Output<'a, E> {
-    /// Write some of these slices, in order, and report with `sent` how much. When the socket takes nothing now, read
-    /// instead: the peer may answer before it has read everything.
+    /// Write some of these slices, in order, and report with `sent` how much. While the socket is not writable, read: the
+    /// peer may reply before it has read everything.
     Transmit(Slices<'a>),
-    /// Something happened.
+    /// Handle this event.
     Event(E),
-    /// Nothing to do until the peer sends something: read into `space`.
+    /// Read into `space`.
     Receive,
-    /// Nothing is owed by the peer: it is the caller's turn to give a command. Reading is possible, and shows when the
-    /// peer closes the connection.
+    /// No reply is outstanding; issue a command. Reading is possible, and necessary to notice that the peer closes the
+    /// connection.
     Idle,
-    /// The connection is over, for this reason. Drop it.
+    /// The connection is over. Drop it.
     Closed(CloseReason),
 }
 
@@ -30,15 +30,23 @@ pub enum Output<'a, E> {
 pub enum CloseReason {
     /// The peer closed it between two messages.
     ClosedByPeer,
-    /// The last message said `Connection: close`, or was of HTTP/1.0.
+    /// The last message contained `Connection: close`, or was an HTTP/1.0 message.
     CloseRequested,
-    /// A request was refused before it was sent whole, so the rest of it has no place.
+    /// A request was refused before it was sent completely, so that its rest would be taken for the next request.
     RepliedEarly,
+    /// The peer replied `408 Request Timeout`, which ends the connection.
+    RequestTimeout,
     /// The driver reported that the socket failed.
     TransportFailed,
-    /// The caller cut a message short.
+    /// The caller closed it before a message was complete.
     Aborted,
-    /// The peer broke the protocol.
+    /// An event exceeds [`Limits::body`](crate::Limits::body), the value of which this contains. The rest of it was not
+    /// read.
+    EventTooLarge(u64),
+    /// The body of an acknowledgement or refusal exceeds [`Limits::reply_body`](crate::Limits::reply_body), the value of
+    /// which this contains. The rest of it was not read; the reply was an event.
+    ReplyBodyTooLarge(u64),
+    /// The peer violated the protocol.
     Peer(PeerError),
 }
 
@@ -46,10 +54,17 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CloseReason::ClosedByPeer => f.write_str("closed by the peer"),
-            CloseReason::CloseRequested => f.write_str("the last message asked to close it"),
-            CloseReason::RepliedEarly => f.write_str("refused before the request was sent whole"),
+            CloseReason::CloseRequested => f.write_str("closed as the last message requested"),
+            CloseReason::RepliedEarly => f.write_str("refused before the request was sent completely"),
+            CloseReason::RequestTimeout => f.write_str("closed by the peer with 408 Request Timeout"),
             CloseReason::TransportFailed => f.write_str("the transport failed"),
-            CloseReason::Aborted => f.write_str("cut short"),
+            CloseReason::Aborted => f.write_str("closed before a message was complete"),
+            CloseReason::EventTooLarge(limit) => {
+                write!(f, "closed in an event of more than {limit} bytes (Limits::body)")
+            }
+            CloseReason::ReplyBodyTooLarge(limit) => {
+                write!(f, "closed in a reply of more than {limit} bytes (Limits::reply_body)")
+            }
             CloseReason::Peer(error) => error.fmt(f),
         }
     }

@@ -1,4 +1,4 @@
-//! What the machine allocates: one piece of memory an event, and nothing else once it is warm.
+//! Allocations: one for each event, and no other once the machine is warm.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -10,7 +10,7 @@ use common::*;
 use lambda_runtime_proto::Output;
 use lambda_runtime_proto::client::{Client, Event, Invocation, Response};
 
-/// Has the machine write everything, as if the socket took it.
+/// Writes everything.
 fn write(client: &mut Client) {
     while let Output::Transmit(slices) = client.poll_output() {
         let n = slices.iter().map(|slice| slice.len()).sum();
@@ -31,7 +31,7 @@ fn next(client: &mut Client, message: &[u8]) -> Invocation {
     }
 }
 
-/// Feeds the machine as a socket would: as much as it has room for.
+/// Reads as from a socket: as much as fits into `space`.
 fn receive(client: &mut Client, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         assert!(matches!(client.poll_output(), Output::Receive | Output::Transmit(_)));
@@ -52,7 +52,7 @@ fn respond(client: &mut Client, invocation: Invocation) {
 }
 
 #[test]
-fn a_warm_invocation_allocates_the_event_and_nothing_else() {
+fn a_warm_invocation_allocates_only_its_event() {
     let mut client = client();
     for _ in 0..3 {
         let invocation = next(&mut client, EVENT);
@@ -66,7 +66,7 @@ fn a_warm_invocation_allocates_the_event_and_nothing_else() {
 }
 
 #[test]
-fn a_large_event_lands_in_one_allocation_that_is_grown_no_more_than_needed() {
+fn a_large_event_is_read_into_one_allocation_that_does_not_grow_beyond_it() {
     const LENGTH: usize = 6 * 1024 * 1024;
     let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: {LENGTH}\r\n\r\n");
     let message = [head.as_bytes(), &vec![b'x'; LENGTH]].concat();
@@ -80,48 +80,48 @@ fn a_large_event_lands_in_one_allocation_that_is_grown_no_more_than_needed() {
         respond(&mut client, invocation);
     });
     assert_eq!(body.len(), LENGTH);
-    // One buffer that doubles as bytes come, never beyond the message; while it moves, the old one is there too.
-    let whole = u64::try_from(message.len()).unwrap();
-    assert!(info.bytes_max < whole * 2, "{info:?}");
-    assert!(info.bytes_current <= i64::try_from(whole).unwrap() + 1024, "{info:?}");
+    // The buffer doubles up to the size of the message, and the old one is freed after the copy.
+    let length = u64::try_from(message.len()).unwrap();
+    assert!(info.bytes_max < length * 2, "{info:?}");
+    assert!(info.bytes_current <= i64::try_from(length).unwrap() + 1024, "{info:?}");
     assert!(info.count_total < 16, "{info:?}");
 }
 
 #[test]
-fn what_is_held_of_an_unfinished_event_is_at_most_twice_what_came() {
-    const CLAIMED: usize = 6_000_000;
-    let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: {CLAIMED}\r\n\r\n");
+fn the_buffer_of_an_incomplete_event_is_at_most_twice_what_has_arrived() {
+    const ANNOUNCED: usize = 6_000_000;
+    let head = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: {ANNOUNCED}\r\n\r\n");
     for largest_read in [1_000, 100_000, usize::MAX] {
         let mut client = client();
-        let (mut came, mut held) = (0, 0);
+        let (mut arrived, mut allocated) = (0, 0);
         client.next_invocation().unwrap();
         write(&mut client);
         client.receive(head.as_bytes());
-        while came < CLAIMED - largest_read.min(1_000_000) {
+        while arrived < ANNOUNCED - largest_read.min(1_000_000) {
             let info = measure(|| {
                 assert!(matches!(client.poll_output(), Output::Receive));
-                // Reads of one byte in between are the worst case for whoever doubles.
+                // Reads of one byte in between are the worst case for a buffer that doubles.
                 for read in [largest_read, 1] {
                     let n = client.space().len().min(read);
                     client.filled(n);
-                    came += n;
+                    arrived += n;
                     assert!(matches!(client.poll_output(), Output::Receive));
                 }
             });
-            held += usize::try_from(info.bytes_current).unwrap_or_default();
-            assert!(held <= 2 * came + 128 * 1024, "{held} bytes are held of {came}");
+            allocated += usize::try_from(info.bytes_current).unwrap_or_default();
+            assert!(allocated <= 2 * arrived + 128 * 1024, "{allocated} bytes are allocated for {arrived}");
         }
     }
 }
 
 #[test]
-fn nothing_is_allocated_for_what_a_header_merely_claims() {
+fn nothing_is_allocated_for_a_length_that_a_header_announces() {
     let mut client = client();
-    let claim = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 6000000\r\n\r\n{";
+    let message = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 6000000\r\n\r\n{";
     let info = measure(|| {
         client.next_invocation().unwrap();
         write(&mut client);
-        receive(&mut client, claim);
+        receive(&mut client, message);
         assert!(matches!(client.poll_output(), Output::Receive));
         assert!(!client.space().is_empty());
     });

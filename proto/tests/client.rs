@@ -1,16 +1,18 @@
-//! The runtime's side: the properties that its documentation promises.
+//! The runtime's side, as its documentation describes it.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use common::*;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{
-    Client, Config, Event, MAX_PRELUDE, NoInvocation, Outstanding, ReplyKind, Response, StreamHead,
+    Client, Event, Failure, MAX_PRELUDE, MAX_TRAILERS, NoInvocation, ReplyKind, Response, ResponseStream, StreamHead,
 };
-use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, Part, PeerError};
 
 #[test]
 fn an_invocation_goes_from_next_to_its_acknowledgement() {
@@ -29,7 +31,7 @@ fn an_invocation_goes_from_next_to_its_acknowledgement() {
     let Event::Invocation(invocation) = event(&mut client) else { panic!() };
     assert_eq!(invocation.request_id(), "id-1");
     assert_eq!(invocation.deadline().unwrap().as_millis(), 1_542_409_706_888);
-    assert_eq!(invocation.header("LAMBDA-RUNTIME-AWS-REQUEST-ID"), Some(b"id-1".as_slice()));
+    assert_eq!(invocation.headers().get("LAMBDA-RUNTIME-AWS-REQUEST-ID"), Some(b"id-1".as_slice()));
     assert_eq!(invocation.body(), r#"{"name":"World"}"#);
     assert!(matches!(client.poll_output(), Output::Idle));
     client.respond(invocation.into_token(), Response::json("\"hi\"")).unwrap();
@@ -41,16 +43,15 @@ fn an_invocation_goes_from_next_to_its_acknowledgement() {
         )
     );
     client.receive(ACCEPTED);
-    let Event::Reply(answer) = event(&mut client) else { panic!() };
-    assert_eq!((answer.endpoint(), answer.status(), answer.kind()), (Endpoint::Response, 202, ReplyKind::Accepted));
+    let Event::Reply(reply) = event(&mut client) else { panic!() };
+    assert_eq!((reply.endpoint(), reply.status(), reply.kind()), (Endpoint::Response, 202, ReplyKind::Accepted));
     assert!(matches!(client.poll_output(), Output::Idle));
 }
 
 #[test]
-fn a_failure_carries_its_type_and_its_json() {
+fn a_failure_is_posted_with_its_type_and_json() {
     let (mut client, invocation) = in_hand(client());
-    let mut failure = failure();
-    failure.xray_cause = Some(HeaderValue::from_static("{\"paths\":[]}"));
+    let failure = failure().xray_cause(HeaderValue::from_static("{\"paths\":[]}"));
     client.fail(invocation.into_token(), failure).unwrap();
     let request = written(&mut client);
     assert!(request.starts_with("POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1\r\n"), "{request}");
@@ -61,7 +62,7 @@ fn a_failure_carries_its_type_and_its_json() {
 
 #[test]
 fn the_base_path_precedes_every_path() {
-    let mut client = Client::new(Config { base_path: "/.rt".to_owned(), ..config() });
+    let mut client = Client::new(config().base_path("/.rt/".parse().unwrap()));
     client.next_invocation().unwrap();
     assert!(written(&mut client).starts_with("GET /.rt/2018-06-01/runtime/invocation/next HTTP/1.1\r\n"));
     client.receive(EVENT);
@@ -71,7 +72,7 @@ fn the_base_path_precedes_every_path() {
 }
 
 #[test]
-fn the_invocation_id_is_echoed_exactly_when_it_was_sent() {
+fn the_invocation_id_is_echoed_if_and_only_if_it_was_sent() {
     for (field, expected) in [
         ("Lambda-Runtime-Invocation-Id: inv/1\r\n", Some("\r\nLambda-Runtime-Invocation-Id: inv/1\r\n")),
         ("Lambda-Runtime-Invocation-Id:\r\n", None),
@@ -94,7 +95,7 @@ fn the_invocation_id_is_echoed_exactly_when_it_was_sent() {
 }
 
 #[test]
-fn a_response_is_streamed_with_prelude_delimiter_chunks_and_end() {
+fn a_streamed_response_has_prelude_delimiter_chunks_and_end() {
     let (mut client, invocation) = in_hand(client());
     let prelude = Bytes::from_static(b"{\"statusCode\":200}");
     let stream = client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
@@ -117,19 +118,61 @@ fn a_response_is_streamed_with_prelude_delimiter_chunks_and_end() {
     assert_eq!(written(&mut client), "0\r\n\r\n");
 }
 
-#[test]
-fn a_complete_stream_can_end_in_trailers_of_its_own_but_for_those_that_frame() {
+fn plain_stream() -> (Client, ResponseStream) {
     let (mut client, invocation) = in_hand(client());
     let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
     let stream = client.stream(invocation.into_token(), head).unwrap();
-    let trailers = [("x-checksum", "1"), ("transfer-encoding", "chunked"), ("content-length", "7"), ("trailer", "x")]
-        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-    client.finish_with_trailers(stream, &trailers.into_iter().collect()).unwrap();
-    assert!(written(&mut client).ends_with("\r\n\r\n0\r\nx-checksum: 1\r\n\r\n"));
+    (client, stream)
+}
+
+fn trailers<'t>(fields: impl IntoIterator<Item = (&'t str, &'t str)>) -> HeaderMap {
+    fields.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
 }
 
 #[test]
-fn an_aborted_stream_ends_in_trailers_that_tell_why() {
+fn trailers_that_frame_or_that_report_a_failure_to_lambda_are_removed_and_named() {
+    let reserved = [
+        ("transfer-encoding", "chunked"),
+        ("content-length", "7"),
+        ("trailer", "x"),
+        ("lambda-runtime-function-error-type", "Function.Forged"),
+        ("lambda-runtime-function-error-body", "e30="),
+    ];
+    let (mut client, stream) = plain_stream();
+    let fields = trailers([("x-checksum", "1")].into_iter().chain(reserved));
+    let removed = client.finish_with_trailers(stream, &fields).unwrap();
+    assert!(written(&mut client).ends_with("\r\n\r\n0\r\nx-checksum: 1\r\n\r\n"));
+    let removed: HashSet<&str> = removed.iter().map(HeaderName::as_str).collect();
+    assert_eq!(removed, reserved.map(|(name, _)| name).into());
+
+    let (mut client, stream) = plain_stream();
+    assert_eq!(client.finish_with_trailers(stream, &trailers([("x-checksum", "1")])).unwrap(), [] as [HeaderName; 0]);
+}
+
+#[test]
+fn a_trailer_section_over_the_limit_is_refused_and_the_stream_stays_open() {
+    // `a: ` and three line endings.
+    let value = "x".repeat(MAX_TRAILERS - 7);
+    let (mut client, stream) = plain_stream();
+    let longer = value.clone() + "x";
+    let refused = client.finish_with_trailers(stream, &trailers([("a", longer.as_str())])).unwrap_err();
+    assert_eq!(refused.misuse, Misuse::TrailersTooLong(MAX_TRAILERS + 1));
+    client.chunk(&refused.token, "more").unwrap();
+    client.finish_with_trailers(refused.token, &trailers([("a", value.as_str())])).unwrap();
+    let request = written(&mut client);
+    let (_, section) = request.split_once("\r\n4\r\nmore\r\n0\r\n").unwrap();
+    assert_eq!(section.len(), MAX_TRAILERS);
+
+    let (mut client, stream) = plain_stream();
+    let report = Failure::new(HeaderValue::from_static("Function.Test"), vec![b' '; MAX_TRAILERS]);
+    let refused = client.abort(stream, report).unwrap_err();
+    assert!(matches!(refused.misuse, Misuse::TrailersTooLong(length) if length > MAX_TRAILERS));
+    client.abort(refused.token, failure()).unwrap();
+    assert!(written(&mut client).contains("\r\n0\r\nLambda-Runtime-Function-Error-Type: Function.Test\r\n"));
+}
+
+#[test]
+fn an_aborted_stream_has_its_failure_in_the_trailers() {
     let (mut client, invocation) = in_hand(client());
     let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
     let stream = client.stream(invocation.into_token(), head).unwrap();
@@ -155,12 +198,12 @@ fn dropping_a_stream_aborts_it() {
     let request = written(&mut client);
     assert!(request.contains("\r\n0\r\nLambda-Runtime-Function-Error-Type: Runtime.StreamDropped\r\n"), "{request}");
     client.receive(ACCEPTED);
-    assert!(matches!(event(&mut client), Event::Reply(answer) if answer.kind() == ReplyKind::Accepted));
+    assert!(matches!(event(&mut client), Event::Reply(reply) if reply.kind() == ReplyKind::Accepted));
     client.next_invocation().unwrap();
 }
 
 #[test]
-fn what_the_caller_does_wrong_is_refused_and_changes_nothing() {
+fn misuse_is_refused_and_changes_nothing() {
     let mut idle = client();
     idle.next_invocation().unwrap();
     assert!(matches!(idle.next_invocation(), Err(Misuse::WrongState(_))));
@@ -169,7 +212,7 @@ fn what_the_caller_does_wrong_is_refused_and_changes_nothing() {
 
     let (mut one, invocation_of_one) = in_hand(client());
     let (mut other, _invocation_of_other) = in_hand(client());
-    assert!(matches!(one.next_invocation(), Err(Misuse::WrongState("an invocation is in hand and not answered"))));
+    assert!(matches!(one.next_invocation(), Err(Misuse::WrongState("an invocation is in hand and has no outcome"))));
     let refused = other.respond(invocation_of_one.into_token(), Response::json("1")).unwrap_err();
     assert_eq!(refused.misuse, Misuse::ForeignToken);
     assert!(matches!(other.poll_output(), Output::Idle), "nothing is written");
@@ -177,7 +220,26 @@ fn what_the_caller_does_wrong_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_prelude_must_fit_with_its_delimiter() {
+fn the_void_handle_of_an_earlier_stream_has_no_effect_on_a_later_one() {
+    let plain = || StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
+    let (mut client, invocation) = in_hand(client());
+    let void = client.stream(invocation.into_token(), plain()).unwrap();
+    written(&mut client);
+    client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    assert!(matches!(event(&mut client), Event::Reply(_)));
+    client.reset();
+
+    let (mut client, invocation) = in_hand(client);
+    let stream = client.stream(invocation.into_token(), plain()).unwrap();
+    assert_eq!(client.chunk(&void, "void"), Err(Misuse::StreamOver));
+    client.chunk(&stream, "chunk").unwrap();
+    drop(stream);
+    let request = written(&mut client);
+    assert!(request.contains("\r\n\r\n5\r\nchunk\r\n0\r\n"), "the drop is noticed although {void:?} exists: {request}");
+}
+
+#[test]
+fn a_prelude_and_its_delimiter_must_fit_into_the_limit() {
     let (mut client, invocation) = in_hand(client());
     let prelude = Bytes::from(vec![b' '; MAX_PRELUDE - 7]);
     let refused = client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap_err();
@@ -187,7 +249,7 @@ fn a_prelude_must_fit_with_its_delimiter() {
 }
 
 #[test]
-fn a_peers_error_poisons_the_connection_and_stays_the_same() {
+fn a_peer_error_poisons_the_connection() {
     let mut client = client();
     client.next_invocation().unwrap();
     written(&mut client);
@@ -198,11 +260,11 @@ fn a_peers_error_poisons_the_connection_and_stays_the_same() {
         client.receive(EVENT);
     }
     client.reset();
-    assert!(written(&mut client).starts_with("GET "), "/next is asked again");
+    assert!(written(&mut client).starts_with("GET "), "/next is repeated");
 }
 
 #[test]
-fn an_answer_that_nobody_asked_for_is_refused() {
+fn an_unsolicited_reply_is_refused() {
     let mut early = client();
     early.receive(ACCEPTED);
     assert_eq!(closed(&mut early), CloseReason::Peer(PeerError::Unsolicited));
@@ -216,7 +278,7 @@ fn an_answer_that_nobody_asked_for_is_refused() {
 }
 
 #[test]
-fn the_ends_of_a_connection_are_told_apart() {
+fn a_connection_ends_with_the_right_reason() {
     let waiting = || {
         let mut client = client();
         client.next_invocation().unwrap();
@@ -231,31 +293,30 @@ fn the_ends_of_a_connection_are_told_apart() {
     failed.disconnected();
     assert_eq!(closed(&mut failed), CloseReason::TransportFailed);
 
-    let mut torn = waiting();
-    torn.receive(&EVENT[..EVENT.len() - 1]);
-    torn.end_of_input();
-    let PeerError::UnexpectedEnd(part) = PeerError::UnexpectedEnd(lambda_runtime_proto::Part::Body) else { panic!() };
-    assert_eq!(closed(&mut torn), CloseReason::Peer(PeerError::UnexpectedEnd(part)));
+    let mut truncated = waiting();
+    truncated.receive(&EVENT[..EVENT.len() - 1]);
+    truncated.end_of_input();
+    assert_eq!(closed(&mut truncated), CloseReason::Peer(PeerError::UnexpectedEnd(Part::Body)));
 
-    let mut told = waiting();
-    told.receive(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
-    assert!(matches!(event(&mut told), Event::NoInvocation(NoInvocation::NoContent)));
-    assert_eq!(closed(&mut told), CloseReason::CloseRequested);
+    let mut announced = waiting();
+    announced.receive(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    assert!(matches!(event(&mut announced), Event::NoInvocation(NoInvocation::NoContent)));
+    assert_eq!(closed(&mut announced), CloseReason::CloseRequested);
 }
 
 #[test]
-fn what_can_be_sent_again_is_and_a_half_sent_stream_is_not() {
+fn outstanding_requests_are_resent_except_for_a_partly_sent_stream() {
     let mut waiting = client();
     waiting.next_invocation().unwrap();
     written(&mut waiting);
     waiting.disconnected();
-    let outstanding = Outstanding { endpoint: Endpoint::Next, can_be_resent: true };
-    assert_eq!(waiting.outstanding().collect::<Vec<_>>(), [outstanding]);
+    let outstanding: Vec<_> = waiting.outstanding().map(|request| (request.endpoint, request.can_be_resent)).collect();
+    assert_eq!(outstanding, [(Endpoint::Next, true)]);
     waiting.reset();
     assert!(written(&mut waiting).starts_with("GET "));
 
     let (mut buffered, invocation) = in_hand(client());
-    buffered.respond(invocation.into_token(), Response::json("\"answer\"")).unwrap();
+    buffered.respond(invocation.into_token(), Response::json("\"response\"")).unwrap();
     let first = written(&mut buffered);
     buffered.disconnected();
     buffered.reset();
@@ -266,7 +327,7 @@ fn what_can_be_sent_again_is_and_a_half_sent_stream_is_not() {
     let stream = streamed.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
     streamed.disconnected();
     streamed.reset();
-    assert!(written(&mut streamed).starts_with("POST "), "nothing of it was sent before");
+    assert!(written(&mut streamed).starts_with("POST "), "no part of it was sent before");
     streamed.disconnected();
     assert!(streamed.outstanding().all(|request| !request.can_be_resent));
     streamed.reset();
@@ -288,12 +349,12 @@ fn a_token_outlives_its_connection() {
 }
 
 #[test]
-fn pipelining_is_the_drivers_choice() {
+fn a_next_can_be_pipelined_if_configured() {
     let (mut plain, invocation) = in_hand(client());
     plain.respond(invocation.into_token(), Response::json("1")).unwrap();
-    assert!(matches!(plain.next_invocation(), Err(Misuse::WrongState("the API has not acknowledged the last answer"))));
+    assert!(matches!(plain.next_invocation(), Err(Misuse::WrongState("the last outcome is not acknowledged"))));
 
-    let (mut pipelined, invocation) = in_hand(Client::new(Config { pipelining: true, ..config() }));
+    let (mut pipelined, invocation) = in_hand(Client::new(config().pipelining(true)));
     pipelined.respond(invocation.into_token(), Response::json("1")).unwrap();
     pipelined.next_invocation().unwrap();
     let Output::Transmit(slices) = pipelined.poll_output() else { panic!() };
@@ -305,8 +366,8 @@ fn pipelining_is_the_drivers_choice() {
 }
 
 #[test]
-fn a_pipelined_next_that_was_never_read_is_sent_again() {
-    let (mut client, invocation) = in_hand(Client::new(Config { pipelining: true, ..config() }));
+fn a_pipelined_next_that_was_not_read_is_resent() {
+    let (mut client, invocation) = in_hand(Client::new(config().pipelining(true)));
     client.respond(invocation.into_token(), Response::json("1")).unwrap();
     client.next_invocation().unwrap();
     written(&mut client);
@@ -319,15 +380,15 @@ fn a_pipelined_next_that_was_never_read_is_sent_again() {
 }
 
 #[test]
-fn a_refusal_before_the_whole_request_was_sent_is_seen_at_once() {
+fn a_refusal_of_an_incomplete_request_is_reported_immediately() {
     let (mut client, invocation) = in_hand(client());
     let prelude = Bytes::from_static(b"{}");
     let stream = client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
     client.chunk(&stream, "too much").unwrap();
     client.sent(10);
     client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}");
-    let Event::Reply(answer) = event(&mut client) else { panic!() };
-    assert_eq!((answer.kind(), answer.body()), (ReplyKind::TooLarge, Bytes::from_static(b"{}")));
+    let Event::Reply(reply) = event(&mut client) else { panic!() };
+    assert_eq!((reply.kind(), reply.body()), (ReplyKind::TooLarge, Bytes::from_static(b"{}")));
     assert_eq!(closed(&mut client), CloseReason::RepliedEarly);
     assert_eq!(client.chunk(&stream, "more"), Err(Misuse::StreamOver));
     client.reset();
@@ -336,7 +397,7 @@ fn a_refusal_before_the_whole_request_was_sent_is_seen_at_once() {
 }
 
 #[test]
-fn a_request_that_is_accepted_early_is_still_sent_whole() {
+fn a_request_that_is_accepted_early_is_sent_completely() {
     let (mut client, invocation) = in_hand(client());
     let body = vec![b'x'; 100_000];
     client.respond(invocation.into_token(), Response::json(body)).unwrap();
@@ -351,45 +412,45 @@ fn a_request_that_is_accepted_early_is_still_sent_whole() {
 }
 
 #[test]
-fn after_a_failed_write_the_apis_last_words_are_still_heard() {
+fn a_reply_is_read_after_a_failed_write() {
     let (mut client, invocation) = in_hand(client());
     client.respond(invocation.into_token(), Response::json("1")).unwrap();
     client.sent(5);
     client.end_of_output();
     assert!(matches!(client.poll_output(), Output::Receive));
     client.receive(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}");
-    assert!(matches!(event(&mut client), Event::Reply(answer) if answer.kind() == ReplyKind::TooLarge));
+    assert!(matches!(event(&mut client), Event::Reply(reply) if reply.kind() == ReplyKind::TooLarge));
 }
 
 #[test]
-fn statuses_mean_what_the_runtime_api_says() {
-    let meaning = |status: u16| {
+fn statuses_have_the_meaning_that_the_runtime_api_defines() {
+    let kind = |status: u16| {
         let (mut client, invocation) = in_hand(client());
         client.respond(invocation.into_token(), Response::json("1")).unwrap();
         written(&mut client);
         client.receive(format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}").as_bytes());
-        let Event::Reply(answer) = event(&mut client) else { panic!() };
-        answer.kind()
+        let Event::Reply(reply) = event(&mut client) else { panic!() };
+        reply.kind()
     };
-    assert_eq!(meaning(200), ReplyKind::Accepted);
-    assert_eq!(meaning(202), ReplyKind::Accepted);
-    assert_eq!(meaning(400), ReplyKind::Rejected);
-    assert_eq!(meaning(403), ReplyKind::Rejected);
-    assert_eq!(meaning(410), ReplyKind::TooLate);
-    assert_eq!(meaning(413), ReplyKind::TooLarge);
-    assert_eq!(meaning(500), ReplyKind::Fatal);
+    assert_eq!(kind(200), ReplyKind::Accepted);
+    assert_eq!(kind(202), ReplyKind::Accepted);
+    assert_eq!(kind(400), ReplyKind::Rejected);
+    assert_eq!(kind(403), ReplyKind::Rejected);
+    assert_eq!(kind(410), ReplyKind::TooLate);
+    assert_eq!(kind(413), ReplyKind::TooLarge);
+    assert_eq!(kind(500), ReplyKind::Fatal);
     for status in [403, 500] {
         let bytes = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\n\r\n{{}}");
-        let Ok(Event::Reply(answer)) = answer_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
-        assert_eq!((answer.endpoint(), answer.kind()), (Endpoint::Next, ReplyKind::Fatal));
+        let Ok(Event::Reply(reply)) = reply_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
+        assert_eq!((reply.endpoint(), reply.kind()), (Endpoint::Next, ReplyKind::Fatal));
     }
 }
 
 #[test]
-fn an_answer_to_next_without_a_usable_id_is_no_invocation() {
+fn a_reply_to_next_without_a_safe_id_is_not_an_invocation() {
     let next = |fields: &str| {
         let message = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n");
-        match answer_to_next(message.as_bytes(), Limits::default()) {
+        match reply_to_next(message.as_bytes(), Limits::default()) {
             Ok(Event::NoInvocation(none)) => none,
             other => panic!("{other:?}"),
         }
@@ -403,25 +464,25 @@ fn an_answer_to_next_without_a_usable_id_is_no_invocation() {
 }
 
 #[test]
-fn start_up_and_snapstart_have_their_requests_before_the_first_next() {
+fn start_up_and_snapstart_requests_precede_the_first_next() {
     let mut failed = client();
     failed.init_error(failure()).unwrap();
     assert!(written(&mut failed).starts_with("POST /2018-06-01/runtime/init/error HTTP/1.1\r\n"));
     failed.receive(ACCEPTED);
-    let Event::Reply(answer) = event(&mut failed) else { panic!() };
-    assert_eq!((answer.endpoint(), answer.kind()), (Endpoint::InitError, ReplyKind::Accepted));
+    let Event::Reply(reply) = event(&mut failed) else { panic!() };
+    assert_eq!((reply.endpoint(), reply.kind()), (Endpoint::InitError, ReplyKind::Accepted));
 
     let mut restored = client();
     restored.restore_next().unwrap();
     assert!(written(&mut restored).starts_with("GET /2018-06-01/runtime/restore/next HTTP/1.1\r\n"));
     restored.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    assert!(matches!(event(&mut restored), Event::Reply(answer) if answer.endpoint() == Endpoint::RestoreNext));
+    assert!(matches!(event(&mut restored), Event::Reply(reply) if reply.endpoint() == Endpoint::RestoreNext));
     restored.restore_error(failure()).unwrap();
     assert!(written(&mut restored).starts_with("POST /2018-06-01/runtime/restore/error HTTP/1.1\r\n"));
 }
 
 #[test]
-fn an_extension_registers_and_asks_for_events() {
+fn an_extension_registers_and_requests_events() {
     let mut client = client();
     client.register_extension(&HeaderValue::from_static("name"), "{\"events\":[]}").unwrap();
     let request = written(&mut client);
@@ -429,8 +490,8 @@ fn an_extension_registers_and_asks_for_events() {
     assert!(request.contains("\r\nLambda-Extension-Name: name\r\n"), "{request}");
     assert!(request.ends_with("\r\n\r\n{\"events\":[]}"), "{request}");
     client.receive(b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: abc\r\nContent-Length: 2\r\n\r\n{}");
-    let Event::Reply(answer) = event(&mut client) else { panic!() };
-    let identifier = HeaderValue::from_bytes(answer.headers().get("lambda-extension-identifier").unwrap()).unwrap();
+    let Event::Reply(reply) = event(&mut client) else { panic!() };
+    let identifier = HeaderValue::from_bytes(reply.headers().get("lambda-extension-identifier").unwrap()).unwrap();
     client.next_extension_event(&identifier).unwrap();
     let request = written(&mut client);
     assert!(request.starts_with("GET /2020-01-01/extension/event/next HTTP/1.1\r\n"), "{request}");
@@ -438,7 +499,7 @@ fn an_extension_registers_and_asks_for_events() {
 }
 
 #[test]
-fn the_callers_bytes_are_written_from_where_they_lie() {
+fn the_callers_bytes_are_not_copied() {
     let (mut client, invocation) = in_hand(client());
     let body = Bytes::from(vec![b'x'; 1000]);
     client.respond(invocation.into_token(), Response::json(body.clone())).unwrap();
@@ -451,13 +512,13 @@ fn the_callers_bytes_are_written_from_where_they_lie() {
     let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
     client.chunk(&stream, chunk.clone()).unwrap();
     let Output::Transmit(slices) = client.poll_output() else { panic!() };
-    // The prelude, which is small, lies with the framing.
+    // The prelude is small, and copied.
     assert_eq!(slices.len(), 4, "a head, framing, the chunk and framing, in one write");
     assert_eq!(slices[2].as_ptr(), chunk.as_ptr());
 }
 
 #[test]
-fn more_is_never_sent_than_there_was() {
+fn reporting_too_many_bytes_as_sent_has_no_effect() {
     let (mut client, invocation) = in_hand(client());
     let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
     let stream = client.stream(invocation.into_token(), head).unwrap();

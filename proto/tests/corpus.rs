@@ -1,4 +1,4 @@
-//! Every committed fuzzing input, on stable Rust: what a fuzzer once found stays found.
+//! Replays the committed fuzzing inputs on stable Rust.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,17 +18,17 @@ fn replay(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn any_bytes_from_the_api_are_survived() {
+fn bytes_from_the_api_pass_their_check() {
     replay("client_bytes", checks::client_bytes);
 }
 
 #[test]
-fn any_bytes_from_a_runtime_are_survived() {
+fn bytes_from_a_runtime_pass_their_check() {
     replay("server_bytes", checks::server_bytes);
 }
 
 #[test]
-fn scripts_have_one_trace_however_they_are_split() {
+fn scripts_have_the_same_trace_with_all_splits() {
     replay("splits", checks::splits);
 }
 
@@ -38,11 +38,11 @@ fn every_invocation_ends_once() {
 }
 
 #[test]
-fn request_ids_are_neither_lost_nor_unsafe() {
+fn request_ids_are_preserved_and_safe() {
     replay("headers", checks::headers);
 }
 
 #[test]
-fn preludes_are_sent_literally_or_refused() {
+fn preludes_are_sent_unchanged_or_refused() {
     replay("prelude", checks::prelude);
 }

@@ -1,4 +1,4 @@
-//! On the same bytes, hyper's HTTP/1 client and this crate agree wherever both accept: in status and body.
+//! hyper's HTTP/1 client and this crate agree on status and body of every reply that both accept.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -18,15 +18,15 @@ use lambda_runtime_proto::Limits;
 use lambda_runtime_proto::client::{Event, NoInvocation};
 use proptest::prelude::*;
 
-/// A connection on which `input` comes once the request is written, and then the end.
+/// A connection that returns `input` and then the end, once the request is written.
 struct Canned {
     input: Vec<u8>,
-    asked: bool,
+    requested: bool,
 }
 
 impl Read for Canned {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        if !self.asked {
+        if !self.requested {
             return Poll::Pending;
         }
         let n = self.input.len().min(buf.remaining());
@@ -38,7 +38,7 @@ impl Read for Canned {
 
 impl Write for Canned {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.asked = true;
+        self.requested = true;
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -51,10 +51,10 @@ impl Write for Canned {
     }
 }
 
-/// What hyper makes of `bytes` as the answer to a GET.
+/// Status and body that hyper decodes from `bytes`.
 fn with_hyper(bytes: &[u8]) -> Option<(u16, Bytes)> {
     let mut cx = Context::from_waker(Waker::noop());
-    let canned = Canned { input: bytes.to_vec(), asked: false };
+    let canned = Canned { input: bytes.to_vec(), requested: false };
     let mut handshake = pin!(http1::handshake::<_, Empty<Bytes>>(canned));
     let Poll::Ready(Ok((mut sender, mut connection))) = handshake.as_mut().poll(&mut cx) else {
         panic!("no handshake")
@@ -65,7 +65,7 @@ fn with_hyper(bytes: &[u8]) -> Option<(u16, Bytes)> {
         let status = response.status().as_u16();
         Some((status, response.into_body().collect().await.ok()?.to_bytes()))
     });
-    // Everything is there at once, so a few turns of both suffice; a connection that is over is not polled again.
+    // All input is available, so a few polls of both suffice. A connection that is complete must not be polled again.
     let mut over = false;
     for _ in 0..1000 {
         if let Poll::Ready(outcome) = response.as_mut().poll(&mut cx) {
@@ -76,11 +76,11 @@ fn with_hyper(bytes: &[u8]) -> Option<(u16, Bytes)> {
     panic!("hyper neither accepts nor refuses {:?}", bytes.escape_ascii().to_string());
 }
 
-/// What this crate makes of them.
+/// Status and body that this crate decodes from them.
 fn with_proto(bytes: &[u8]) -> Option<(u16, Bytes)> {
-    match answer_to_next(bytes, Limits::default()).ok()? {
+    match reply_to_next(bytes, Limits::default()).ok()? {
         Event::Invocation(invocation) => Some((invocation.status(), invocation.body())),
-        Event::Reply(answer) => Some((answer.status(), answer.body())),
+        Event::Reply(reply) => (!reply.is_truncated()).then(|| (reply.status(), reply.body())),
         Event::NoInvocation(NoInvocation::NoContent) => Some((204, Bytes::new())),
         other => panic!("{other:?}"),
     }
@@ -115,7 +115,7 @@ fn agree(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn usual_answers_are_accepted_by_both() {
+fn both_accept_common_replies() {
     for bytes in [
         EVENT,
         b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nT: v\r\n\r\n",
@@ -131,13 +131,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn what_both_accept_they_read_alike(response in response(), at in any::<prop::sample::Index>(), byte in any::<Option<u8>>()) {
+    fn both_decode_the_same_from_what_both_accept(response in response(), at in any::<prop::sample::Index>(), byte in any::<Option<u8>>()) {
         let mut bytes = response.into_bytes();
         if let Some(byte) = byte {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        // A changed byte may take the request id away, and then there is no body to compare.
+        // Without the request id, this crate returns no body to compare.
         if bytes.windows(33).any(|window| window == b"Lambda-Runtime-Aws-Request-Id: id") {
             agree(&bytes);
         }

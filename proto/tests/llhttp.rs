@@ -13,34 +13,33 @@
 //! | Connection: keep-alive\r\n
 //! | \r\n
 //! | HTTP/1.0 200 OK
-//! mode: …                                         what llhttp was told beyond its default, if anything
+//! mode: …                                         llhttp's settings, if they are not the dedifferences
 //! llhttp: 204 (1) ""; unfinished head             its outcome
 //! ours: 204 (1) ""; closed                        ours
-//! why: …                                          the reason, where the two differ and only there
+//! why: …                                          the reason, if and only if the two differ
 //! ```
 //!
-//! An outcome is the messages that were complete and, behind them, how it ended. A message is its status, or its method
-//! and path, the number of its fields, its body and its trailers. The end is one of these:
+//! An outcome is a list of the complete messages, followed by the end. A message is its status, or its method and path,
+//! then the number of its fields, its body and its trailers. The end is one of these:
 //!
 //! | | |
 //! |---|---|
 //! | `kept` | the connection waits for the next message |
-//! | `closed` | the last message ended the connection, or its body lasted until that ended |
+//! | `closed` | the last message ended the connection, or its body lasted until the connection ended |
 //! | `unfinished head`, `body` or `trailer section` | the bytes ended in this part of a message |
-//! | `upgrade` | llhttp stops, as another protocol follows |
+//! | `upgrade` | llhttp stops, because another protocol follows |
 //! | `error NAME` | llhttp fails, with `HPE_NAME` |
 //! | `refused NAME` | the machine fails, with this `PeerError` |
 //!
-//! llhttp's outcomes are its logs, translated. Most of its vectors stop with their bytes. Here the input ends behind
-//! every one, as in its `finish.md`: so a body that lasts until then is complete, and an incomplete message is seen.
+//! llhttp's outcomes are derived from its logs. Most of its vectors stop with their bytes. Here the input ends after every
+//! one, as in its `finish.md`: a body that lasts until then is complete, and an incomplete message is reported.
 //!
-//! Some entries state one more outcome of ours:
+//! Some entries contain another outcome of ours:
 //!
-//! - `asked:` A response answers one request, and the client has one outstanding: it refuses what follows its response.
-//!   So where several follow one another, this is the outcome when another request is sent as soon as one is answered.
-//!   (A server takes requests one behind the other. The one here accepts them all.)
-//! - `ended:` Many of llhttp's errors come before their head has an end. Our machines judge a head whole. So where that
-//!   makes a difference, this is the outcome with `\r\n\r\n` behind the bytes.
+//! - `requested:` A client with one outstanding request refuses a second response. For a vector with several responses,
+//!   this is the outcome if the next request is sent after each of them. (The server accepts every request.)
+//! - `ended:` llhttp reports many errors before the end of a head. Our machines parse only complete heads. If that makes a
+//!   difference, this is the outcome with `\r\n\r\n` after the bytes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -82,25 +81,25 @@ const REQUESTS: [(&str, &str); 10] = files![
 ];
 
 #[test]
-fn every_response_fares_as_its_entry_states_in_whatever_pieces() {
-    check(&RESPONSES, answer, Vector::as_it_is);
+fn every_response_has_the_stated_outcome_in_pieces_of_any_size() {
+    check(&RESPONSES, request, Vector::as_it_is);
 }
 
 #[test]
-fn every_request_fares_as_its_entry_states_in_whatever_pieces() {
+fn every_request_has_the_stated_outcome_in_pieces_of_any_size() {
     check(&REQUESTS, serve, Vector::as_it_is);
 }
 
 #[test]
-fn a_head_that_lacks_its_end_is_judged_once_that_comes() {
-    check(&RESPONSES, answer, Vector::with_an_end);
+fn an_incomplete_head_has_the_stated_outcome_once_it_is_complete() {
+    check(&RESPONSES, request, Vector::with_an_end);
     check(&REQUESTS, serve, Vector::with_an_end);
 }
 
 #[test]
 fn a_response_to_next_is_framed_like_any_other() {
     for vector in vectors(&RESPONSES) {
-        let mut client = Asked::new(Ask::Next);
+        let mut client = Requesting::new(RequestKind::Next);
         client.receive(&vector.bytes);
         let found = client.outcome();
         assert_eq!(found.messages.len(), vector.ours.messages.len(), "{vector}");
@@ -109,40 +108,40 @@ fn a_response_to_next_is_framed_like_any_other() {
 }
 
 #[test]
-fn several_responses_fare_as_stated_when_each_is_asked_for() {
-    let mut faults = Vec::new();
-    for vector in vectors(&RESPONSES).filter(|vector| vector.asked.is_some()) {
-        // Byte by byte it shows where each response ends; then those pieces at once.
-        let mut client = Asked::new(Ask::ExtensionEvent);
+fn several_responses_have_the_stated_outcome_if_each_is_requested() {
+    let mut differences = Vec::new();
+    for vector in vectors(&RESPONSES).filter(|vector| vector.requested.is_some()) {
+        // Byte by byte, to find the end of each response; then one response at a time.
+        let mut client = Requesting::new(RequestKind::ExtensionEvent);
         let mut ends = Vec::new();
         for (at, byte) in vector.bytes.chunks(1).enumerate() {
-            if client.is_answered() {
-                client.ask();
+            if client.has_reply() {
+                client.send();
                 ends.push(at);
             }
             client.receive(byte);
         }
         let byte_by_byte = client.outcome();
 
-        let mut client = Asked::new(Ask::ExtensionEvent);
+        let mut client = Requesting::new(RequestKind::ExtensionEvent);
         let mut from = 0;
         for end in ends {
             client.receive(&vector.bytes[from..end]);
-            client.ask();
+            client.send();
             from = end;
         }
         client.receive(&vector.bytes[from..]);
         for found in [byte_by_byte, client.outcome()] {
-            faults.extend(vector.fault(vector.asked.as_ref().unwrap(), &found));
+            differences.extend(vector.difference(vector.requested.as_ref().unwrap(), &found));
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]
-fn what_came_unasked_answers_no_later_request() {
-    for vector in vectors(&RESPONSES).filter(|vector| vector.asked.is_some()) {
-        let mut client = Asked::new(Ask::ExtensionEvent).client;
+fn an_unsolicited_response_is_not_the_reply_to_a_later_request() {
+    for vector in vectors(&RESPONSES).filter(|vector| vector.requested.is_some()) {
+        let mut client = Requesting::new(RequestKind::ExtensionEvent).client;
         client.receive(&vector.bytes);
         assert!(matches!(client.poll_output(), Output::Event(client::Event::Reply(_))), "{vector}");
         client.next_extension_event(&HeaderValue::from_static("id")).unwrap();
@@ -152,14 +151,14 @@ fn what_came_unasked_answers_no_later_request() {
 }
 
 #[test]
-fn a_reason_is_given_where_the_outcomes_differ_and_nowhere_else() {
+fn an_entry_has_a_reason_if_and_only_if_the_outcomes_differ() {
     for vector in vectors(&RESPONSES).chain(vectors(&REQUESTS)) {
         let agree = vector.ours.agrees_with(&vector.llhttp);
         assert_eq!(vector.why.is_empty(), agree, "{vector}");
         let unsolicited = vector.ours.end == "refused Unsolicited";
-        assert_eq!(vector.asked.is_some(), unsolicited, "{vector}: whether it states `asked`");
+        assert_eq!(vector.requested.is_some(), unsolicited, "{vector}: whether it has `requested`");
         let undecided = !agree && vector.ours.end == "unfinished head";
-        assert_eq!(vector.ended.is_some(), undecided, "{vector}: whether it states `ended`");
+        assert_eq!(vector.ended.is_some(), undecided, "{vector}: whether it has `ended`");
     }
 }
 
@@ -184,26 +183,26 @@ fn every_entry_of_every_file_is_run() {
     assert_eq!(there, RESPONSES.iter().chain(&REQUESTS).map(|(stem, _)| (*stem).to_owned()).collect());
 }
 
-/// Some bytes, and the outcome that is stated for them.
+/// Bytes and their stated outcome.
 type Case<'v> = (Vec<u8>, &'v Outcome);
 
-/// Runs every vector that has such a case, whole and in pieces of every length up to 32, and tells all faults at once.
+/// Runs every vector that has such a case, at once and in pieces of every length up to 32. Reports all differences.
 fn check(
     files: &[(&'static str, &'static str)],
     run: impl Fn(std::slice::Chunks<'_, u8>) -> Outcome,
     case: fn(&Vector) -> Option<Case<'_>>,
 ) {
-    let mut faults = Vec::new();
+    let mut differences = Vec::new();
     for vector in vectors(files) {
         let Some((bytes, stated)) = case(&vector) else { continue };
         let lengths = (1..bytes.len()).take(32).chain([bytes.len()]);
-        faults.extend(lengths.filter_map(|piece| vector.fault(stated, &run(bytes.chunks(piece)))).next());
+        differences.extend(lengths.filter_map(|piece| vector.difference(stated, &run(bytes.chunks(piece)))).next());
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-fn answer(pieces: std::slice::Chunks<'_, u8>) -> Outcome {
-    let mut client = Asked::new(Ask::ExtensionEvent);
+fn request(pieces: std::slice::Chunks<'_, u8>) -> Outcome {
+    let mut client = Requesting::new(RequestKind::ExtensionEvent);
     pieces.for_each(|piece| client.receive(piece));
     client.outcome()
 }
@@ -216,41 +215,41 @@ fn serve(pieces: std::slice::Chunks<'_, u8>) -> Outcome {
 
 // The machines.
 
-/// A client whose requests are sent, and what came back.
-struct Asked {
+/// A client with its requests and the replies.
+struct Requesting {
     client: Client,
-    with: Ask,
+    kind: RequestKind,
     messages: Vec<String>,
     closed: Option<CloseReason>,
 }
 
 #[derive(Clone, Copy)]
-enum Ask {
-    /// Shows the status and the body of every response.
+enum RequestKind {
+    /// The event is the status and the body of any response.
     ExtensionEvent,
-    /// What a runtime asks for. Of a success that holds no invocation it shows no more than that.
+    /// The request of a runtime. A success without an invocation has no other details.
     Next,
 }
 
-impl Asked {
-    fn new(with: Ask) -> Self {
-        let client = Client::new(Config::new(HeaderValue::from_static("127.0.0.1:9001")));
-        let mut asked = Self { client, with, messages: Vec::new(), closed: None };
-        asked.ask();
-        asked
+impl Requesting {
+    fn new(kind: RequestKind) -> Self {
+        let client = Client::new(Config::new("127.0.0.1:9001".parse().unwrap()));
+        let mut requesting = Self { client, kind, messages: Vec::new(), closed: None };
+        requesting.send();
+        requesting
     }
 
-    fn ask(&mut self) {
-        match self.with {
-            Ask::ExtensionEvent => self.client.next_extension_event(&HeaderValue::from_static("id")).unwrap(),
-            Ask::Next => self.client.next_invocation().unwrap(),
+    fn send(&mut self) {
+        match self.kind {
+            RequestKind::ExtensionEvent => self.client.next_extension_event(&HeaderValue::from_static("id")).unwrap(),
+            RequestKind::Next => self.client.next_invocation().unwrap(),
         }
-        let Output::Transmit(slices) = self.client.poll_output() else { panic!("the request is to be sent") };
+        let Output::Transmit(slices) = self.client.poll_output() else { panic!("the request is not written") };
         let written = slices.iter().map(|slice| slice.len()).sum();
         self.client.sent(written);
     }
 
-    fn is_answered(&self) -> bool {
+    fn has_reply(&self) -> bool {
         self.closed.is_none() && self.client.outstanding().next().is_none()
     }
 
@@ -264,9 +263,11 @@ impl Asked {
     fn read(&mut self) {
         loop {
             match self.client.poll_output() {
-                Output::Event(client::Event::Reply(answer)) => {
-                    let fields = answer.headers().count();
-                    self.messages.push(format!("{} ({fields}) {}", answer.status(), quoted(&answer.body())));
+                // A message is complete.
+                Output::Event(client::Event::Reply(reply)) if reply.is_truncated() => {}
+                Output::Event(client::Event::Reply(reply)) => {
+                    let fields = reply.headers().iter().count();
+                    self.messages.push(format!("{} ({fields}) {}", reply.status(), quoted(&reply.body())));
                 }
                 Output::Event(client::Event::NoInvocation(none)) => self.messages.push(none.to_string()),
                 Output::Receive | Output::Idle => return,
@@ -291,7 +292,7 @@ impl Asked {
     }
 }
 
-/// A server that accepts every request, and what it was asked.
+/// A server that accepts every request.
 struct Serving {
     server: Server,
     line: String,
@@ -317,7 +318,8 @@ impl Serving {
         loop {
             match self.server.poll_output() {
                 Output::Event(server::Event::Request(request)) => {
-                    self.line = format!("{} {} ({})", request.method(), request.path(), request.headers().count());
+                    self.line =
+                        format!("{} {} ({})", request.method(), request.path(), request.headers().iter().count());
                     self.body.clear();
                 }
                 Output::Event(server::Event::Data(data)) => self.body.extend_from_slice(&data),
@@ -375,7 +377,7 @@ struct Vector {
     bytes: Vec<u8>,
     llhttp: Outcome,
     ours: Outcome,
-    asked: Option<Outcome>,
+    requested: Option<Outcome>,
     ended: Option<Outcome>,
     why: &'static str,
 }
@@ -403,7 +405,7 @@ impl Vector {
             bytes: Vec::new(),
             llhttp: Outcome::read(""),
             ours: Outcome::read(""),
-            asked: None,
+            requested: None,
             ended: None,
             why: "",
         };
@@ -413,7 +415,7 @@ impl Vector {
                 ("mode:", _) => {}
                 ("llhttp:", outcome) => vector.llhttp = Outcome::read(outcome),
                 ("ours:", outcome) => vector.ours = Outcome::read(outcome),
-                ("asked:", outcome) => vector.asked = Some(Outcome::read(outcome)),
+                ("requested:", outcome) => vector.requested = Some(Outcome::read(outcome)),
                 ("ended:", outcome) => vector.ended = Some(Outcome::read(outcome)),
                 ("why:", why) => vector.why = why,
                 _ => panic!("{vector}: {line:?}"),
@@ -431,8 +433,8 @@ impl Vector {
         Some(([&self.bytes, &b"\r\n\r\n"[..]].concat(), self.ended.as_ref()?))
     }
 
-    /// What to say if the outcome `found` is not the `stated` one.
-    fn fault(&self, stated: &Outcome, found: &Outcome) -> Option<String> {
+    /// Describes the difference between the outcome `found` and the `stated` one.
+    fn difference(&self, stated: &Outcome, found: &Outcome) -> Option<String> {
         (stated != found).then(|| format!("{self}\n  stated: {stated}\n  found:  {found}"))
     }
 }
@@ -445,7 +447,7 @@ impl Outcome {
         Self { messages, end }
     }
 
-    /// Which error it is does not matter: the two look at the bytes in another order.
+    /// The errors may differ, because the two parse in a different order.
     fn agrees_with(&self, llhttp: &Outcome) -> bool {
         let both_fail = self.end.starts_with("refused ") && llhttp.end.starts_with("error ");
         self.messages == llhttp.messages && (self.end == llhttp.end || both_fail)
@@ -465,7 +467,7 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// Takes back the escapes of a Rust byte string.
+/// Decodes the escapes of a Rust byte string.
 fn unescape(row: &str, bytes: &mut Vec<u8>) {
     let mut row = row.bytes();
     while let Some(byte) = row.next() {
@@ -481,7 +483,7 @@ fn unescape(row: &str, bytes: &mut Vec<u8>) {
             b't' => b'\t',
             b'\\' => b'\\',
             b'x' => u8::try_from(digit() << 4 | digit()).unwrap(),
-            other => panic!("an escape of {other}"),
+            other => panic!("unknown escape {other}"),
         });
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::*;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{Event as ClientEvent, Response, StreamHead};
 use lambda_runtime_proto::server::{Event, Reply, Route, Server};
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
@@ -33,56 +33,56 @@ fn events(server: &mut Server, bytes: &str) -> Vec<Event> {
 }
 
 #[test]
-fn both_sides_agree_on_a_whole_invocation() {
+fn both_sides_agree_on_a_complete_invocation() {
     let mut pair = Pair::new();
     pair.client.next_invocation().unwrap();
-    let events = pair.carry_to_server();
+    let events = pair.transfer_to_server();
     let [Event::Request(request), Event::End(_)] = &events[..] else { panic!("{events:?}") };
     assert_eq!(request.route(), Route::Api(Endpoint::Next, ""));
     pair.server.reply(Reply::event("id-7", Duration::from_millis(5), "{}")).unwrap();
-    pair.carry_to_client();
+    pair.transfer_to_client();
     let ClientEvent::Invocation(invocation) = event(&mut pair.client) else { panic!() };
     assert_eq!((invocation.request_id(), invocation.deadline()), ("id-7", Some(Duration::from_millis(5))));
     pair.client.respond(invocation.into_token(), Response::json("\"done\"")).unwrap();
-    let events = pair.carry_to_server();
+    let events = pair.transfer_to_server();
     let Event::Request(request) = &events[0] else { panic!("{events:?}") };
     assert_eq!(request.route(), Route::Api(Endpoint::Response, "id-7"));
     assert!(!request.is_streaming());
     assert_eq!(body(&events), "\"done\"");
     pair.server.reply(Reply::accepted()).unwrap();
-    pair.carry_to_client();
+    pair.transfer_to_client();
     assert!(matches!(event(&mut pair.client), ClientEvent::Reply(_)));
 }
 
 #[test]
-fn the_api_sees_the_trailers_of_a_torn_stream() {
+fn the_trailers_of_an_aborted_stream_arrive() {
     let mut pair = Pair::new();
     pair.client.next_invocation().unwrap();
-    pair.carry_to_server();
+    pair.transfer_to_server();
     pair.server.reply(Reply::event("id", Duration::ZERO, "{}")).unwrap();
-    pair.carry_to_client();
+    pair.transfer_to_client();
     let ClientEvent::Invocation(invocation) = event(&mut pair.client) else { panic!() };
     let prelude = Bytes::from_static(b"{}");
     let stream = pair.client.stream(invocation.into_token(), StreamHead::Http { prelude }).unwrap();
     pair.client.chunk(&stream, "half").unwrap();
-    let events = pair.carry_to_server();
+    let events = pair.transfer_to_server();
     assert!(matches!(&events[0], Event::Request(request) if request.is_streaming()));
     assert_eq!(body(&events), "{}\0\0\0\0\0\0\0\0half");
     pair.client.abort(stream, failure()).unwrap();
-    let events = pair.carry_to_server();
+    let events = pair.transfer_to_server();
     let Some(Event::End(trailers)) = events.last() else { panic!("{events:?}") };
     assert_eq!(trailers.fields().get("lambda-runtime-function-error-type"), Some(b"Function.Test".as_slice()));
 }
 
 #[test]
-fn one_request_is_taken_at_a_time() {
+fn one_request_is_read_at_a_time() {
     let mut server = Server::new(Limits::default());
     let two = "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n";
     let first = events(&mut server, two);
     assert!(matches!(&first[..], [Event::Request(request), Event::End(_)] if request.path() == "/a"));
     assert!(matches!(server.poll_output(), Output::Idle));
     server.reply(Reply::new(204)).unwrap();
-    let Output::Transmit(slices) = server.poll_output() else { panic!("the reply goes out first") };
+    let Output::Transmit(slices) = server.poll_output() else { panic!("the reply is written first") };
     let n = slices.iter().map(|slice| slice.len()).sum();
     server.sent(n);
     match server.poll_output() {
@@ -92,7 +92,7 @@ fn one_request_is_taken_at_a_time() {
 }
 
 #[test]
-fn an_empty_line_before_a_request_is_passed_over() {
+fn an_empty_line_before_a_request_is_skipped() {
     let mut server = Server::new(Limits::default());
     let events = events(&mut server, "\r\nGET /a HTTP/1.1\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\r\n");
     assert!(matches!(&events[0], Event::Request(request) if request.is_streaming()));
@@ -108,7 +108,7 @@ fn a_reply_to_head_has_no_body() {
 }
 
 #[test]
-fn who_expects_100_continue_gets_it() {
+fn an_expectation_of_100_continue_is_met() {
     let mut server = Server::new(Limits::default());
     events(&mut server, "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     assert_eq!(written(&mut server), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -121,16 +121,16 @@ fn a_reply_can_be_streamed_with_trailers() {
     events(&mut server, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
     server.stream(Reply::new(200).body("a")).unwrap();
     server.chunk("bc").unwrap();
-    server.finish([("X", &HeaderValue::from_static("y"))]).unwrap();
+    server.finish([(&HeaderName::from_static("x-checksum"), &HeaderValue::from_static("y"))]).unwrap();
     assert_eq!(
         written(&mut server),
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nX: y\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nX-Checksum: y\r\n\r\n"
     );
     assert!(matches!(server.chunk("late"), Err(Misuse::WrongState(_))));
 }
 
 #[test]
-fn a_cut_reply_never_looks_whole() {
+fn a_reply_that_is_closed_abruptly_is_incomplete() {
     let mut server = Server::new(Limits::default());
     events(&mut server, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
     server.stream(Reply::new(200).body("a")).unwrap();
@@ -149,7 +149,7 @@ fn an_early_reply_closes_the_connection() {
 }
 
 #[test]
-fn a_bad_request_is_told_what_is_wrong() {
+fn the_reply_to_an_invalid_request_contains_the_error() {
     let mut server = Server::new(Limits::default());
     events(&mut server, "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n");
     let reply = written(&mut server);
@@ -160,7 +160,7 @@ fn a_bad_request_is_told_what_is_wrong() {
 #[test]
 fn commands_without_a_request_are_refused() {
     let mut server = Server::new(Limits::default());
-    assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState("no request is at hand"))));
+    assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState("no request was received"))));
     events(&mut server, "GET / HTTP/1.1\r\n\r\n");
     server.reply(Reply::accepted()).unwrap();
     assert!(matches!(server.reply(Reply::accepted()), Err(Misuse::WrongState(_))));
@@ -177,8 +177,8 @@ fn a_reply_whose_status_has_no_body_has_none() {
 }
 
 #[test]
-fn what_comes_while_a_reply_is_due_does_not_pile_up_for_ever() {
-    let limits = Limits { head: 1024, body: 1024, ..Limits::default() };
+fn pipelined_requests_are_limited() {
+    let limits = Limits::default().head(1024).body(1024);
     let mut server = Server::new(limits);
     events(&mut server, "GET / HTTP/1.1\r\n\r\n");
     server.receive(&[b'x'; 2048]);

@@ -1,12 +1,12 @@
-//! What RFC 9112 forbids or calls ambiguous is refused, and every cap holds.
+//! Refuses what RFC 9112 forbids or calls ambiguous, and enforces every limit.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
 use common::*;
-use lambda_runtime_proto::client::Event;
-use lambda_runtime_proto::{Limits, Part, PeerError};
+use lambda_runtime_proto::client::{Client, Event};
+use lambda_runtime_proto::{CloseReason, Limits, Part, PeerError};
 
 fn refusal(bytes: impl AsRef<[u8]>) -> PeerError {
     refusal_with(bytes, Limits::default())
@@ -14,14 +14,16 @@ fn refusal(bytes: impl AsRef<[u8]>) -> PeerError {
 
 fn refusal_with(bytes: impl AsRef<[u8]>, limits: Limits) -> PeerError {
     let bytes = bytes.as_ref();
-    match answer_to_next(bytes, limits) {
-        Err(error) => error,
+    // An event over the limit is not an error: `oversized_event.rs`.
+    match reply_to(Client::restore_next, bytes, limits) {
+        Err(CloseReason::Peer(error)) => error,
+        Err(reason) => panic!("{reason}"),
         Ok(event) => panic!("{:?} was accepted: {event:?}", bytes.escape_ascii().to_string()),
     }
 }
 
 fn accepted_body(bytes: &str) -> String {
-    match answer_to_next(bytes.as_bytes(), Limits::default()) {
+    match reply_to_next(bytes.as_bytes(), Limits::default()) {
         Ok(Event::Invocation(invocation)) => String::from_utf8(invocation.body().to_vec()).unwrap(),
         other => panic!("{bytes:?}: {other:?}"),
     }
@@ -33,7 +35,7 @@ fn response(fields: &str, body: &str) -> String {
 }
 
 #[test]
-fn a_content_length_is_one_plain_number() {
+fn a_content_length_is_one_decimal_number() {
     assert_eq!(accepted_body(&response("Content-Length: 2\r\n", "{}")), "{}");
     assert_eq!(accepted_body(&response("content-length:02\r\n", "{}")), "{}");
     for value in ["", "-1", "+2", "2.0", "0x2", "2, 2", "2 2", "two", "18446744073709551616", "2;"] {
@@ -50,17 +52,17 @@ fn a_content_length_is_one_plain_number() {
 }
 
 #[test]
-fn a_length_beside_chunked_is_refused_in_either_order() {
+fn a_length_together_with_chunked_is_refused() {
     let chunked = "2\r\n{}\r\n0\r\n\r\n";
     for fields in
         ["Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n"]
     {
-        assert_eq!(refusal(response(fields, chunked)), PeerError::LengthBesideChunked);
+        assert_eq!(refusal(response(fields, chunked)), PeerError::LengthAndChunked);
     }
 }
 
 #[test]
-fn the_only_transfer_coding_is_chunked() {
+fn chunked_is_the_only_transfer_coding() {
     let chunked = "2\r\n{}\r\n0\r\n\r\n";
     assert_eq!(accepted_body(&response("Transfer-Encoding: Chunked\r\n", chunked)), "{}");
     for value in
@@ -76,7 +78,7 @@ fn the_only_transfer_coding_is_chunked() {
 }
 
 #[test]
-fn lines_end_in_crlf_and_nothing_else() {
+fn a_line_that_does_not_end_in_crlf_is_refused() {
     for bytes in [
         "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA: b\nContent-Length: 0\r\n\r\n",
@@ -92,7 +94,7 @@ fn lines_end_in_crlf_and_nothing_else() {
 }
 
 #[test]
-fn a_head_that_breaks_the_grammar_is_refused() {
+fn a_head_that_violates_the_grammar_is_refused() {
     for bytes in [
         "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
         "HTTP/1.1 200 OK\r\n A: b\r\n\r\n",
@@ -116,7 +118,7 @@ fn a_head_that_breaks_the_grammar_is_refused() {
 }
 
 #[test]
-fn what_is_no_http_1_is_told_by_its_first_bytes() {
+fn another_protocol_is_reported_with_its_first_bytes() {
     for (bytes, shown) in [
         ("SSH-2.0-OpenSSH\r\n", "S"),
         ("HTTP/2 200 OK\r\n\r\n", "HTTP/2"),
@@ -128,12 +130,12 @@ fn what_is_no_http_1_is_told_by_its_first_bytes() {
 }
 
 #[test]
-fn http_1_0_closes_after_its_message() {
+fn a_body_of_http_1_0_lasts_until_the_connection_ends() {
     assert_eq!(accepted_body(&response("", "until the end").replace("HTTP/1.1", "HTTP/1.0")), "until the end");
 }
 
 #[test]
-fn a_chunk_is_framed_exactly() {
+fn invalid_framing_of_a_chunk_is_refused() {
     let chunked = |body: &str| response("Transfer-Encoding: chunked\r\n", body);
     assert_eq!(accepted_body(&chunked("2;a=b\r\n{}\r\n000\r\nT: v\r\n\r\n")), "{}");
     for size in ["+2", "-2", " 2", "2 ", "0x2", "", "g", "\t2", "00000000000000002"] {
@@ -151,7 +153,7 @@ fn a_chunk_is_framed_exactly() {
 }
 
 #[test]
-fn a_message_that_ends_early_is_told_by_the_part_that_is_missing() {
+fn an_incomplete_message_is_reported_with_the_part_that_is_incomplete() {
     for (bytes, part) in [
         ("HTTP/1.1 200 OK\r\nA: b\r\n".to_owned(), Part::Head),
         ("HTTP/1.1 100 Continue\r\n\r\n".to_owned(), Part::Head),
@@ -166,8 +168,8 @@ fn a_message_that_ends_early_is_told_by_the_part_that_is_missing() {
 }
 
 #[test]
-fn every_cap_holds_and_says_its_value() {
-    let limits = Limits { head: 100, headers: 3, body: 4, chunk_extension: 4, trailers: 12, interim: 1 };
+fn every_limit_is_enforced_and_in_the_message() {
+    let limits = Limits::default().head(100).headers(3).body(4).chunk_extension(4).trailers(12).interim(20);
     let with =
         |fields: &str, body: &str| format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: i\r\n{fields}\r\n{body}");
     let chunked = |body: &str| with("Transfer-Encoding: chunked\r\n", body);
@@ -181,7 +183,7 @@ fn every_cap_holds_and_says_its_value() {
         (with("", "12345"), PeerError::BodyTooLong(4)),
         (chunked("1;12345\r\nx\r\n0\r\n\r\n"), PeerError::ChunkExtensionTooLong(4)),
         (chunked("0\r\nA: 123456789\r\n\r\n"), PeerError::TrailersTooLong(12)),
-        ("HTTP/1.1 100 C\r\n\r\n".repeat(2), PeerError::TooManyInterim(1)),
+        ("HTTP/1.1 100 C\r\n\r\n".repeat(2), PeerError::InterimTooLong(20)),
         ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), PeerError::SwitchingProtocols),
     ] {
         let error = refusal_with(&bytes, limits.clone());
@@ -193,21 +195,24 @@ fn every_cap_holds_and_says_its_value() {
         (PeerError::BodyTooLong(4), "4"),
         (PeerError::ChunkExtensionTooLong(5), "5"),
         (PeerError::TrailersTooLong(12), "12"),
-        (PeerError::TooManyInterim(1), "1"),
+        (PeerError::InterimTooLong(20), "20"),
     ] {
         assert!(error.to_string().contains(value), "{error}");
     }
 }
 
 #[test]
-fn interim_responses_are_passed_over() {
-    let bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".to_owned()
-        + &response("Content-Length: 2\r\n", "{}");
-    assert_eq!(accepted_body(&bytes), "{}");
+fn interim_replies_are_skipped_and_limited_by_their_bytes() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    let last = response("Content-Length: 2\r\n", "{}");
+    assert_eq!(accepted_body(&(interim.repeat(1000) + &last)), "{}");
+    let limits = Limits::default().interim(10 * interim.len());
+    assert!(reply_to_next((interim.repeat(10) + &last).as_bytes(), limits.clone()).is_ok());
+    assert_eq!(refusal_with(interim.repeat(11) + &last, limits), PeerError::InterimTooLong(10 * interim.len()));
 }
 
 #[test]
-fn statuses_without_a_body_have_none_whatever_their_fields_say() {
+fn a_status_without_a_body_has_none_although_a_length_is_announced() {
     let bytes = "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n";
-    assert!(matches!(answer_to_next(bytes.as_bytes(), Limits::default()), Ok(Event::NoInvocation(_))));
+    assert!(matches!(reply_to_next(bytes.as_bytes(), Limits::default()), Ok(Event::NoInvocation(_))));
 }

@@ -1,35 +1,40 @@
-//! What an executor gives: a socket, a connection, a clock. How one is written is told at [`Executor`].
+//! The traits that an executor implements. [`Executor`] explains how.
 
+use std::collections::hash_map::RandomState;
 use std::future::{Future, poll_fn};
+use std::hash::BuildHasher as _;
 use std::io::{self, IoSlice};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::panics;
+/// A boxed future that is `Send`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A byte stream to the Runtime API, polled in both directions from one task.
 ///
-/// Both methods register the task to be woken when the direction is ready, and both may be polled in one turn: an early
-/// answer is seen while a long response is still going out.
+/// Each method registers the task to be woken when its direction is ready. Both may be polled in one turn, so that an
+/// early reply is noticed while a long response is still being written.
 pub trait Transport {
-    /// Reads into `buf`, which is not empty. `Ok(0)` means that the peer has closed its half.
+    /// Reads into `buf`, which is not empty. `Ok(0)` means that the peer has closed its sending half.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of `bufs`, in order, and returns how many bytes. The bytes are on their way when it returns: there
-    /// is no flush.
+    /// Writes some of `bufs`, in order, and returns the number of bytes. There is no flush: the bytes must be on their way
+    /// when it returns.
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 }
 
-/// An asynchronous executor: what [`Runtime`](crate::Runtime) needs of it and nothing more.
+/// An asynchronous executor, as far as [`Runtime`](crate::Runtime) needs one.
 ///
-/// The futures have names so that generic code can ask for `Send` where it needs it; nothing here does.
+/// The futures are associated types so that generic code can require `Send` where it needs it; nothing here does.
+///
+/// Time and randomness are inputs: the runtime reads them only through [`now`](Self::now),
+/// [`system_time`](Self::system_time) and [`random`](Self::random), so a simulator can supply its own.
 ///
 /// # How to write one
 ///
-/// A [`Transport`] tries to read or write, and where that would block it has the waker woken when the socket is ready.
-/// The executor connects such a socket, and sleeps:
+/// A [`Transport`] tries to read or write; if that would block, it arranges for the waker to be woken when the socket is
+/// ready. The executor connects such a socket, and sleeps:
 ///
 /// ```
 /// # use std::future::{Ready, ready};
@@ -95,11 +100,11 @@ pub trait Transport {
 /// }
 /// ```
 ///
-/// Two of them are complete: `examples/executor-blocking` has all of it, the reactor included, on `std::net` and one
-/// thread; `examples/executor-futures-io` is on any stream of `futures-io`. The scenarios of `conformance` show whether
-/// an executor is right: its test calls `conformance::run_all` with nothing of its own but how a function is started.
+/// Two complete ones: `examples/executor-blocking` includes its reactor, on `std::net` and one thread;
+/// `examples/executor-futures-io` runs on any stream of `futures-io`. The scenarios of `conformance` show whether an executor
+/// is correct.
 pub trait Executor: Clone {
-    /// Its connected socket.
+    /// A connected socket.
     type Transport: Transport;
 
     /// The future of [`connect`](Self::connect). It may be boxed: connections are rare.
@@ -108,30 +113,45 @@ pub trait Executor: Clone {
     /// The future of [`sleep`](Self::sleep).
     type Sleep: Future<Output = ()>;
 
-    /// Connects to a host (a name or an IP address, IPv6 without brackets) and sets `TCP_NODELAY`: a short streamed
-    /// response waits for the peer's delayed acknowledgement otherwise.
+    /// Connects to a host (a name or an IP address, IPv6 without brackets) and sets `TCP_NODELAY`: without it, a short
+    /// streamed response waits for the peer's delayed acknowledgement.
     fn connect(&self, host: &str, port: u16) -> Self::Connect;
 
     /// Sleeps.
     fn sleep(&self, duration: Duration) -> Self::Sleep;
+
+    /// The monotonic clock.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// The wall clock, against which deadlines are measured.
+    fn system_time(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// A random number that spreads retries; it need not be unpredictable.
+    fn random(&self) -> u64 {
+        RandomState::new().hash_one(())
+    }
 }
 
-/// An executor that runs tasks side by side: what [`run_concurrent`](crate::Runtime::run_concurrent) needs besides.
+/// An executor that runs tasks concurrently, as [`run_concurrent`](crate::Runtime::run_concurrent) requires.
 pub trait Spawn: Executor<Transport: Send, Connect: Send, Sleep: Send> + Send + Sync + 'static {
-    /// A task that returns a `T`. It ends with that, or with the words of its panic. Dropping it
-    /// cancels it, where the executor can do that.
+    /// A task that returns a `T`, or the message of its panic. Dropping it cancels the task if the executor can do that.
     type Task<T: Send + 'static>: Future<Output = Result<T, String>> + Send;
 
     /// Starts a task.
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Self::Task<T>;
 }
 
-/// Runs `task`; a panic in it becomes an error of its words. For executors whose tasks would pass a panic on.
-pub async fn panics_as_words<T>(task: impl Future<Output = T>) -> Result<T, String> {
-    let mut task = pin!(task);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panics::message(&*panic).to_owned())),
+/// Returns the output of `future`, or `None` if `sleep` completes first.
+pub(crate) async fn timeout<T>(sleep: impl Future<Output = ()>, future: impl Future<Output = T>) -> Option<T> {
+    let mut sleep = pin!(sleep);
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
     })
     .await
 }

@@ -77,55 +77,45 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod address;
-mod answer;
-mod concurrent;
-mod config;
 mod connection;
-mod context;
-pub mod diagnostic;
+mod env;
 mod error;
-mod event;
 mod executor;
-#[cfg(feature = "graceful-shutdown")]
-mod extension;
-mod failure;
-mod handler;
+mod invocation;
 pub mod layers;
-mod log;
+mod lifecycle;
+mod logging;
 mod panics;
-mod raw;
 mod response;
 mod runtime;
-#[cfg(feature = "graceful-shutdown")]
-#[doc(hidden)]
-pub mod shutdown;
-mod slot;
-pub mod snapstart;
-pub mod streaming;
-mod trace_id;
-#[cfg(feature = "tracing")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
-pub mod tracing;
+mod service;
 mod worker;
 
-/// A boxed future that is `Send`.
-pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-pub use address::Address;
-pub use config::Config;
-pub use context::{ClientApplication, ClientContext, CognitoIdentity, Context};
-pub use diagnostic::Diagnostic;
+pub use env::address::{Address, AddressError};
+pub use env::config::Config;
+pub use error::bad_event::BadEvent;
+pub use error::diagnostic::{self, Diagnostic};
 pub use error::{Error, RunError};
-pub use event::{BadEvent, LambdaEvent, LambdaInvocation};
-pub use executor::{Executor, Spawn, Transport, panics_as_words};
-pub use handler::{HandlerFuture, HandlerService};
-pub use raw::{PlainStream, RawEvent, RawResponse};
-pub use response::{FunctionResponse, IntoFunctionResponse, MetadataPrelude, StreamResponse};
-pub use runtime::Runtime;
+pub use executor::{BoxFuture, Executor, Spawn, Transport};
+pub use invocation::context::{ClientApplication, ClientContext, CognitoIdentity, Context};
+pub use invocation::event::{LambdaEvent, LambdaInvocation, RawEvent};
 #[cfg(feature = "graceful-shutdown")]
-pub use shutdown::Signal;
-pub use snapstart::SnapStartResource;
+#[doc(hidden)]
+pub use lifecycle::shutdown;
+#[cfg(feature = "graceful-shutdown")]
+pub use lifecycle::shutdown::Signal;
+pub use lifecycle::snapstart::{self, SnapStartResource};
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use logging::subscriber as tracing;
+pub use panics::catch_panic;
+pub use response::streaming;
+pub use response::{
+    FunctionResponse, HandlerResponse, IntoFunctionResponse, MetadataPrelude, PlainStream, RawResponse, StreamResponse,
+};
+pub use runtime::Runtime;
+pub use service::bounds::{EventPayload, EventService, Handler, HandlerError, HandlerOutput};
+pub use service::handler::{HandlerFuture, HandlerService};
 pub use tower::{self, Service, service_fn};
 
 /// A service of a function that takes the event and its context apart.
@@ -135,13 +125,4 @@ where
     F: Fn(A, Context) -> Fut,
 {
     service_fn(move |event: LambdaEvent<A>| f(event.payload, event.context))
-}
-
-/// What the executors' crates need for their signatures: a module of its own, which stays hidden where all that is here
-/// is re-exported.
-#[doc(hidden)]
-pub mod signature {
-    pub use bytes::Bytes;
-    pub use futures_core::Stream;
-    pub use serde::{Deserialize, Serialize};
 }

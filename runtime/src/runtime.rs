@@ -1,34 +1,36 @@
-//! `Runtime`: a handler, its layers, and the loop that serves invocations.
+//! `Runtime`: a handler and its layers, and how they are run.
 
-use std::fmt::Debug;
-use std::future::Future;
+use std::ffi::OsString;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_core::Stream;
 use http::HeaderValue;
 use lambda_runtime_proto::client;
-use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
 
-use crate::concurrent::MAX_CONCURRENCY;
 use crate::connection::Connection;
-use crate::handler::HandlerService;
-use crate::layers::TracingLayer;
-use crate::log::warn;
+use crate::env::address::Address;
+use crate::env::config::Config;
+use crate::env::{Environment, MAX_CONCURRENCY};
+use crate::error::failure::Failure;
+use crate::error::{Error, RunError};
+use crate::executor::{Executor, Spawn};
+use crate::invocation::event::LambdaInvocation;
+use crate::layers::trace::TracingLayer;
+use crate::lifecycle::snapstart::{self, SnapStartResource};
+use crate::logging::report::warn;
 use crate::panics;
-use crate::slot::Slot;
-use crate::snapstart::{self, SnapStartResource};
-use crate::worker::Worker;
-use crate::{Address, Config, Diagnostic, Error, Executor, IntoFunctionResponse, LambdaEvent, LambdaInvocation};
+use crate::service::bounds::Handler;
+use crate::service::handler::HandlerService;
+use crate::service::responder::Handover;
+use crate::worker::{Options, Worker, concurrent};
 
-/// What the API is told about the program. A function that is compiled with `LAMBDA_RUNTIME_USER_AGENT` set chooses.
+/// The `User-Agent` header. `LAMBDA_RUNTIME_USER_AGENT`, set when the function is compiled, replaces it.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(match option_env!("LAMBDA_RUNTIME_USER_AGENT") {
     Some(name) => name,
     None => concat!("lambda-runtime-rust/", env!("CARGO_PKG_VERSION")),
 });
 
-/// A handler and its layers, on the executor `X`. The executors' crates name it `Runtime<S>`.
+/// A handler and its layers on the executor `X`. The executors' crates export it as `Runtime<S>`.
 ///
 /// ```
 /// # use lambda_runtime_base::{Error, Executor, LambdaEvent, Runtime, service_fn};
@@ -45,45 +47,38 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(match option_env!("LAMB
 pub struct Runtime<S, X> {
     service: S,
     executor: X,
-    config: Arc<Config>,
+    environment: Environment,
     address: Option<Address>,
     pipelining: bool,
+    trace_id_variable: bool,
     shows_headers: bool,
     snapstart_resources: Vec<Arc<dyn SnapStartResource>>,
 }
 
-impl<F, A, R, B, S, D, E, X> Runtime<HandlerService<F, (A, B, S)>, X>
-where
-    F: Service<LambdaEvent<A>, Response = R>,
-    F::Future: Future<Output = Result<R, F::Error>>,
-    F::Error: Into<Diagnostic> + Debug,
-    A: for<'de> Deserialize<'de>,
-    R: IntoFunctionResponse<B, S>,
-    B: Serialize,
-    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
-    D: Into<Bytes> + Send,
-    E: Into<Error> + Send + Debug,
-    X: Executor,
-{
-    /// A runtime that has `handler` handle events. It does nothing until it is [run](Runtime::run).
+impl<H, Fut, X: Executor> Runtime<HandlerService<H, Fut>, X> {
+    /// Creates a runtime that passes events to `handler`. It does nothing until it is [run](Runtime::run).
     ///
-    /// It has no layers: add [`TracingLayer`](crate::layers::TracingLayer), which `run` of the executors' crates
-    /// includes.
-    pub fn new(handler: F) -> Self
+    /// It has no layers: add [`TracingLayer`], which `run` of the executors' crates includes.
+    pub fn new<T>(handler: H) -> Self
     where
+        H: Handler<T, Future = Fut>,
         X: Default,
     {
         Self::with_executor(handler, X::default())
     }
 
-    /// The same on an executor that is more than its type.
-    pub fn with_executor(handler: F, executor: X) -> Self {
+    /// Like [`new`](Self::new), with an executor that has state.
+    pub fn with_executor<T>(handler: H, executor: X) -> Self
+    where
+        H: Handler<T, Future = Fut>,
+    {
         Self {
-            service: HandlerService::new(handler),
+            service: Handler::into_service(handler),
             executor,
-            config: Arc::new(Config::from_env()),
+            environment: Environment::Process,
             address: None,
             pipelining: false,
+            trace_id_variable: true,
             shows_headers: false,
             snapstart_resources: Vec::new(),
         }
@@ -91,10 +86,16 @@ where
 }
 
 impl<S, X> Runtime<S, X> {
-    /// Adds a layer: for an incoming invocation it runs before any layer that was added earlier.
+    /// Adds a layer around the existing ones: it sees an invocation before they do.
     ///
-    /// The service that it wraps completes when the API has acknowledged the response, so what a layer does afterwards
-    /// (flushing telemetry, say) does not delay the caller.
+    /// The service that it wraps completes when the API has acknowledged the response, so work that a layer does
+    /// afterwards, such as flushing telemetry, does not delay the caller. A layer must complete only after that. It may
+    /// move the future of the inner service to another task or thread; dropping that future interrupts a response that
+    /// is being streamed.
+    ///
+    /// A streamed response is not part of that future: the runtime polls it in the span that was current when the handler
+    /// returned, but not in other surroundings that a layer sets up for each poll, such as tokio's `task_local`, a `LocalSet`,
+    /// or `with_subscriber`.
     pub fn layer<L>(self, layer: L) -> Runtime<L::Service, X>
     where
         L: Layer<S>,
@@ -103,7 +104,7 @@ impl<S, X> Runtime<S, X> {
         self.wrap(layer, true)
     }
 
-    /// Adds a layer of our own, which does not look at the headers of /next: so they need not be put into a map.
+    /// Adds the layer of `run`. It does not look at the headers of /next, so they need not be collected in a map.
     #[doc(hidden)]
     pub fn traced(self) -> Runtime<<TracingLayer as Layer<S>>::Service, X> {
         let shows_headers = self.shows_headers;
@@ -114,38 +115,69 @@ impl<S, X> Runtime<S, X> {
         Runtime {
             service: layer.layer(self.service),
             executor: self.executor,
-            config: self.config,
+            environment: self.environment,
             address: self.address,
             pipelining: self.pipelining,
+            trace_id_variable: self.trace_id_variable,
             shows_headers,
             snapstart_resources: self.snapstart_resources,
         }
     }
 
-    /// Uses the Runtime API at this address instead of the one in `AWS_LAMBDA_RUNTIME_API`: for tests, which start an
-    /// emulator of their own.
+    /// Uses the Runtime API at this address instead of the one in `AWS_LAMBDA_RUNTIME_API`. Tests use it with an emulator.
     pub fn address(mut self, address: Address) -> Self {
         self.address = Some(address);
         self
     }
 
-    /// Asks for the next invocation in the same write in which the answer to the last one goes out, which saves a
-    /// system call an invocation, and more where the API's two answers come together. Off by default.
+    /// Uses these environment variables instead of those of the process: for the address, the function's
+    /// configuration, the concurrency and SnapStart. Variables that are not given count as unset.
     ///
-    /// It is safe with any API that takes one request of a connection after the other, as Lambda's does. Mind that
-    /// Lambda may freeze the process as soon as it has seen the request for the next invocation: what a layer does
-    /// after the response (flushing telemetry, say) may then be delayed until the next event.
+    /// ```
+    /// # use lambda_runtime_base::{Error, Executor, LambdaEvent, Runtime, service_fn};
+    /// # async fn echo(event: LambdaEvent<String>) -> Result<String, Error> { Ok(event.payload) }
+    /// # async fn serve<X: Executor + Default>() -> Result<(), Error> {
+    /// let variables = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"), ("AWS_LAMBDA_FUNCTION_NAME", "echo")];
+    /// Runtime::<_, X>::new(service_fn(echo)).environment(variables).run().await
+    /// # }
+    /// ```
+    pub fn environment<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: Into<String>,
+        V: Into<OsString>,
+    {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        self.environment = Environment::Given(variables.collect());
+        self
+    }
+
+    /// Requests the next invocation in the same write as the response to the last one, which saves a system call per
+    /// invocation, and more if the API's two replies arrive together. Off by default.
+    ///
+    /// It is safe with any API that processes the requests of a connection in order, as Lambda's does. Lambda may freeze
+    /// the process as soon as it has received the request for the next invocation, so work that a layer does after the
+    /// response (flushing telemetry, for example) may be delayed until the next event.
     pub fn pipelining(mut self, pipelining: bool) -> Self {
         self.pipelining = pipelining;
         self
     }
 
-    /// Whether the function runs with [SnapStart](crate::snapstart).
-    pub fn is_snapstart(&self) -> bool {
-        snapstart::is_on()
+    /// Whether the environment variable `_X_AMZN_TRACE_ID` is set for each invocation, as X-Ray's SDKs expect. On by default.
+    ///
+    /// The variable belongs to the process: turn it off if several runtimes share one. See
+    /// [`Context::xray_trace_id`](crate::Context::xray_trace_id) for the same value.
+    pub fn trace_id_variable(mut self, enabled: bool) -> Self {
+        self.trace_id_variable = enabled;
+        self
     }
 
-    /// Registers a resource whose hooks run around the [SnapStart](crate::snapstart) snapshot; foundations first.
+    /// Returns whether the function runs with [SnapStart](snapstart).
+    pub fn is_snapstart(&self) -> bool {
+        snapstart::is_enabled(&self.environment)
+    }
+
+    /// Registers a resource whose hooks run around the [SnapStart](snapstart) snapshot. Register resources before those
+    /// that depend on them.
     pub fn register_snapstart_resource(mut self, resource: Arc<dyn SnapStartResource>) -> Self {
         self.snapstart_resources.push(resource);
         self
@@ -161,43 +193,113 @@ where
     ///
     /// # Errors
     ///
-    /// It returns only when it cannot go on: a [`RunError`](crate::RunError) says why. What goes wrong in an invocation is reported to
-    /// the API, and the next one is served.
+    /// Returns only when it cannot go on, with a [`RunError`]. The failure of an invocation is reported to the API, and
+    /// the next one is served.
     pub async fn run(self) -> Result<(), Error> {
-        if let Ok(value) = std::env::var(MAX_CONCURRENCY)
+        if let Some(value) = self.environment.get(MAX_CONCURRENCY)
             && value != "1"
         {
-            warn!("{MAX_CONCURRENCY} is {value}, but this function runs one invocation at a time: use run_concurrent");
+            warn!(
+                "{MAX_CONCURRENCY} is {value:?}, but this function serves one invocation at a time: use run_concurrent"
+            );
         }
         Err(self.start().await?.run().await.into())
     }
 
-    /// Everything that comes before the first /next.
-    pub(crate) async fn start(self) -> Result<Worker<S, X>, Error> {
-        panics::remember();
+    /// Does everything that precedes the first /next.
+    async fn start(self) -> Result<Worker<S, X>, Error> {
+        panics::install_hook();
         let address = match self.address {
             Some(address) => address,
-            None => Address::from_env()?,
+            None => Address::from_environment(&self.environment).map_err(RunError::from)?,
         };
-        let config = client::Config {
-            base_path: address.base_path.clone(),
-            user_agent: USER_AGENT,
-            pipelining: self.pipelining,
-            ..client::Config::new(address.authority.clone())
-        };
+        let config = client::Config::new(address.authority().clone())
+            .base_path(address.base_path().clone())
+            .user_agent(USER_AGENT)
+            .pipelining(self.pipelining);
         let mut connection = Connection::new(self.executor, address, config);
-        if snapstart::is_on() {
-            snapstart::pass(&mut connection, &self.snapstart_resources).await?;
+        if snapstart::is_enabled(&self.environment) {
+            snapstart::run(&mut connection, &self.snapstart_resources).await?;
         }
         Ok(Worker {
             service: self.service,
             connection,
-            config: self.config,
-            slot: Slot::default(),
-            pipelining: self.pipelining,
-            shows_headers: self.shows_headers,
-            sets_trace_id: true,
+            handover: Handover::new(),
+            options: Options {
+                config: Arc::new(Config::from_environment(&self.environment)),
+                pipelining: self.pipelining,
+                shows_headers: self.shows_headers,
+                sets_trace_id: self.trace_id_variable,
+            },
             served: false,
         })
+    }
+}
+
+impl<S, X> Runtime<S, X>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+    X: Spawn,
+{
+    /// Serves `AWS_LAMBDA_MAX_CONCURRENCY` invocations at a time: each worker is a task of the executor, with its own
+    /// connection and its own clone of the handler. If the variable is not set or is 1, it does the same as
+    /// [`run`](Self::run), so one program serves classic Lambda and
+    /// [Lambda Managed Instances](https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html).
+    ///
+    /// With more than one worker `_X_AMZN_TRACE_ID` is not set, because the process has only one: use
+    /// [`Context::xray_trace_id`](crate::Context::xray_trace_id).
+    ///
+    /// # Errors
+    ///
+    /// A worker that fails is restarted after a delay while the others go on. When none of them can, the [`RunError`]
+    /// contains the last error of each. An API that cannot be reached is therefore given up after a minute, later than by
+    /// [`run`](Self::run). A value of the variable that is not a number is reported to Lambda and returned.
+    pub async fn run_concurrent(self) -> Result<(), Error> {
+        let mut workers = self.workers().await?;
+        match &mut workers[..] {
+            [only] => Err(only.run().await.into()),
+            _ => Err(concurrent::run_spawned(workers).await.into()),
+        }
+    }
+}
+
+impl<S, X> Runtime<S, X>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error> + Clone,
+    X: Executor,
+{
+    /// Like [`run_concurrent`](Self::run_concurrent), for handlers that are not `Send`: all workers share the calling
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// As for `run_concurrent`.
+    pub async fn run_concurrent_local(self) -> Result<(), Error> {
+        let mut workers = self.workers().await?;
+        match &mut workers[..] {
+            [only] => Err(only.run().await.into()),
+            _ => Err(concurrent::run_local(workers).await.into()),
+        }
+    }
+
+    /// As many workers as the environment requests.
+    async fn workers(self) -> Result<Vec<Worker<S, X>>, Error> {
+        let count = concurrent::count(&self.environment);
+        let mut first = self.start().await?;
+        let count = match count {
+            Ok(count) => count,
+            Err(error) => {
+                let failure = Failure::runtime("Runtime.BadConcurrency", error.to_string());
+                // Refused only after the first /next.
+                let _ = first.connection.client.init_error(failure.to_proto());
+                first.connection.report().await;
+                return Err(error.into());
+            }
+        };
+        first.options.sets_trace_id &= count == 1;
+        let mut workers: Vec<_> = (1..count).map(|_| first.sibling()).collect();
+        workers.push(first);
+        Ok(workers)
     }
 }

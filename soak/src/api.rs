@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use conformance::Taken;
+use conformance::RecordedRequest;
 use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
 
@@ -190,14 +190,14 @@ impl Api {
     }
 
     /// Reads an answer and acknowledges it, unless something comes in between: then returns what is owed.
-    fn acknowledge(&mut self, invocation: &Invocation, mut taken: Taken) -> Result<Option<Owes>, String> {
+    fn acknowledge(&mut self, invocation: &Invocation, mut taken: RecordedRequest) -> Result<Option<Owes>, String> {
         let again = Ok(Some(Owes::Answer));
         let fault = self.line.rng.u32(0..10_000);
         let early = matches!(fault, 0..240);
         let enough = if early { self.line.rng.usize(0..=invocation.answer_len()) } else { usize::MAX };
         self.line.read(&mut taken, enough)?;
         invocation.check(&taken)?;
-        if !early && !taken.whole {
+        if !early && !taken.complete {
             return Err(format!("the function broke off its answer to {}", invocation.id));
         }
         match fault {
@@ -210,7 +210,7 @@ impl Api {
                 self.line.refuse(fields, "is the answer before all was read")?;
                 // It may have been written whole before the refusal came; else the connection is of no more use.
                 self.line.read(&mut taken, usize::MAX)?;
-                if fields == CLOSE || !taken.whole {
+                if fields == CLOSE || !taken.complete {
                     self.line.hang_up()?;
                 }
                 return invocation.check(&taken).map(|()| None);
@@ -219,7 +219,7 @@ impl Api {
                 self.line.book.fault("accepted", "is the answer before all was read");
                 self.line.accept("")?;
                 self.line.read(&mut taken, usize::MAX)?;
-                if !taken.whole {
+                if !taken.complete {
                     return Err(format!("an answer that was accepted early broke off: {}", invocation.id));
                 }
                 return invocation.check(&taken).map(|()| None);
@@ -236,7 +236,8 @@ impl Api {
             340..420 => {
                 self.line.accept_in_part()?;
                 self.line.break_off("in an acknowledgement", true)?;
-                return again;
+                // A complete head is an acknowledgement.
+                return Ok(Some(Owes::AnswerOrNext));
             }
             420..440 => {
                 self.line.write_no_http("is the acknowledgement")?;

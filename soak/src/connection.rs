@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use conformance::Taken;
+use conformance::RecordedRequest;
 use fastrand::Rng;
 use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{CloseReason, Limits, Output, PeerError};
@@ -48,13 +48,13 @@ impl Connection {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { socket, server: Server::new(Limits { body: u64::MAX, ..Limits::default() }), wrote: false })
+        Ok(Self { socket, server: Server::new(Limits::default().body(u64::MAX)), wrote: false })
     }
 
     /// Reads a request's head.
-    pub fn begin(&mut self) -> Result<Taken, String> {
+    pub fn begin(&mut self) -> Result<RecordedRequest, String> {
         match self.event(usize::MAX)? {
-            Some(Event::Request(request)) => Taken::begun(&request),
+            Some(Event::Request(request)) => RecordedRequest::new(&request),
             Some(_) => Err("a request begins with its head".to_owned()),
             None => Err("the function closed a connection that was in order".to_owned()),
         }
@@ -62,10 +62,10 @@ impl Connection {
 
     /// Reads on until at least so many bytes of the body have come, or the request is whole, or the function has closed
     /// the connection. `at_once` is how many bytes are read at once.
-    pub fn read(&mut self, taken: &mut Taken, enough: usize, at_once: usize) -> Result<(), String> {
-        while taken.body.len() < enough && !taken.whole {
+    pub fn read(&mut self, taken: &mut RecordedRequest, enough: usize, at_once: usize) -> Result<(), String> {
+        while taken.body.len() < enough && !taken.complete {
             match self.event(at_once)? {
-                Some(Event::Data(data)) => taken.body.extend_from_slice(&data),
+                Some(Event::Data(data)) => taken.data(&data),
                 Some(Event::End(trailers)) => {
                     taken.end(&trailers);
                     self.go_on();

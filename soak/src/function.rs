@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use conformance::Turns;
+use conformance::Yields;
 use futures_core::Stream;
 use lambda_runtime_tokio::{Address, Diagnostic, FunctionResponse, LambdaEvent, StreamResponse, service_fn};
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,7 @@ pub fn panic_words(number: u64) -> String {
 async fn handle(event: LambdaEvent<Job>) -> Result<FunctionResponse<Job, Source>, Diagnostic> {
     HANDLED.fetch_add(1, Ordering::SeqCst);
     let job = event.payload;
-    Turns(job.turns).await;
+    Yields(job.turns).await;
     match job.task {
         Task::Echo => Ok(FunctionResponse::BufferedResponse(job)),
         Task::Fail => Err(Diagnostic { error_type: "OutOfStock".into(), error_message: failure_words(job.number) }),

@@ -1,7 +1,7 @@
 //! One invocation: its event, and whether an answer is the right one.
 
 use base64::Engine as _;
-use conformance::Taken;
+use conformance::RecordedRequest;
 use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
 use serde_json::Value;
@@ -94,33 +94,33 @@ impl Invocation {
     }
 
     /// The answer is the right one, as far as it has come.
-    pub fn check(&self, taken: &Taken) -> Result<(), String> {
+    pub fn check(&self, taken: &RecordedRequest) -> Result<(), String> {
         let endpoint = if matches!(self.answer, Answer::Failure(..)) { Endpoint::Error } else { Endpoint::Response };
         self.same("the endpoint", &taken.endpoint, &endpoint)?;
         self.same("the id in the path", &taken.id, &self.id)?;
-        let echoed = taken.field("lambda-runtime-invocation-id");
+        let echoed = taken.header("lambda-runtime-invocation-id");
         self.same("the invocation id", &echoed, &self.invocation_id.as_deref())?;
         match &self.answer {
             Answer::Echo => {
-                self.same("the content type", &taken.field("content-type"), &Some("application/json"))?;
+                self.same("the content type", &taken.header("content-type"), &Some("application/json"))?;
                 self.body(taken, &self.event)
             }
             Answer::Failure(error_type, words) => {
-                let header = taken.field("lambda-runtime-function-error-type");
+                let header = taken.header("lambda-runtime-function-error-type");
                 self.same("the error type's header", &header, &Some(*error_type))?;
-                if taken.whole { self.report(&taken.body, words) } else { Ok(()) }
+                if taken.complete { self.report(&taken.body, words) } else { Ok(()) }
             }
             Answer::Stream(chunks) => {
-                let mode = taken.field("lambda-runtime-function-response-mode");
+                let mode = taken.header("lambda-runtime-function-response-mode");
                 self.same("the response mode", &mode, &Some("streaming"))?;
                 self.body(taken, &[PRELUDE, &chunks.payload()].concat())?;
-                if taken.whole { self.trailers(taken, chunks.end) } else { Ok(()) }
+                if taken.complete { self.trailers(taken, chunks.end) } else { Ok(()) }
             }
         }
     }
 
-    fn body(&self, taken: &Taken, wanted: &[u8]) -> Result<(), String> {
-        if if taken.whole { taken.body == wanted } else { wanted.starts_with(&taken.body) } {
+    fn body(&self, taken: &RecordedRequest, wanted: &[u8]) -> Result<(), String> {
+        if if taken.complete { taken.body == wanted } else { wanted.starts_with(&taken.body) } {
             return Ok(());
         }
         let differs = taken.body.iter().zip(wanted).position(|(got, wanted)| got != wanted);
@@ -129,7 +129,7 @@ impl Invocation {
             self.number,
             taken.body.len(),
             wanted.len(),
-            taken.whole,
+            taken.complete,
             differs
         ))
     }
@@ -142,7 +142,7 @@ impl Invocation {
         }
     }
 
-    fn trailers(&self, taken: &Taken, end: End) -> Result<(), String> {
+    fn trailers(&self, taken: &RecordedRequest, end: End) -> Result<(), String> {
         let (error_type, words) = match end {
             End::Finish => return self.same("the trailers", &taken.trailers, &Vec::new()),
             End::Fail => ("Function.OutOfApples", failure_words(self.number)),

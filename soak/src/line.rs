@@ -4,7 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use conformance::Taken;
+use conformance::RecordedRequest;
 use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
 
@@ -55,12 +55,12 @@ impl Line {
     }
 
     /// Reads a request's head.
-    pub fn begin(&mut self) -> Result<Taken, String> {
+    pub fn begin(&mut self) -> Result<RecordedRequest, String> {
         self.connection()?.begin()
     }
 
     /// Reads on until so much of the body has come, or all.
-    pub fn read(&mut self, taken: &mut Taken, enough: usize) -> Result<(), String> {
+    pub fn read(&mut self, taken: &mut RecordedRequest, enough: usize) -> Result<(), String> {
         let at_once = if self.one_in(30) { self.rng.usize(1..1000) } else { usize::MAX };
         self.connection()?.read(taken, enough, at_once)
     }

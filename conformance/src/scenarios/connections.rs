@@ -1,167 +1,248 @@
-//! Connections that break, and bytes that are no HTTP.
+//! Connections that break or close, and bytes that are not HTTP.
 
 use std::time::Duration;
 
 use lambda_runtime_proto::Endpoint::{Error, Next, Response};
 
-use super::{answer, answers, give, nothing, scenario, serve, survives};
-use crate::Scenario;
-use crate::api::Act;
-use crate::messages::{accepted, answer_with, event};
+use super::sources::{CUSTOM_RUNTIME, NEXT, PROTOCOL, RIE_REFUSALS, rfc9110, rfc9112};
+use crate::messages::{accepted, event, reply_with};
+use crate::{Content, Feature, Scenario, Source, Step, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
+    unreachable(all);
     broken(all);
     closing(all);
-    no_http(all);
     ended_meanwhile(all);
-    scenario(
-        all,
-        "an API that cannot be reached ends run with its address and the number of tries",
-        vec![],
-        |played| {
-            let end = played.end.as_ref().unwrap_err();
-            assert!(
-                end.contains("127.0.0.1:") && end.contains("cannot be reached") && end.contains("(tries: "),
-                "{end}"
-            );
-        },
-    );
-    scenario(
-        all,
-        "an API that speaks no HTTP ends run with what it said",
-        vec![vec![Act::Take(Next), Act::Send(b"SSH-2.0-OpenSSH\r\n".to_vec())]; 20],
-        |played| {
-            let end = played.end.as_ref().unwrap_err();
-            assert!(end.contains("does not speak HTTP/1") && !end.contains("cannot be reached"), "{end}");
-            assert!(played.connections < 20, "it gives up after a few");
-        },
-    );
+    not_http(all);
+}
+
+fn acknowledge() -> Steps {
+    Steps::new().read(Response).accept()
+}
+
+/// APIs that are given up. A worker among several is started again first, which takes a minute in all.
+fn unreachable(all: &mut Vec<Scenario>) {
+    all.extend([
+        Scenario::should(
+            "unreachable",
+            "an API that cannot be reached ends the function with its address and the number of tries",
+            CUSTOM_RUNTIME,
+        )
+        .requires(Feature::OneWorker)
+        .ends_with(["127.0.0.1:", "cannot be reached", "(attempts: "]),
+        Scenario::may("never-http", "an API that never sends HTTP ends the function", PROTOCOL)
+            .requires(Feature::OneWorker)
+            .connections(vec![Steps::new().read(Next).send(&b"SSH-2.0-OpenSSH\r\n"[..]); 20])
+            .ends_with(["127.0.0.1:", "is not HTTP/1", "in a row"])
+            .expect_connections(2..=19),
+        Scenario::should("late-api", "an API that starts late is waited for", PROTOCOL)
+            .connection(Steps::new().step(Step::ListenAfter(Duration::from_millis(300))).served("1"))
+            .expect_response("a", "1"),
+    ]);
 }
 
 /// Every way to break a connection, at every point.
 fn broken(all: &mut Vec<Scenario>) {
-    for (fault, acts) in [
-        ("closed", vec![]),
-        ("reset", vec![Act::Reset]),
-        ("half closed", vec![Act::HalfClose, Act::Pause(Duration::from_millis(20))]),
+    let whole = event("a", "[1,2,3]");
+    let large = r#"{"do":"large","bytes":5000000}"#;
+    for (slug, fault, breaks) in [
+        ("closed", "closed", Steps::new()),
+        ("reset", "reset", Steps::new().reset()),
+        ("half-closed", "half closed", Steps::new().half_close().pause(Duration::from_millis(20))),
     ] {
-        let broken = |before: Vec<Act>| [before, acts.clone()].concat();
-        let again = || vec![Act::Take(Response), Act::Send(accepted())];
-        let name = |when: &str| format!("a connection may be {fault} {when}");
-        survives(all, name("before the first request"), vec![broken(vec![])], true, nothing);
-        survives(all, name("while waiting for an event"), vec![broken(vec![Act::Take(Next)])], true, nothing);
-        survives(all, name("between two invocations"), vec![broken(serve("1"))], true, |played| {
-            assert_eq!(answer(played).text(), "1");
-        });
-        let head = event("a", "[1,2,3]")[..30].to_vec();
-        let half = [vec![Act::Take(Next)], vec![Act::Send(head)]].concat();
-        survives(all, name("in the head of an event"), vec![broken(half)], true, nothing);
-        let most = event("a", "[1,2,3]");
-        let half = [vec![Act::Take(Next)], vec![Act::Send(most[..most.len() - 3].to_vec())]].concat();
-        survives(all, name("in the body of an event"), vec![broken(half)], true, nothing);
-
-        // From here on there is an answer to be sent again on the next connection.
-        let resent = |played: &crate::Played| {
-            let answers = answers(played);
-            assert!(answers.last().is_some_and(|last| last.whole && last.text() == "[1]"), "{answers:?}");
+        let scenario = |id: &str, when: &str, source: Source, steps: Steps| {
+            Scenario::should(format!("{slug}-{id}"), format!("a connection may be {fault} {when}"), source)
+                .connection(steps.then(breaks.clone()))
         };
-        survives(all, name("after the event"), vec![broken(give("[1]")), again()], false, resent);
-        let unacknowledged = [give("[1]"), vec![Act::Take(Response)]].concat();
-        survives(all, name("before the acknowledgement"), vec![broken(unacknowledged.clone()), again()], false, resent);
-        let half = [unacknowledged, vec![Act::Send(accepted()[..20].to_vec())]].concat();
-        survives(all, name("in the acknowledgement"), vec![broken(half), again()], false, resent);
-        let half = [give(r#"{"do":"large","bytes":5000000}"#), vec![Act::TakeSome(Response, 1000)]].concat();
-        survives(all, name("in a large response"), vec![broken(half), again()], false, |played| {
-            let last = *answers(played).last().unwrap();
-            assert!(last.whole && last.body.len() == 5_000_002);
-        });
+        let interrupted = rfc9112("9.5");
+        let resent = rfc9110("9.2.2");
+        let next = || Steps::new().read(Next);
+        let responded = || Steps::new().event("[1]").read(Response);
+        all.extend([
+            scenario("before-the-first-request", "before the first request", interrupted, Steps::new()).reconnects(),
+            scenario("before-an-event", "while waiting for an event", interrupted, next()).reconnects(),
+            scenario("between-events", "between two invocations", interrupted, Steps::new().served("1"))
+                .reconnects()
+                .expect_response("a", "1"),
+            scenario("in-the-head", "in the head of an event", rfc9112("8"), next().send(whole[..30].to_vec()))
+                .reconnects(),
+            scenario(
+                "in-the-body",
+                "in the body of an event",
+                rfc9112("8"),
+                next().send(whole[..whole.len() - 3].to_vec()),
+            )
+            .reconnects(),
+            scenario("after-an-event", "after the event", resent, Steps::new().event("[1]"))
+                .connection(acknowledge())
+                .expect_response("a", "[1]"),
+            scenario("before-the-acknowledgement", "before the acknowledgement", resent, responded())
+                .connection(acknowledge())
+                .expect_response("a", "[1]")
+                .expect_attempts("a", 2),
+            scenario(
+                "in-the-acknowledgement",
+                "in the acknowledgement",
+                resent,
+                responded().send(accepted()[..20].to_vec()),
+            )
+            .connection(acknowledge())
+            .expect_response("a", "[1]")
+            .expect_attempts("a", 2),
+            scenario(
+                "in-a-large-response",
+                "in a large response",
+                resent,
+                Steps::new().event(large).read_at_least(Response, 1000),
+            )
+            .connection(acknowledge())
+            .expect_response("a", Content::LargeString(5_000_000))
+            .expect_attempts("a", 2),
+        ]);
     }
 }
 
 /// Connections that close in an orderly way, and often.
 fn closing(all: &mut Vec<Scenario>) {
-    let late = [vec![Act::ListenAfter(Duration::from_millis(300))], serve("1")].concat();
-    survives(all, "an API that comes up late is waited for", vec![late], false, |played| {
-        assert_eq!(answer(played).text(), "1");
-    });
-    let close = "Connection: close\r\n";
-    let event_then_close = |fields: &str| {
+    const CLOSE: &str = "Connection: close\r\n";
+    let persistence = rfc9112("9.6");
+    let event_with = |headers: &str| {
         let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\n";
-        vec![Act::Take(Next), Act::Send(format!("{head}{fields}Content-Length: 1\r\n\r\n1").into_bytes())]
+        Steps::new().read(Next).send(format!("{head}{headers}Content-Length: 1\r\n\r\n1"))
     };
-    let again = || vec![Act::Take(Response), Act::Send(accepted())];
-    let script = vec![event_then_close(close), again()];
-    survives(all, "an event may end its connection", script, false, |played| assert_eq!(answer(played).text(), "1"));
-    let script = vec![event_then_close("Connection: foo, Close\r\n"), again()];
-    survives(all, "close may be one option of several", script, false, nothing);
-    let http_1_0 = b"HTTP/1.0 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\n\r\n1".to_vec();
-    let script = vec![vec![Act::Take(Next), Act::Send(http_1_0)], again()];
-    survives(all, "an HTTP/1.0 event lasts until its connection ends", script, false, |played| {
-        assert_eq!(answer(played).text(), "1");
-    });
-    let acknowledged = [give("1"), vec![Act::Take(Response), Act::Send(answer_with(202, close, "{}"))]].concat();
-    survives(all, "an acknowledgement may end its connection", vec![acknowledged], true, |played| {
-        assert_eq!(answer(played).text(), "1");
-    });
-    let refused = [give("1"), vec![Act::Take(Response), Act::Send(answer_with(400, close, "{}"))]].concat();
-    survives(all, "a refusal may end its connection", vec![refused], true, nothing);
-    let none = vec![Act::Take(Next), Act::Send(format!("HTTP/1.1 204 No Content\r\n{close}\r\n").into_bytes())];
-    survives(all, "no content may end its connection", vec![none], true, nothing);
-    survives(
-        all,
-        "a thousand connections may close one after the other",
-        vec![vec![Act::Take(Next)]; 1000],
-        true,
-        nothing,
-    );
-    survives(all, "a thousand connections may each serve once", vec![serve("1"); 1000], true, |played| {
-        assert_eq!(answers(played).len(), 1000);
-    });
+    let refusal = reply_with(400, CLOSE, r#"{"errorMessage":"m","errorType":"InvalidRequestID"}"#);
+    all.extend([
+        Scenario::should("event-closes", "an event may close its connection", persistence)
+            .connection(event_with(CLOSE))
+            .connection(acknowledge())
+            .expect_response("a", "1"),
+        Scenario::should("close-among-options", "close may be one of several connection options", rfc9110("7.6.1"))
+            .connection(event_with("Connection: foo, Close\r\n"))
+            .connection(acknowledge())
+            .expect_response("a", "1"),
+        Scenario::should("http-1-0-event", "an HTTP/1.0 event lasts until its connection ends", rfc9112("6.3"))
+            .connection(
+                Steps::new().read(Next).send(&b"HTTP/1.0 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\n\r\n1"[..]),
+            )
+            .connection(acknowledge())
+            .expect_response("a", "1"),
+        Scenario::should("acknowledgement-closes", "an acknowledgement may close its connection", persistence)
+            .connection(Steps::new().event("1").read(Response).send(reply_with(202, CLOSE, "{}")))
+            .reconnects()
+            .expect_response("a", "1"),
+        Scenario::must("refusal-closes", "a refusal may close its connection", RIE_REFUSALS)
+            .connection(Steps::new().event("1").read(Response).send(refusal))
+            .reconnects()
+            .expect_response("a", "1"),
+        Scenario::should("204-closes", "204 to /next may close its connection", persistence)
+            .connection(Steps::new().read(Next).send(format!("HTTP/1.1 204 No Content\r\n{CLOSE}\r\n")))
+            .reconnects(),
+        Scenario::should("thousand-closes", "a thousand connections may close while waiting for an event", NEXT)
+            .connections(vec![Steps::new().read(Next); 1000])
+            .reconnects(),
+        Scenario::should("thousand-connections", "a thousand connections may serve one event each", persistence)
+            .connections(vec![Steps::new().served("1"); 1000])
+            .reconnects()
+            .expect_attempts("a", 1000),
+    ]);
 }
 
-/// Connections that end while the handler runs: the answer takes another one. The handler takes long enough for that, even
-/// where the machine has much else to do.
+/// Connections that end while the handler runs. The handler runs long enough for that on a busy machine.
 fn ended_meanwhile(all: &mut Vec<Scenario>) {
-    let timeout = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    for (how, last_words) in [("closed", vec![]), ("timed out", vec![Act::Send(timeout.into())])] {
-        for (what, event) in [
-            ("response", r#"{"after_ms":1000}"#),
-            ("stream", r#"{"do":"stream","chunks":3,"after_ms":1000}"#),
-            ("error", r#"{"do":"error","after_ms":1000}"#),
-        ] {
-            let endpoint = if what == "error" { Error } else { Response };
-            let first = [give(event), last_words.clone()].concat();
-            let script = vec![first, vec![Act::Take(endpoint), Act::Send(accepted())]];
-            let name = format!("a connection may be {how} while the handler works on a {what}");
-            survives(all, name, script, false, |played| assert!(answer(played).whole));
-        }
+    const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    for (slug, how, last) in [
+        ("closed", "closed", Steps::new()),
+        ("timed-out", "closed with 408 Request Timeout", Steps::new().send(TIMEOUT)),
+    ] {
+        let scenario = |what: &str, payload: &str, endpoint| {
+            let title = format!("a connection may be {how} while the handler works on a {what}");
+            Scenario::should(format!("{slug}-during-{what}"), title, rfc9110("15.5.9"))
+                .connection(Steps::new().event(payload).then(last.clone()))
+                .connection(Steps::new().read(endpoint).accept())
+        };
+        all.extend([
+            scenario("response", r#"{"after_ms":1000}"#, Response).expect_response("a", r#"{"after_ms":1000}"#),
+            scenario("stream", r#"{"do":"stream","chunks":3,"after_ms":1000}"#, Response)
+                .requires(Feature::Streaming)
+                .expect_stream("a", "abc"),
+            scenario("error", r#"{"do":"error","after_ms":1000}"#, Error).expect_error(
+                "a",
+                "Function.OutOfStock",
+                "OutOfStock",
+                "no apples left",
+            ),
+        ]);
     }
 }
 
-/// Bytes that are no answer: the connection is given up and the request sent again.
-fn no_http(all: &mut Vec<Scenario>) {
-    for (what, bytes) in [
-        ("another protocol", "SSH-2.0-OpenSSH\r\n"),
-        ("HTTP/2", "HTTP/2 200\r\n\r\n"),
-        ("lines that end in LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
-        ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n"),
-        ("a length that is no number", "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"),
-        ("a length beside chunked", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        ("an unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"),
-        ("a bad chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
-        ("a body over the limit", "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"),
-        ("a folded header", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n"),
-        ("a switch of protocols", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+/// Bytes that are not a reply: the connection is closed and the request sent again.
+fn not_http(all: &mut Vec<Scenario>) {
+    for (slug, what, bytes, source) in [
+        ("ssh", "another protocol", "SSH-2.0-OpenSSH\r\n", rfc9112("4")),
+        ("http-2", "HTTP/2", "HTTP/2 200\r\n\r\n", rfc9112("2.3")),
+        ("bare-lf", "lines that end in LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n", rfc9112("2.2")),
+        (
+            "two-lengths",
+            "two lengths",
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n",
+            rfc9112("6.3"),
+        ),
+        (
+            "malformed-length",
+            "a length that is not a number",
+            "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+            rfc9112("6.3"),
+        ),
+        (
+            "length-and-chunked",
+            "a length together with chunked",
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            rfc9112("6.3"),
+        ),
+        (
+            "unknown-coding",
+            "an unknown transfer coding",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            rfc9112("6.1"),
+        ),
+        (
+            "malformed-chunk",
+            "a malformed chunk size",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+            rfc9112("7.1"),
+        ),
+        (
+            "body-over-the-limit",
+            "a body over the limit",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
+            PROTOCOL,
+        ),
+        ("folded-header", "a folded header", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", rfc9112("5.2")),
+        ("switch-of-protocols", "a switch of protocols", "HTTP/1.1 101 Switching Protocols\r\n\r\n", rfc9110("15.2.2")),
     ] {
-        let bytes = bytes.as_bytes().to_vec();
-        let script = vec![vec![Act::Take(Next), Act::Send(bytes.clone())]];
-        survives(all, format!("{what} instead of an event is survived"), script, true, nothing);
-        let first = [give("[1]"), vec![Act::Take(Response), Act::Send(bytes)]].concat();
-        let script = vec![first, vec![Act::Take(Response), Act::Send(accepted())]];
-        survives(all, format!("{what} instead of an acknowledgement is survived"), script, false, |played| {
-            assert_eq!(answers(played).len(), 2, "it is sent again");
-        });
+        // A valid head is an acknowledgement, whatever follows it.
+        let acknowledges = matches!(slug, "malformed-chunk" | "body-over-the-limit");
+        let first = Scenario::may(
+            format!("{slug}-for-an-acknowledgement"),
+            format!("{what} instead of an acknowledgement is survived"),
+            source,
+        )
+        .connection(Steps::new().event("[1]").read(Response).send(bytes))
+        .expect_response("a", "[1]");
+        all.extend([
+            Scenario::may(format!("{slug}-for-an-event"), format!("{what} instead of an event is survived"), source)
+                .connection(Steps::new().read(Next).send(bytes))
+                .reconnects(),
+            match acknowledges {
+                true => first.reconnects().expect_attempts("a", 1),
+                false => first.connection(acknowledge()).expect_attempts("a", 2),
+            },
+        ]);
     }
-    let doubled = [give("[1]"), vec![Act::Take(Response), Act::Send([accepted(), accepted()].concat())]].concat();
-    survives(all, "a second acknowledgement that nobody asked for is survived", vec![doubled], true, nothing);
+    all.push(
+        Scenario::may("unsolicited-acknowledgement", "an unsolicited acknowledgement is survived", rfc9112("9.2"))
+            .connection(Steps::new().event("[1]").read(Response).send([accepted(), accepted()].concat()))
+            .reconnects()
+            .expect_response("a", "[1]"),
+    );
 }

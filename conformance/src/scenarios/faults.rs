@@ -1,201 +1,202 @@
-//! Faults of the emulator: an event is answered once whatever happens, a stream that is torn looks torn, and the next
-//! event is served.
+//! Faults of the emulator: each invocation ends once, an interrupted stream is incomplete, and the next event is served.
 
-use std::time::Duration;
+use std::ops::RangeInclusive;
 
-use lambda_runtime_emulator::{Emulator, End, Fault, Observed, Outcome};
-
-use crate::{Scenario, Start, judge};
+use super::letters;
+use super::sources::{PROTOCOL, RIE_REFUSALS, RIE_STREAMING, rfc9110, rfc9112};
+use crate::expectation::payload_of;
+use crate::{Content, Feature, Scenario, Source, Transcript};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
     events(all);
     acknowledgements(all);
-    torn(all);
+    interrupted(all);
     slow(all);
-    for (fault, words) in [
-        ("next 1: reply 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", "500 Broken: no"),
-        ("next 1: reply 403 (Content-Type: text/plain) go away", "403 go away"),
-        ("next 1: reply 500 at 0", "500"),
-        ("response 1: reply 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", "500 Broken: no"),
-        ("connection 1: garble of the request", "400"),
-    ] {
-        ends(all, fault, words);
-    }
+    fatal(all);
 }
 
-/// What happens to an event on its way.
+/// Faults on the way of an event. Another worker may get the event, so those of the reply need a single one.
 fn events(all: &mut Vec<Scenario>) {
     for how in ["close", "reset", "half-close"] {
-        for (when, asks) in [
-            ("connection 1: HOW of the request", 3),
-            ("connection 1: HOW at 20 of the request", 3),
-            ("next 1: HOW of the request", 4),
-            ("next 1: HOW", 4),
-            ("next 1: HOW at 40", 4),
-        ] {
-            answered(all, &when.replace("HOW", how), "[1]", Expected { connections: 2, asks });
-        }
+        let served = |id: &str, fault: &str, next_requests| {
+            let fault = fault.replace("HOW", how);
+            served(&format!("{how}-{id}"), &fault, rfc9112("9.5"), 2, next_requests)
+        };
+        all.extend([
+            served("at-the-first-request", "connection 1: HOW of the request", 3),
+            served("in-the-first-request", "connection 1: HOW at 20 of the request", 3),
+            served("at-a-request", "next 1: HOW of the request", 4),
+            served("at-an-event", "next 1: HOW", 4).requires(Feature::OneWorker),
+            served("in-an-event", "next 1: HOW at 40", 4).requires(Feature::OneWorker),
+        ]);
     }
-    for (fault, connections, asks) in [
-        ("next 1: garble", 2, 4),
-        ("next 1: stall 20ms at 40", 1, 3),
-        ("next 1: delay 20ms", 1, 3),
-        ("next 1: dribble", 1, 3),
-        ("connection 1: dribble of the request", 1, 3),
-        ("connection 1: dribble 20 every 1ms", 1, 3),
-        ("next 1: reply 204", 1, 4),
-        ("next 1: reply 204 (Connection: close)", 2, 4),
-        ("next 1: reply 200 {}", 1, 4),
-        ("next 1: reply 200 at 0 {}", 2, 4),
-    ] {
-        answered(all, fault, "[1]", Expected { connections, asks });
-    }
+    all.extend([
+        served("garbled-event", "next 1: garble", rfc9112("4"), 2, 4).requires(Feature::OneWorker),
+        served("stalled-event", "next 1: stall 20ms at 40", rfc9112("2.2"), 1, 3).requires(Feature::OneWorker),
+        served("delayed-event", "next 1: delay 20ms", rfc9112("2.2"), 1, 3).requires(Feature::OneWorker),
+        served("dribbled-event", "next 1: dribble", rfc9112("2.2"), 1, 3).requires(Feature::OneWorker),
+        served("dribbled-requests", "connection 1: dribble of the request", rfc9112("2.2"), 1, 3),
+        served("dribbled-connection", "connection 1: dribble 20 every 1ms", rfc9112("2.2"), 1, 3)
+            .requires(Feature::OneWorker),
+        served("204-for-an-event", "next 1: reply 204", PROTOCOL, 1, 4),
+        served("204-that-closes", "next 1: reply 204 (Connection: close)", PROTOCOL, 2, 4),
+        served("200-for-an-event", "next 1: reply 200 {}", PROTOCOL, 1, 4),
+        served("early-200-for-an-event", "next 1: reply 200 at 0 {}", PROTOCOL, 2, 4),
+    ]);
 }
 
-/// What happens to an acknowledgement: the answer has arrived and counts, though it may be sent again.
+fn served(id: &str, fault: &str, source: Source, connections: usize, next_requests: u64) -> Scenario {
+    Scenario::should(format!("fault-{id}"), format!("an event is served in spite of: {fault}"), source)
+        .emulated(fault, "[1]")
+        .expect_response("a", "[1]")
+        .expect_connections(connections..=connections)
+        .expect_next_requests(next_requests)
+}
+
+/// Faults of an acknowledgement. The response or error has arrived and counts, though it may be sent again.
 fn acknowledgements(all: &mut Vec<Scenario>) {
-    for (to, payload) in [("response", "[1]"), ("error", r#"{"do":"error"}"#)] {
-        for (fault, connections) in [
-            ("close of the reply", 2),
-            ("reset of the reply", 2),
-            ("half-close of the reply", 2),
-            ("close at 20 of the reply", 2),
-            ("reset at 20 of the reply", 2),
-            ("half-close at 20 of the reply", 2),
-            ("garble of the reply", 2),
-            ("stall 20ms at 20 of the reply", 1),
-            ("delay 20ms", 1),
-            ("dribble of the reply", 1),
-            ("dribble of the request", 1),
-            ("reply 202", 1),
-            ("reply 400", 1),
-            ("reply 400 (Connection: close)", 2),
-            ("reply 403", 1),
-            ("reply 410", 1),
-            ("reply 413", 1),
-        ] {
-            answered(all, &format!("{to} 1: {fault}"), payload, Expected { connections, asks: 3 });
-        }
+    let lost = rfc9110("9.2.2");
+    let late = rfc9112("2.2");
+    for (id, fault, source, connections) in [
+        ("closed", "close of the reply", lost, 2),
+        ("reset", "reset of the reply", lost, 2),
+        ("half-closed", "half-close of the reply", lost, 2),
+        ("closed-midway", "close at 20 of the reply", lost, 2),
+        ("reset-midway", "reset at 20 of the reply", lost, 2),
+        ("half-closed-midway", "half-close at 20 of the reply", lost, 2),
+        ("garbled", "garble of the reply", rfc9112("4"), 2),
+        ("stalled", "stall 20ms at 20 of the reply", late, 1),
+        ("delayed", "delay 20ms", late, 1),
+        ("dribbled", "dribble of the reply", late, 1),
+        ("slow-to-come", "dribble of the request", late, 1),
+        ("202", "reply 202", RIE_REFUSALS, 1),
+        ("400", "reply 400", RIE_REFUSALS, 1),
+        ("400-that-closes", "reply 400 (Connection: close)", RIE_REFUSALS, 2),
+        ("403", "reply 403", RIE_REFUSALS, 1),
+        ("410", "reply 410", RIE_REFUSALS, 1),
+        ("413", "reply 413", RIE_REFUSALS, 1),
+    ] {
+        let scenario = |to: &str, payload: &str| {
+            let fault = format!("{to} 1: {fault}");
+            let title = format!("an invocation ends once in spite of: {fault}");
+            Scenario::should(format!("fault-{to}-acknowledgement-{id}"), title, source)
+                .emulated(fault, payload)
+                .expect_connections(connections..=connections)
+                .expect_next_requests(3)
+        };
+        all.extend([
+            scenario("response", "[1]").expect_response("a", "[1]"),
+            scenario("error", r#"{"do":"error"}"#).expect_error(
+                "a",
+                "Function.OutOfStock",
+                "OutOfStock",
+                "no apples left",
+            ),
+        ]);
     }
 }
 
-/// More than the emulator passes over behind a refusal.
+/// A response that is longer than what the emulator skips after a refusal.
 const LARGE: &str = r#"{"do":"large","bytes":600000}"#;
 const STREAM: &str = r#"{"do":"stream","chunks":64,"bytes":65536}"#;
+/// The position of a fault in them.
+const AT: usize = 100_000;
 
-/// What ends a response before it has come whole.
-fn torn(all: &mut Vec<Scenario>) {
-    for how in ["close at", "reset at", "half-close at", "reply 413 at"] {
-        let fault = format!("response 1: {how} 100000");
-        let is_early = how.starts_with("reply");
-        // What was lost is sent again. It is refused before it was read, which ends one more connection.
-        let expected = Expected { connections: if is_early { 2 } else { 3 }, asks: 3 };
-        let name = format!("a large response is torn by: {fault}");
-        survives(all, name, &fault, LARGE, expected, |outcome| {
-            assert!(matches!(outcome.end(), End::Truncated(_)));
-            assert!(outcome.body().is_empty());
-        });
-        let expected = Expected { connections: 2, asks: 3 };
-        survives(all, format!("a stream is torn by: {fault}"), &fault, STREAM, expected, move |outcome| {
-            assert!(matches!(outcome.end(), End::Truncated(_)));
-            let received = outcome.body().len();
-            assert!(received == 100_000 || is_early && received > 100_000, "{received} bytes");
-        });
+/// Responses that break off.
+fn interrupted(all: &mut Vec<Scenario>) {
+    for (id, how, source, large_connections, stream_received) in [
+        // The buffered response is sent again. It is refused before it was read, which closes another connection.
+        ("closed", "close", RIE_STREAMING, 3, AT..=AT),
+        ("reset", "reset", RIE_STREAMING, 3, AT..=AT),
+        ("half-closed", "half-close", RIE_STREAMING, 3, AT..=AT),
+        ("refused", "reply 413", RIE_REFUSALS, 2, AT + 1..=usize::MAX),
+    ] {
+        let scenario = |what: &str, payload: &str, connections: usize, received: RangeInclusive<usize>| {
+            let fault = format!("response 1: {how} at {AT}");
+            let title = format!("a {what} is incomplete after: {fault}");
+            let slug = what.replace(' ', "-");
+            Scenario::should(format!("fault-{slug}-{id}"), title, source)
+                .emulated(fault, payload)
+                .expect_connections(connections..=connections)
+                .expect_next_requests(3)
+                .expect_incomplete("a", received)
+        };
+        all.extend([
+            scenario("large response", LARGE, large_connections, 0..=0),
+            scenario("stream", STREAM, 2, stream_received).requires(Feature::Streaming),
+        ]);
     }
 }
 
-/// What a response comes through whole, if later.
+/// Faults that a response survives.
 fn slow(all: &mut Vec<Scenario>) {
-    for fault in ["dribble 65536 every 1ms", "stall 20ms at 100000", "stall 20ms", "garble 3 at 100000"] {
-        let fault = format!("response 1: {fault}");
-        let expected = Expected { connections: 1, asks: 3 };
-        survives(all, format!("a large response passes: {fault}"), &fault, LARGE, expected, |outcome| {
-            assert_eq!((outcome.is_complete(), outcome.body().len()), (true, 600_002));
-        });
-        let garbled = if fault.contains("garble") { 3 } else { 0 };
-        survives(all, format!("a stream passes: {fault}"), &fault, STREAM, expected, move |outcome| {
-            assert_eq!((outcome.is_complete(), outcome.payload().len()), (true, 64 * 65536));
-            assert_eq!(outcome.payload().iter().filter(|byte| !byte.is_ascii_lowercase()).count(), garbled);
-        });
+    let scenario = |what: &str, id: &str, fault: &str| {
+        Scenario::should(format!("fault-{what}-{id}"), format!("a {what} is sent in spite of: {fault}"), rfc9112("2.2"))
+            .expect_connections(1..=1)
+    };
+    for (id, fault) in [
+        ("dribbled", format!("response 1: dribble {} every 1ms", 65536)),
+        ("stalled-midway", format!("response 1: stall 20ms at {AT}")),
+        ("stalled", "response 1: stall 20ms".to_owned()),
+    ] {
+        all.extend([
+            scenario("response", id, &fault)
+                .emulated(fault.clone(), LARGE)
+                .expect_next_requests(3)
+                .expect_response("a", Content::LargeString(600_000)),
+            scenario("stream", id, &fault)
+                .emulated(fault.clone(), STREAM)
+                .expect_next_requests(3)
+                .requires(Feature::Streaming)
+                .expect_stream("a", letters(64, 65536)),
+        ]);
+    }
+    // The runtime does not notice that bytes were changed on their way.
+    let garbled = format!("response 1: garble 3 at {AT}");
+    all.extend([
+        scenario("response", "garbled", &garbled)
+            .emulated(garbled.clone(), LARGE)
+            .expect_next_requests(3)
+            .expect_that("a response of 600002 bytes", |transcript| received(transcript, 600_002)),
+        scenario("stream", "garbled", &garbled)
+            .emulated(garbled.clone(), STREAM)
+            .expect_next_requests(3)
+            .requires(Feature::Streaming)
+            .expect_that("a stream with three changed bytes", |transcript| {
+                let body = transcript.of("a").next().map(|request| &request.body).ok_or("no response")?;
+                let changed = payload_of(body)?.iter().filter(|byte| !byte.is_ascii_lowercase()).count();
+                if changed == 3 { Ok(()) } else { Err(format!("{changed} changed bytes")) }
+            }),
+    ]);
+}
+
+fn received(transcript: &Transcript, bytes: usize) -> Result<(), String> {
+    match transcript.of("a").next() {
+        Some(response) if response.complete && response.received == bytes => Ok(()),
+        Some(response) => Err(response.to_string()),
+        None => Err("no response".to_owned()),
     }
 }
 
-/// How often the function asks for something until it is told to end.
-#[derive(Clone, Copy)]
-struct Expected {
-    connections: u64,
-    /// Requests for an event.
-    asks: u64,
-}
-
-#[derive(Debug)]
-struct Played {
-    outcome: Outcome,
-    last: Outcome,
-    observed: Observed,
-    end: Result<(), String>,
-}
-
-/// An event that has its usual answer in spite of a fault.
-fn answered(all: &mut Vec<Scenario>, fault: &str, payload: &'static str, expected: Expected) {
-    let name = format!("an event of {payload} is answered in spite of: {fault}");
-    survives(all, name, fault, payload, expected, move |outcome| match outcome.error() {
-        None => assert_eq!(outcome.text(), payload),
-        Some(error) => assert_eq!(error.error_type(), "Function.OutOfStock"),
-    });
-}
-
-/// One event with a fault, and one more.
-fn survives(
-    all: &mut Vec<Scenario>,
-    name: String,
-    fault: &str,
-    payload: &'static str,
-    expected: Expected,
-    check: impl Fn(&Outcome) + Send + 'static,
-) {
-    let last = format!("next {}: reply 403 {{\"errorMessage\":\"enough\",\"errorType\":\"Last\"}}", expected.asks);
-    let faults: Vec<Fault> = [fault, &last].map(|fault| fault.parse().unwrap()).into();
-    let play = move |start: Start| {
-        let emulator = emulator(&faults);
-        let address = emulator.endpoint().parse().unwrap();
-        let function = std::thread::spawn(move || start(address));
-        let outcome = emulator.invoke(payload).unwrap();
-        let last = emulator.invoke(r#"{"last":true}"#).unwrap();
-        let end = function.join().unwrap();
-        judge(&Played { outcome, last, observed: emulator.observed(), end }, |played| {
-            assert_eq!(played.observed.faults, faults, "each happens once");
-            check(&played.outcome);
-            assert_eq!((played.last.is_complete(), played.last.text().as_str()), (true, r#"{"last":true}"#));
-            assert!(played.end.as_ref().is_err_and(|words| words.contains("403 Last: enough")));
-            assert_eq!(played.observed.connections, expected.connections, "connections");
-        });
-    };
-    all.push(Scenario { name, play: Box::new(play) });
-}
-
-/// A fault that the function cannot get over.
-fn ends(all: &mut Vec<Scenario>, fault: &str, words: &'static str) {
-    let name = format!("run ends, and says why: {fault}");
-    let fault: Fault = fault.parse().unwrap();
-    let play = move |start: Start| {
-        let faults = [fault];
-        let emulator = emulator(&faults);
-        let invocation = emulator.start_invocation("[1]").unwrap();
-        let end = start(emulator.endpoint().parse().unwrap());
-        emulator.runtime_exited("run has ended");
-        judge(&(end, invocation.wait(), emulator.observed()), |(end, outcome, observed)| {
-            assert!(end.as_ref().is_err_and(|found| found.contains(words)));
-            assert!(outcome.is_ok(), "the caller is told");
-            assert_eq!(observed.faults, faults);
-        });
-    };
-    all.push(Scenario { name, play: Box::new(play) });
-}
-
-/// It gives up well before the scenario counts as hanging.
-fn emulator(faults: &[Fault]) -> Emulator {
-    const LIMIT: Duration = Duration::from_secs(20);
-    let builder = Emulator::builder().timeout(LIMIT).claim_timeout(LIMIT);
-    builder.faults(faults.iter().cloned()).start().unwrap()
+/// Faults that end the function. Among several workers they end one of them, which is started again.
+fn fatal(all: &mut Vec<Scenario>) {
+    for (id, fault, source, text) in [
+        ("500", "next 1: reply 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}", RIE_REFUSALS, "500 Broken: no"),
+        ("403-in-plain-text", "next 1: reply 403 (Content-Type: text/plain) go away", RIE_REFUSALS, "403 go away"),
+        ("early-500", "next 1: reply 500 at 0", RIE_REFUSALS, "500"),
+        (
+            "500-to-a-response",
+            "response 1: reply 500 {\"errorMessage\":\"no\",\"errorType\":\"Broken\"}",
+            RIE_REFUSALS,
+            "500 Broken: no",
+        ),
+        ("garbled-request", "connection 1: garble of the request", rfc9110("15.5.1"), "400"),
+    ] {
+        all.push(
+            Scenario::should(format!("fault-{id}"), format!("the function ends with an error after: {fault}"), source)
+                .requires(Feature::OneWorker)
+                .emulated(fault, "[1]")
+                .ends_with([text]),
+        );
+    }
 }

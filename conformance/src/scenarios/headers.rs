@@ -1,76 +1,139 @@
-//! The headers of an event.
+//! Headers of an event.
 
-use lambda_runtime_proto::Endpoint::{Error, Next, Response};
-use serde_json::{Value, json};
+use lambda_runtime_proto::Endpoint::{self, Error, Next, Response};
+use serde_json::json;
 
-use super::{answer, error, survives};
-use crate::Scenario;
-use crate::api::Act;
-use crate::messages::{accepted, event_with};
+use super::sources::{NEXT, PARITY, PROTOCOL, RIE_EVENT, rfc9110};
+use crate::messages::event_with;
+use crate::{HeaderValue, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
-    for (name, fields, expected) in [
-        (
-            "every header reaches the context",
-            "Lambda-Runtime-Trace-Id: Root=1-2;Sampled=1\r\nLambda-Runtime-Aws-Tenant-Id: blue\r\nLambda-Runtime-Cognito-Identity: {\"cognitoIdentityId\":\"i\",\"cognitoIdentityPoolId\":\"p\"}\r\nLambda-Runtime-Client-Context: {\"client\":{\"app_title\":\"t\"},\"custom\":{\"n\":1},\"env\":{\"e\":\"f\"}}\r\n",
-            json!({"xray_trace_id": "Root=1-2;Sampled=1", "tenant_id": "blue", "identity": {"identityId": "i", "identityPoolId": "p"}}),
-        ),
-        (
-            "empty headers count as absent",
-            "Lambda-Runtime-Trace-Id:\r\nLambda-Runtime-Aws-Tenant-Id: \r\nLambda-Runtime-Cognito-Identity:\r\nLambda-Runtime-Client-Context:\r\n",
-            json!({"xray_trace_id": null, "tenant_id": null, "identity": null, "client_context": null}),
-        ),
-        ("a client context may be empty JSON", "Lambda-Runtime-Client-Context: {}\r\n", json!({"tenant_id": null})),
-        ("unknown headers do no harm", "Lambda-Runtime-Something-New: x\r\nX: y\r\n", json!({"request_id": "a"})),
-    ] {
-        let script = given(event_with("a", fields, r#"{"do":"context"}"#), Response);
-        survives(all, name, script, false, move |played| {
-            let context: Value = serde_json::from_slice(&answer(played).body).unwrap();
-            for (field, value) in expected.as_object().unwrap() {
-                assert_eq!(&context[field], value, "{field}");
-            }
-        });
-    }
-    let bare = |fields: &[u8]| {
-        let head = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 16\r\n";
-        [head, fields, b"\r\n{\"do\":\"context\"}"].concat()
-    };
-    for (name, fields, deadline, arn) in [
-        ("a deadline may be absent", b"".as_slice(), 0, ""),
-        ("a deadline may be empty", b"Lambda-Runtime-Deadline-Ms:\r\n", 0, ""),
-        ("a deadline may be no number", b"Lambda-Runtime-Deadline-Ms: soon\r\n", 0, ""),
-        ("a deadline may be too large", b"Lambda-Runtime-Deadline-Ms: 99999999999999999999\r\n", 0, ""),
-        ("a deadline may be relative", b"Lambda-Runtime-Deadline-Ms: 600000\r\n", 600_000, ""),
-        ("an ARN may be more than ASCII", "Lambda-Runtime-Invoked-Function-Arn: \u{fc}\r\n".as_bytes(), 0, "\u{fc}"),
-        ("an ARN may be no UTF-8", b"Lambda-Runtime-Invoked-Function-Arn: \xff\r\n", 0, "\u{fffd}"),
-    ] {
-        survives(all, name, given(bare(fields), Response), false, move |played| {
-            let context: Value = serde_json::from_slice(&answer(played).body).unwrap();
-            assert_eq!((&context["deadline"], &context["invoked_function_arn"]), (&json!(deadline), &json!(arn)));
-        });
-    }
-    for header in ["Lambda-Runtime-Client-Context", "Lambda-Runtime-Cognito-Identity"] {
-        for value in ["no json", "[1]", "\u{fc}"] {
-            let event = event_with("a", &format!("{header}: {value}\r\n"), "1");
-            let name = format!("{header}: {value} is told on /error by the header's name");
-            survives(all, name, given(event, Error), false, move |played| {
-                let (kind, _, message) = error(played);
-                assert_eq!(kind, "Runtime.BadHeader");
-                assert!(message.contains(&header.to_ascii_lowercase()), "{message}");
-            });
-        }
-    }
-    for (payload, endpoint) in [("1", Response), (r#"{"do":"error"}"#, Error)] {
-        let event = event_with("a", "Lambda-Runtime-Invocation-Id: inv-7\r\n", payload);
-        survives(all, format!("the invocation id is echoed to {endpoint}"), given(event, endpoint), false, |played| {
-            assert_eq!(answer(played).field("lambda-runtime-invocation-id"), Some("inv-7"));
-        });
-    }
-    survives(all, "an invocation id is not invented", vec![super::serve("1")], false, |played| {
-        assert_eq!(answer(played).field("lambda-runtime-invocation-id"), None);
-    });
+    present(all);
+    odd(all);
+    malformed_json(all);
+    invocation_id(all);
 }
 
-fn given(event: Vec<u8>, endpoint: lambda_runtime_proto::Endpoint) -> crate::Script {
-    vec![vec![Act::Take(Next), Act::Send(event), Act::Take(endpoint), Act::Send(accepted())]]
+fn served(event: Vec<u8>, endpoint: Endpoint) -> Steps {
+    Steps::new().read(Next).send(event).read(endpoint).accept()
+}
+
+fn present(all: &mut Vec<Scenario>) {
+    let every_header = "Lambda-Runtime-Trace-Id: Root=1-2;Sampled=1\r\n\
+        Lambda-Runtime-Aws-Tenant-Id: blue\r\n\
+        Lambda-Runtime-Cognito-Identity: {\"cognitoIdentityId\":\"i\",\"cognitoIdentityPoolId\":\"p\"}\r\n\
+        Lambda-Runtime-Client-Context: {\"client\":{\"app_title\":\"t\"},\"custom\":{\"n\":1},\"env\":{\"e\":\"f\"}}\r\n";
+    let every_member = json!({
+        "request_id": "a",
+        "deadline": 1_542_409_706_888_u64,
+        "invoked_function_arn": "arn:aws:lambda:f",
+        "xray_trace_id": "Root=1-2;Sampled=1",
+        "tenant_id": "blue",
+        "identity": {"identityId": "i", "identityPoolId": "p"},
+    });
+    let empty = "Lambda-Runtime-Trace-Id:\r\nLambda-Runtime-Aws-Tenant-Id: \r\nLambda-Runtime-Cognito-Identity:\r\n\
+        Lambda-Runtime-Client-Context:\r\n";
+    let absent = json!({"xray_trace_id": null, "tenant_id": null, "identity": null, "client_context": null});
+    all.extend(
+        [
+            (Scenario::must("every-header", "every header reaches the context", NEXT), every_header, every_member),
+            (Scenario::should("empty-headers", "empty headers count as absent", RIE_EVENT), empty, absent.clone()),
+            (Scenario::must("absent-headers", "headers may be absent", RIE_EVENT), "", absent),
+            (
+                Scenario::must("empty-client-context", "a client context may be an empty object", NEXT),
+                "Lambda-Runtime-Client-Context: {}\r\n",
+                json!({"tenant_id": null}),
+            ),
+            (
+                Scenario::must("unknown-headers", "unknown headers are ignored", rfc9110("5.1")),
+                "Lambda-Runtime-Something-New: x\r\nX: y\r\n",
+                json!({"request_id": "a"}),
+            ),
+        ]
+        .map(|(scenario, headers, members)| {
+            scenario
+                .connection(served(event_with("a", headers, r#"{"do":"context"}"#), Response))
+                .expect_members("a", members)
+        }),
+    );
+}
+
+/// Events without the usual headers, or with odd ones.
+fn odd(all: &mut Vec<Scenario>) {
+    let event = |headers: &[u8]| {
+        let head = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 16\r\n";
+        [head, headers, b"\r\n{\"do\":\"context\"}"].concat()
+    };
+    let deadline = |value: &str| format!("Lambda-Runtime-Deadline-Ms:{value}\r\n").into_bytes();
+    let arn = |value: &[u8]| [b"Lambda-Runtime-Invoked-Function-Arn: ", value, b"\r\n"].concat();
+    all.extend(
+        [
+            (Scenario::must("no-deadline", "a deadline may be absent", RIE_EVENT), Vec::new(), 0, ""),
+            (Scenario::should("empty-deadline", "a deadline may be empty", RIE_EVENT), deadline(""), 0, ""),
+            (Scenario::may("malformed-deadline", "a deadline may not be a number", PARITY), deadline(" soon"), 0, ""),
+            (
+                Scenario::may("large-deadline", "a deadline may exceed 64 bits", PARITY),
+                deadline(" 99999999999999999999"),
+                0,
+                "",
+            ),
+            (
+                Scenario::should("relative-deadline", "a deadline may lie in the past", NEXT),
+                deadline(" 600000"),
+                600_000,
+                "",
+            ),
+            (
+                Scenario::may("arn-not-ascii", "an ARN may contain more than ASCII", rfc9110("5.5")),
+                arn("\u{fc}".as_bytes()),
+                0,
+                "\u{fc}",
+            ),
+            (Scenario::may("arn-not-utf-8", "an ARN may not be UTF-8", rfc9110("5.5")), arn(b"\xff"), 0, "\u{fffd}"),
+        ]
+        .map(|(scenario, headers, deadline, arn)| {
+            scenario
+                .connection(served(event(&headers), Response))
+                .expect_members("a", json!({"deadline": deadline, "invoked_function_arn": arn}))
+        }),
+    );
+}
+
+/// Headers whose JSON is malformed.
+fn malformed_json(all: &mut Vec<Scenario>) {
+    for (slug, header) in
+        [("client-context", "Lambda-Runtime-Client-Context"), ("cognito-identity", "Lambda-Runtime-Cognito-Identity")]
+    {
+        for (kind, value) in [("not-json", "no json"), ("array", "[1]"), ("not-ascii", "\u{fc}")] {
+            let title = format!("{header}: {value} is reported to /error with the name of the header");
+            all.push(
+                Scenario::may(format!("{slug}-{kind}"), title, PARITY)
+                    .connection(served(event_with("a", &format!("{header}: {value}\r\n"), "1"), Error))
+                    .expect_error("a", "Runtime.BadHeader", "Runtime.BadHeader", &header.to_ascii_lowercase()),
+            );
+        }
+    }
+}
+
+fn invocation_id(all: &mut Vec<Scenario>) {
+    const HEADER: &str = "lambda-runtime-invocation-id";
+    for (what, payload, endpoint) in [("response", "1", Response), ("error", r#"{"do":"error"}"#, Error)] {
+        let event = |headers| event_with("a", headers, payload);
+        all.extend([
+            Scenario::must(
+                format!("invocation-id-of-{what}"),
+                format!("the invocation id is echoed to {endpoint}"),
+                PROTOCOL,
+            )
+            .connection(served(event("Lambda-Runtime-Invocation-Id: inv-7\r\n"), endpoint))
+            .expect_header(endpoint, HEADER, HeaderValue::Is("inv-7")),
+            Scenario::must(
+                format!("no-invocation-id-of-{what}"),
+                format!("without an invocation id, none is sent to {endpoint}"),
+                PROTOCOL,
+            )
+            .connection(served(event(""), endpoint))
+            .expect_header(endpoint, HEADER, HeaderValue::Absent),
+        ]);
+    }
 }

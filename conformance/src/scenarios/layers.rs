@@ -1,48 +1,75 @@
 //! Layers that fail, and layers that lose what they were given.
 
-use lambda_runtime_proto::Endpoint::{Error, Next};
+use lambda_runtime_proto::Endpoint::{Error, Response};
 
-use super::{answer, error, fail, serve, survives};
-use crate::Scenario;
-use crate::api::Act;
-use crate::messages::{accepted, event};
+use super::letters;
+use super::sources::PARITY;
+use crate::{Feature, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
-    for (name, layer, error_type, words) in [
-        ("a layer that fails", "refuse", "Function.Error", "the layer refuses"),
-        ("a layer whose error has no words", "refuse without words", "Function.Panic", "there are no words for it"),
-        ("a layer that panics when it is called", "panic", "Function.Panic", "a layer panicked at"),
-        ("a layer that panics later", "panic later", "Function.Panic", "a layer panicked at"),
-        ("a layer that never answers", "drop", "Runtime.NoResponse", "before the handler's response was there"),
+    let scenario =
+        |id: &str, title: &str| Scenario::must(format!("layer-{id}"), title, PARITY).requires(Feature::Layers);
+    for (id, title, layer, [header, error_type], message) in [
+        ("fails", "the error of a layer is reported", "fail", ["Function.Error", "Error"], "the layer fails"),
         (
-            "a layer that loses the way to answer",
+            "fails-without-message",
+            "an error of a layer whose Display panics is reported",
+            "fail without a message",
+            ["Function.Panic", "Function.Panic"],
+            "asked to panic in Display",
+        ),
+        (
+            "panics",
+            "a panic of a layer in call is reported",
+            "panic",
+            ["Function.Panic", "Function.Panic"],
+            "a layer panicked at",
+        ),
+        (
+            "panics-later",
+            "a panic of a layer in its future is reported",
+            "panic later",
+            ["Function.Panic", "Function.Panic"],
+            "a layer panicked at",
+        ),
+        (
+            "skips",
+            "a layer that completes without the handler's response is reported",
+            "skip",
+            ["Runtime.NoResponse", "Runtime.NoResponse"],
+            "before the handler's response was complete",
+        ),
+        (
+            "forgets-the-extensions",
+            "a layer that calls the handler without the extensions is reported",
             "forget the extensions",
-            "Function.ExtensionsLost",
+            ["Function.ExtensionsLost", "ExtensionsLost"],
             "without the extensions",
         ),
     ] {
-        let event = format!(r#"{{"layer":"{layer}"}}"#);
-        survives(all, format!("{name} is reported"), vec![fail(&event)], false, move |played| {
-            let (header, _, message) = error(played);
-            assert_eq!(header, error_type);
-            assert!(message.contains(words), "{message}");
-        });
+        let steps = Steps::new().event(&format!(r#"{{"layer":"{layer}"}}"#)).read(Error).accept();
+        all.push(scenario(id, title).connection(steps).expect_error("a", header, error_type, message));
     }
-    let not_ready = [
-        vec![Act::Take(Next), Act::Send(event("b", r#"{"layer":"not ready for the next"}"#))],
-        vec![Act::Take(lambda_runtime_proto::Endpoint::Response), Act::Send(accepted())],
-        vec![Act::Take(Next), Act::Send(event("a", "1"))],
-        vec![Act::Take(Error), Act::Send(accepted())],
-    ];
-    survives(all, "a service that is not ready is reported", vec![not_ready.concat()], false, |played| {
-        assert!(error(played).2.contains("the layer is not ready"));
-    });
-    let late = serve(r#"{"layer":"fail afterwards","n":1}"#);
-    survives(all, "a layer that fails afterwards changes nothing", vec![late], false, |played| {
-        assert_eq!(answer(played).text(), r#"{"layer":"fail afterwards","n":1}"#);
-    });
-    let left = serve(r#"{"layer":"leave early","do":"stream","chunks":2,"turns":3}"#);
-    survives(all, "a layer that leaves a stream early tears it", vec![left], false, |played| {
-        assert_eq!(answer(played).trailer("lambda-runtime-function-error-type"), Some("Runtime.NoResponse"));
-    });
+    let payload = |layer: &str| format!(r#"{{"layer":"{layer}","n":1}}"#);
+    all.extend([
+        scenario("not-ready", "an error of poll_ready is reported for the next invocation")
+            .connection(
+                Steps::new().event_as("b", r#"{"layer":"not ready for the next"}"#).read(Response).accept().failed("1"),
+            )
+            .expect_error("a", "Function.Error", "Error", "the layer is not ready"),
+        scenario("fails-afterwards", "a layer that fails after the acknowledgement changes nothing")
+            .connection(Steps::new().served(&payload("fail afterwards")))
+            .expect_response("a", payload("fail afterwards")),
+        scenario("fails-at-once", "a response is sent even if a layer fails in the poll that handed it over")
+            .connection(Steps::new().served(&payload("fail at once")))
+            .expect_response("a", payload("fail at once")),
+        scenario("leaves-early", "a stream that a layer leaves early ends with an error")
+            .requires(Feature::Streaming)
+            .connection(Steps::new().served(r#"{"layer":"leave early","do":"stream","chunks":2,"yields":3}"#))
+            .expect_failed_stream("a", "", "Runtime.NoResponse", ""),
+        scenario("gives-up-midway", "a stream that a layer gives up midway ends with an error")
+            .requires(Feature::Streaming)
+            .connection(Steps::new().served(r#"{"layer":"give up midway","do":"stream","chunks":1,"then":"nothing"}"#))
+            .expect_failed_stream("a", letters(1, 1), "Function.Error", "the layer gave up midway"),
+    ]);
 }

@@ -1,73 +1,98 @@
-//! What the API's statuses call for.
+//! Statuses of the API.
 
 use lambda_runtime_proto::Endpoint::{Error, Next, Response};
 
-use super::{answer, give, nothing, scenario, survives};
-use crate::Scenario;
-use crate::api::Act;
-use crate::messages::{accepted, answer as reply, event, refusal};
+use super::sources::{ERROR, NEXT, PROTOCOL, RESPONSE, RIE_MANAGED_REFUSALS, RIE_REFUSALS, rfc9110};
+use crate::messages::{event, reply};
+use crate::{Expectation, Level, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
-    for (status, error_type) in [
-        (400, "InvalidRequestID"),
-        (400, "InvalidFunctionResponseMode"),
-        (400, "TruncatedHTTPRequest"),
-        (403, "InvalidStateTransition"),
-        (410, "InvocationTimedOut"),
-        (413, "RequestEntityTooLarge"),
-        (404, "NotFound"),
-    ] {
-        let refused = |payload: &str, endpoint| {
-            vec![[give(payload), vec![Act::Take(endpoint), Act::Send(refusal(status, error_type))]].concat()]
-        };
-        let name = format!("a response may be refused with {status} {error_type}, and is not followed by an error");
-        survives(all, name, refused("1", Response), false, |played| assert_eq!(answer(played).endpoint, Response));
-        let name = format!("an error may be refused with {status} {error_type}");
-        survives(all, name, refused(r#"{"do":"error"}"#, Error), false, |played| {
-            assert_eq!(answer(played).endpoint, Error);
-        });
-    }
-    for (endpoint, payload) in [(Response, "1"), (Error, r#"{"do":"error"}"#)] {
-        let acts = [give(payload), vec![Act::Take(endpoint), Act::Send(refusal(500, "InternalServerError"))]].concat();
-        ends(all, format!("500 to {endpoint} ends run"), acts, "500 InternalServerError: words about");
-    }
-    for (status, error_type) in [(403, "InvalidStateTransition"), (500, "InternalServerError"), (404, "NotFound")] {
-        let acts = vec![Act::Take(Next), Act::Send(refusal(status, error_type))];
-        let words = format!("{status} {error_type}: words about");
-        ends(all, format!("{status} to /next ends run, in the API's words"), acts, words);
-    }
-    let acts = vec![Act::Take(Next), Act::Send(reply(500, "<html>oops</html>"))];
-    ends(all, "words that are no JSON are told as they are", acts, "500 <html>oops</html>");
-    let acts = vec![Act::Take(Next), Act::Send(reply(500, "<html>\n\u{1b}[31moops\r\n</html>\n"))];
-    ends(all, "words of many lines are told on one", acts, "500 <html>  [31moops  </html>");
-    let long = format!(r#"{{"errorMessage":"{}","errorType":"Long"}}"#, "x".repeat(1_000_000));
-    scenario(
-        all,
-        "words that are too many are cut",
-        vec![vec![Act::Take(Next), Act::Send(reply(500, &long))]],
-        |played| {
-            let end = played.end.as_ref().unwrap_err();
-            assert!(end.contains("500 Long: xxx") && end.len() < 2000, "{} bytes", end.len());
-        },
-    );
-
-    let none = |bytes: &[u8]| vec![vec![Act::Take(Next), Act::Send(bytes.to_vec())]];
-    survives(all, "after 204 it asks again", none(b"HTTP/1.1 204 No Content\r\n\r\n"), false, nothing);
-    survives(all, "after 200 without an id it asks again", none(&reply(200, "{}")), false, nothing);
-    survives(all, "after 202 without an id it asks again", none(&accepted()), false, nothing);
-    for id in ["", "a/../b", "..", "a b", "a?b", "a%2fb"] {
-        let name = format!("an id that is not safe in a path is never sent: {id:?}");
-        survives(all, name, none(&event(id, "1")), false, |played| {
-            assert!(played.requests.iter().all(|taken| matches!(taken.id.as_str(), "" | "last")));
-        });
+    refused(all);
+    fatal(all);
+    messages(all);
+    no_event(all);
+    for (slug, id) in
+        [("empty", ""), ("path", "a/../b"), ("dots", ".."), ("space", "a b"), ("query", "a?b"), ("escape", "a%2fb")]
+    {
+        let title = format!("a request id that is not safe in a path is never sent: {id:?}");
+        all.push(
+            Scenario::may(format!("unsafe-request-id-{slug}"), title, PROTOCOL)
+                .connection(Steps::new().read(Next).send(event(id, "1")))
+                .expect(Expectation::OnlyInvocations(vec!["last".to_owned()])),
+        );
     }
 }
 
-fn ends(all: &mut Vec<Scenario>, name: impl Into<String>, acts: Vec<Act>, words: impl Into<String>) {
-    let words = words.into();
-    scenario(all, name, vec![acts], move |played| {
-        let end = played.end.as_ref().unwrap_err();
-        assert!(end.contains(&words), "{end}");
-        assert_eq!(played.connections, 1);
-    });
+/// Refusals after which the function serves the next event.
+fn refused(all: &mut Vec<Scenario>) {
+    for (status, error_type, level, source) in [
+        (400, "InvalidRequestID", Level::Must, RIE_REFUSALS),
+        (400, "InvalidFunctionResponseMode", Level::Must, RIE_REFUSALS),
+        (400, "TruncatedHTTPRequest", Level::Must, RIE_REFUSALS),
+        (403, "InvalidStateTransition", Level::Must, RIE_REFUSALS),
+        (410, "InvokeTimeout", Level::Must, RIE_MANAGED_REFUSALS),
+        (413, "RequestEntityTooLarge", Level::Must, RIE_REFUSALS),
+        (404, "NotFound", Level::Should, rfc9110("15.5.5")),
+    ] {
+        let slug = format!("{status}-{}", error_type.to_ascii_lowercase());
+        let refused = |what: &str, title: String| Scenario::new(level, format!("{what}-refused-{slug}"), title, source);
+        all.extend([
+            refused("response", format!("a response refused with {status} {error_type} is not followed by an error"))
+                .connection(Steps::new().event("1").read(Response).refuse(status, error_type))
+                .expect_response("a", "1"),
+            refused("error", format!("an error may be refused with {status} {error_type}"))
+                .connection(Steps::new().event(r#"{"do":"error"}"#).read(Error).refuse(status, error_type))
+                .expect_error("a", "Function.OutOfStock", "OutOfStock", "no apples left"),
+        ]);
+    }
+}
+
+/// Statuses after which the function must not continue.
+fn fatal(all: &mut Vec<Scenario>) {
+    let error = r#"{"do":"error"}"#;
+    for (id, level, source, before, endpoint, status, error_type) in [
+        ("500-to-response", Level::Must, RESPONSE, Steps::new().event("1"), Response, 500, "InternalServerError"),
+        ("500-to-error", Level::Must, ERROR, Steps::new().event(error), Error, 500, "InternalServerError"),
+        ("500-to-next", Level::Must, NEXT, Steps::new(), Next, 500, "InternalServerError"),
+        ("403-to-next", Level::Must, RIE_REFUSALS, Steps::new(), Next, 403, "InvalidStateTransition"),
+        ("404-to-next", Level::Should, rfc9110("15.5.5"), Steps::new(), Next, 404, "NotFound"),
+    ] {
+        all.push(
+            Scenario::new(level, id, format!("{status} to {endpoint} ends the function"), source)
+                .connection(before.read(endpoint).refuse(status, error_type))
+                .ends_with([&format!("{status} {error_type}: message of")]),
+        );
+    }
+}
+
+/// How the body of a refusal appears in the function's own error.
+fn messages(all: &mut Vec<Scenario>) {
+    let refused = |body: &str| Steps::new().read(Next).send(reply(500, body));
+    let long = format!(r#"{{"errorMessage":"{}","errorType":"Long"}}"#, "x".repeat(60_000));
+    all.extend([
+        Scenario::may("refusal-not-json", "a refusal that is not JSON is reported as it is", PROTOCOL)
+            .connection(refused("<html>oops</html>"))
+            .ends_with(["500 <html>oops</html>"]),
+        Scenario::may("refusal-of-many-lines", "a refusal of several lines is reported on one", PROTOCOL)
+            .connection(refused("<html>\n\u{1b}[31moops\r\n</html>\n"))
+            .ends_with(["500 <html>\\n\\u{1b}[31moops\\r\\n</html>"]),
+        Scenario::may("refusal-too-long", "a refusal that is too long is truncated", PROTOCOL)
+            .connection(refused(&long))
+            .ends_with(["500 Long: xxx"])
+            .expect(Expectation::EndIsShorterThan(10_000)),
+    ]);
+}
+
+/// Replies to /next without an event.
+fn no_event(all: &mut Vec<Scenario>) {
+    all.extend(
+        [
+            ("204-to-next", "after 204 to /next, the request is repeated", b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+            ("200-without-id", "after 200 without a request id, the request is repeated", reply(200, "{}")),
+            ("202-without-id", "after 202 without a request id, the request is repeated", reply(202, "{}")),
+        ]
+        .map(|(id, title, bytes)| {
+            Scenario::should(id, title, PROTOCOL).connection(Steps::new().read(Next).send(bytes))
+        }),
+    );
 }

@@ -4,140 +4,152 @@ use std::time::Duration;
 
 use lambda_runtime_proto::Endpoint::Response;
 
-use super::{answer, give, nothing, serve, survives};
-use crate::api::Act;
-use crate::messages::{accepted, answer as reply, answer_with, refusal};
-use crate::{Played, Scenario, Taken};
+use super::letters;
+use super::sources::{PROTOCOL, RIE_REFUSALS, RIE_STREAMING, STREAMING, rfc9110, rfc9112};
+use crate::messages::{reply, reply_with};
+use crate::{Feature, Scenario, Steps, StreamEnd};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
-    for (name, payload, expected) in [
-        ("a stream is sent", r#"{"do":"stream","chunks":3}"#, "abc"),
-        ("a stream that waits is sent", r#"{"do":"stream","chunks":3,"turns":2}"#, "abc"),
-        ("empty chunks do not end a stream", r#"{"do":"stream","chunks":3,"empty":5}"#, "abc"),
-        ("an empty stream is a response", r#"{"do":"stream"}"#, ""),
-        ("an empty stream that waits is a response", r#"{"do":"stream","turns":1}"#, ""),
-    ] {
-        survives(all, name, vec![serve(payload)], false, move |played| {
-            let taken = streamed(played);
-            assert!(taken.whole && taken.trailers.is_empty());
-            assert_eq!(payload_of(taken), expected.as_bytes());
-        });
+    let from = all.len();
+    complete(all);
+    failing(all);
+    interrupted(all);
+    early_and_late(all);
+    for scenario in &mut all[from..] {
+        scenario.requires.push(Feature::Streaming);
     }
-    let trailers = serve(r#"{"do":"stream","chunks":3,"then":"trailers"}"#);
-    survives(all, "the trailers of a body follow its last chunk", vec![trailers], false, |played| {
-        let taken = streamed(played);
-        assert_eq!(payload_of(taken), b"abc");
-        assert_eq!(taken.trailers, [("x-checksum".to_owned(), "1111".to_owned())]);
-    });
-    survives(
-        all,
-        "a long stream is sent",
-        vec![serve(r#"{"do":"stream","chunks":640,"bytes":16384}"#)],
-        false,
-        |played| {
-            assert_eq!(payload_of(streamed(played)).len(), 640 * 16384);
-        },
-    );
-    for (name, payload, sent, error_type, words) in [
+}
+
+fn complete(all: &mut Vec<Scenario>) {
+    for (id, title, payload, expected) in [
+        ("stream", "a stream is sent", r#"{"do":"stream","chunks":3}"#, "abc"),
+        ("slow-stream", "a stream that is pending is sent", r#"{"do":"stream","chunks":3,"yields":2}"#, "abc"),
+        ("empty-chunks", "empty chunks do not end a stream", r#"{"do":"stream","chunks":3,"empty":5}"#, "abc"),
+        ("empty-stream", "an empty stream is a response", r#"{"do":"stream"}"#, ""),
+        ("slow-empty-stream", "an empty stream that is pending is a response", r#"{"do":"stream","yields":1}"#, ""),
+    ] {
+        all.push(
+            Scenario::must(id, title, STREAMING).connection(Steps::new().served(payload)).expect_stream("a", expected),
+        );
+    }
+    all.extend([
+        Scenario::must("long-stream", "a stream of 10 MiB is sent", STREAMING)
+            .connection(Steps::new().served(r#"{"do":"stream","chunks":640,"bytes":16384}"#))
+            .expect_stream("a", letters(640, 16384)),
+        Scenario::may("trailers", "the trailers of a body follow its last chunk", rfc9112("7.1.2"))
+            .requires(Feature::Rust)
+            .connection(Steps::new().served(r#"{"do":"stream","chunks":3,"then":"trailers"}"#))
+            .expect_stream_end(
+                "a",
+                "abc",
+                StreamEnd::Complete { trailers: vec![("x-checksum".to_owned(), "1111".to_owned())] },
+            ),
+    ]);
+}
+
+fn failing(all: &mut Vec<Scenario>) {
+    let error = ("Function.SourceError", "the source ran dry");
+    for (id, title, payload, sent, (error_type, message)) in [
         (
-            "an error midway is told in trailers",
+            "stream-error",
+            "an error midway is reported in trailers",
             r#"{"do":"stream","chunks":2,"then":"error"}"#,
             "ab",
-            "Function.Diagnosed",
-            "the source ran dry",
+            error,
         ),
         (
-            "an error midway after a wait is told in trailers",
-            r#"{"do":"stream","chunks":2,"turns":1,"then":"error"}"#,
+            "slow-stream-error",
+            "an error midway after a pending poll is reported in trailers",
+            r#"{"do":"stream","chunks":2,"yields":1,"then":"error"}"#,
             "ab",
-            "Function.Diagnosed",
-            "the source ran dry",
+            error,
         ),
         (
-            "a panic midway is told in trailers",
+            "stream-panic",
+            "a panic midway is reported in trailers",
             r#"{"do":"stream","chunks":2,"then":"panic"}"#,
             "ab",
-            "Function.Panic",
-            "asked to panic midway",
+            ("Function.Panic", "asked to panic midway"),
         ),
         (
-            "trailers that are too long for Lambda are an error midway",
-            r#"{"do":"stream","chunks":2,"then":"long trailers"}"#,
-            "ab",
-            "Runtime.BadResponse",
-            "4096",
-        ),
-        (
-            "an error after the prelude is told in trailers",
-            r#"{"do":"stream","turns":1,"then":"error"}"#,
+            "prelude-then-error",
+            "an error after the prelude is reported in trailers",
+            r#"{"do":"stream","yields":1,"then":"error"}"#,
             "",
-            "Function.Diagnosed",
-            "the source ran dry",
+            error,
         ),
     ] {
-        survives(all, name, vec![serve(payload)], false, move |played| {
-            let taken = streamed(played);
-            assert_eq!(payload_of(taken), sent.as_bytes());
-            assert_eq!(taken.trailer("lambda-runtime-function-error-type"), Some(error_type));
-            let body = taken.trailer("lambda-runtime-function-error-body").expect("the error's body");
-            // What is told is the JSON of an error, in base64.
-            assert!(decoded(body).contains(words), "{body}");
-        });
+        all.push(
+            Scenario::must(id, title, RIE_STREAMING)
+                .connection(Steps::new().served(payload))
+                .expect_failed_stream("a", sent, error_type, message),
+        );
     }
-    let long = r#"{"do":"stream","chunks":100000,"bytes":16384}"#;
-    let amid = |acts: Vec<Act>| vec![[give(long), vec![Act::TakeSome(Response, 100_000)], acts].concat()];
-    let torn = |played: &Played| assert!(!streamed(played).whole, "a torn response looks whole");
-    survives(all, "a refusal amid a stream is heard", amid(vec![Act::Send(refusal(413, "TooLarge"))]), true, torn);
-    let closing = answer_with(413, "Connection: close\r\n", "{}");
-    survives(all, "a refusal that closes amid a stream is heard", amid(vec![Act::Send(closing)]), true, torn);
-    let idle = [
-        give(r#"{"do":"stream","chunks":1,"then":"nothing"}"#),
-        vec![Act::TakeSome(Response, 1), Act::Send(refusal(413, "TooLarge"))],
-    ];
-    survives(all, "a refusal of a stream that has nothing to send is heard", vec![idle.concat()], true, torn);
-    survives(all, "a close amid a stream is survived", amid(vec![]), true, torn);
-    survives(all, "a reset amid a stream is survived", amid(vec![Act::Reset]), true, torn);
-    let slow = [
-        give(r#"{"do":"stream","chunks":64,"bytes":65536}"#),
-        vec![Act::TakeSome(Response, 1), Act::Pause(Duration::from_millis(50)), Act::TakeRest, Act::Send(accepted())],
-    ];
-    survives(all, "a slow reader gets everything", vec![slow.concat()], false, |played| {
-        assert_eq!(payload_of(streamed(played)).len(), 64 * 65536);
-    });
-    let early = [
-        give(r#"{"do":"stream","chunks":64,"bytes":65536}"#),
-        vec![Act::TakeSome(Response, 1), Act::Send(reply(200, "")), Act::TakeRest],
-    ];
-    survives(all, "a stream that is accepted early is sent whole", vec![early.concat()], false, |played| {
-        assert!(streamed(played).whole);
-        assert_eq!(payload_of(streamed(played)).len(), 64 * 65536);
-    });
-    let lost = [give(r#"{"do":"stream","chunks":3}"#), vec![Act::Take(Response)]].concat();
-    survives(all, "a stream whose acknowledgement is lost is not sent again", vec![lost], true, nothing);
+    all.push(
+        Scenario::must("long-trailers", "trailers that are too long for Lambda are an error midway", PROTOCOL)
+            .requires(Feature::Rust)
+            .connection(Steps::new().served(r#"{"do":"stream","chunks":2,"then":"long trailers"}"#))
+            .expect_failed_stream("a", "ab", "Runtime.BadResponse", "4096"),
+    );
 }
 
-/// The streamed answer to the invocation `a`.
-fn streamed(played: &Played) -> &Taken {
-    let taken = answer(played);
-    assert_eq!(taken.field("lambda-runtime-function-response-mode"), Some("streaming"));
-    assert_eq!(taken.field("content-type"), Some("application/vnd.awslambda.http-integration-response"));
-    let trailers: Vec<_> = taken.fields.iter().filter(|(name, _)| name == "trailer").map(|(_, value)| value).collect();
-    assert_eq!(trailers, ["Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"]);
-    taken
+/// Ends of a stream that the function did not choose.
+fn interrupted(all: &mut Vec<Scenario>) {
+    let midway = |payload: &str, bytes| Steps::new().event(payload).read_at_least(Response, bytes);
+    let endless = || midway(r#"{"do":"stream","chunks":100000,"bytes":16384}"#, 100_000);
+    let idle = || midway(r#"{"do":"stream","chunks":1,"then":"nothing"}"#, 1);
+    let closing = reply_with(413, "Connection: close\r\n", "{}");
+    for (scenario, steps) in [
+        (
+            Scenario::must("stream-refused", "a refusal amid a stream ends it", RIE_REFUSALS),
+            endless().refuse(413, "RequestEntityTooLarge"),
+        ),
+        (
+            Scenario::must(
+                "stream-refused-and-closed",
+                "a refusal amid a stream may close the connection",
+                rfc9112("9.6"),
+            ),
+            endless().send(closing),
+        ),
+        (
+            Scenario::must("idle-stream-refused", "a refusal ends a stream that has nothing to send", RIE_REFUSALS),
+            idle().refuse(413, "RequestEntityTooLarge"),
+        ),
+        (Scenario::should("stream-closed", "a stream may be interrupted by a close", rfc9112("9.5")), endless()),
+        (Scenario::should("stream-reset", "a stream may be interrupted by a reset", rfc9112("9.5")), endless().reset()),
+    ] {
+        all.push(scenario.connection(steps).reconnects().expect_incomplete("a", 1..=usize::MAX));
+    }
 }
 
-/// What follows the prelude and its delimiter.
-fn payload_of(taken: &Taken) -> &[u8] {
-    let delimiter = taken.body.windows(8).position(|window| window == [0; 8]).expect("the delimiter");
-    let prelude: serde_json::Value = serde_json::from_slice(&taken.body[..delimiter]).expect("the prelude is JSON");
-    assert_eq!(prelude["statusCode"], 200);
-    assert_eq!(prelude["headers"]["content-type"], "application/octet-stream");
-    assert!(prelude["cookies"].is_array());
-    &taken.body[delimiter + 8..]
-}
-
-fn decoded(base64: &str) -> String {
-    use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(base64).expect("base64");
-    String::from_utf8(bytes).expect("text")
+fn early_and_late(all: &mut Vec<Scenario>) {
+    let stream = r#"{"do":"stream","chunks":64,"bytes":65536}"#;
+    all.extend([
+        Scenario::must("slow-reader", "a slow reader gets the whole stream", STREAMING)
+            .connection(
+                Steps::new()
+                    .event(stream)
+                    .read_at_least(Response, 1)
+                    .pause(Duration::from_millis(50))
+                    .read_rest()
+                    .accept(),
+            )
+            .expect_stream("a", letters(64, 65536)),
+        Scenario::should(
+            "stream-accepted-early",
+            "a stream that is accepted early is sent to its end",
+            rfc9110("15.3"),
+        )
+        .connection(Steps::new().event(stream).read_at_least(Response, 1).send(reply(200, "")).read_rest())
+        .expect_stream("a", letters(64, 65536)),
+        Scenario::should(
+            "stream-acknowledgement-lost",
+            "a stream is not sent again when its acknowledgement is lost",
+            rfc9110("9.2.2"),
+        )
+        .connection(Steps::new().event(r#"{"do":"stream","chunks":3}"#).read(Response))
+        .reconnects()
+        .expect_stream("a", "abc"),
+    ]);
 }

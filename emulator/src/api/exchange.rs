@@ -85,7 +85,7 @@ impl Exchange {
             Endpoint::Next => wait(Waiting::Next),
             Endpoint::RestoreNext => wait(Waiting::Restore),
             Endpoint::NextExtensionEvent => {
-                wait(Waiting::Extension(request.header("lambda-extension-identifier").map(str::to_owned)))
+                wait(Waiting::Extension(request.headers().get_str("lambda-extension-identifier").map(str::to_owned)))
             }
             Endpoint::Response => Self::of_response(api, request, id),
             _ => Self::Report(Report::new(api, endpoint, request, id)),
@@ -100,7 +100,7 @@ impl Exchange {
                 refused.reply()
             }
             ("POST", "/2020-01-01/extension/init/error" | "/2020-01-01/extension/exit/error") => {
-                api.extension_failed(request.header("lambda-extension-identifier").unwrap_or_default());
+                api.extension_failed(request.headers().get_str("lambda-extension-identifier").unwrap_or_default());
                 Reply::accepted()
             }
             (method, path) => {
@@ -242,7 +242,7 @@ fn error_of_trailers(sent_type: &[u8], trailers: &Trailers) -> FunctionError {
 
 impl Report {
     fn new(api: &Api, endpoint: Endpoint, request: &Request, request_id: &str) -> Self {
-        let text = |name| request.header(name).map(str::to_owned);
+        let text = |name| request.headers().get_str(name).map(str::to_owned);
         Self {
             endpoint,
             path: request.path().to_owned(),
@@ -290,7 +290,7 @@ fn size(n: usize) -> u64 {
 }
 
 fn header_map(headers: Headers<'_>) -> HeaderMap {
-    let parsed = headers.filter_map(|(name, value)| {
+    let parsed = headers.iter().filter_map(|(name, value)| {
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?))
     });
     let mut map = HeaderMap::new();

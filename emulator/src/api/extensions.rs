@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::Reply;
 
 use super::outcomes::Refused;
 use super::{Api, Pending, Phase, State};
 use crate::observed::{Extension, shortened};
 use crate::{Observed, event, id};
+
+const IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");
+const EVENT_IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-event-identifier");
 
 /// A registered extension.
 #[derive(Debug)]
@@ -101,7 +104,7 @@ impl Api {
             "functionName": self.config.function_name, "functionVersion": "$LATEST", "handler": "bootstrap",
         });
         let reply = Reply::new(200).json(body.to_string());
-        Ok(identifier.into_iter().fold(reply, |reply, id| reply.header("Lambda-Extension-Identifier", id)))
+        Ok(identifier.into_iter().fold(reply, |reply, id| reply.header(IDENTIFIER, id)))
     }
 
     /// `GET /2020-01-01/extension/event/next`: waits, possibly forever. `None` if the connection is gone.
@@ -140,7 +143,7 @@ impl Api {
     pub(super) fn extension_event_reply(event: Bytes) -> Reply {
         let id = HeaderValue::from_str(&id::uuid()).into_iter();
         let reply = Reply::new(200).json(event);
-        id.fold(reply, |reply, id| reply.header("Lambda-Extension-Event-Identifier", id))
+        id.fold(reply, |reply, id| reply.header(EVENT_IDENTIFIER, id))
     }
 
     /// An event could not be written: the extension's next request gets it.

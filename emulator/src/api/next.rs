@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::Reply;
 
 use super::{Api, Attempts, InFlight, Pending, Phase, Queued, State};
@@ -201,7 +201,9 @@ impl Delivery {
         ];
         let defaults = defaults.into_iter().filter(|(name, _)| event.wants_default(name));
         let defaults = defaults.filter_map(|(name, value)| Some((name, value?)));
+        // `Event::header` refuses names that are not valid in HTTP.
         let all = defaults.chain(event.headers().cloned());
+        let all = all.filter_map(|(name, value)| Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value)));
         all.fold(Reply::new(200).body(event.payload().clone()), |reply, (name, value)| reply.header(name, value))
     }
 }

@@ -61,7 +61,7 @@ impl Api {
     /// Counts a request; returns its faults.
     pub(super) fn requested(&self, request: &Request) -> Vec<&Fault> {
         let Route::Api(endpoint, _) = request.route() else { return Vec::new() };
-        let number = self.state().observed.request(endpoint, request.header("user-agent"));
+        let number = self.state().observed.request(endpoint, request.headers().get_str("user-agent"));
         self.changed.notify_all();
         self.faults(|target| target.is_request(endpoint, number))
     }

@@ -172,7 +172,7 @@ impl CannedReply {
         self.headers.iter().fold(Reply::new(self.status).body(self.body.clone()), |reply, (name, value)| {
             match name == header::CONNECTION && value.as_bytes().eq_ignore_ascii_case(b"close") {
                 true => reply.close(),
-                false => reply.header(name.as_str().to_owned(), value.clone()),
+                false => reply.header(name.clone(), value.clone()),
             }
         })
     }

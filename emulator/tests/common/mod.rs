@@ -32,7 +32,7 @@ impl Runtime {
     }
 
     pub(crate) fn connect_to(endpoint: &str) -> Self {
-        let client = Client::new(Config::new(HeaderValue::from_str(endpoint).unwrap()));
+        let client = Client::new(Config::new(endpoint.parse().unwrap()));
         Self { socket: connect(endpoint), client }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use lambda_runtime_base::{Spawn, panics_as_words};
+use lambda_runtime_base::{Spawn, catch_panic};
 
 use crate::{Blocking, block_on};
 
@@ -17,7 +17,7 @@ impl Spawn for Blocking {
         let end = Arc::new(End::default());
         let on_thread = Arc::clone(&end);
         let thread = thread::Builder::new().spawn(move || {
-            let result = block_on(panics_as_words(task));
+            let result = block_on(catch_panic(task));
             on_thread.come(result.unwrap_or_else(|error| Err(error.to_string())));
         });
         if let Err(error) = thread {

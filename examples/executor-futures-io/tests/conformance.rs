@@ -1,15 +1,26 @@
-//! The scenarios that every executor must pass, on a stream of `futures-io`.
+//! The conformance suite on a stream of `futures-io`.
 
+use std::process::ExitCode;
+
+use conformance::{Dimension, Function, handle};
 use executor_futures_io::async_net;
-use lambda_runtime_base::{Address, Runtime, service_fn};
+use lambda_runtime_base::{Error, Runtime, service_fn};
 
-fn main() {
-    conformance::run_all("futures-io", start);
+fn main() -> ExitCode {
+    conformance::main(&[Dimension::Runtime, Dimension::Pipelining, Dimension::RunConcurrentLocal], start)
 }
 
-fn start(address: Address) -> Result<(), String> {
-    let runtime = Runtime::with_executor(service_fn(conformance::handle), async_net::executor())
-        .layer(conformance::Meddling)
-        .address(address);
-    async_io::block_on(runtime.run()).map_err(|error| error.to_string())
+fn start(dimension: Dimension, function: Function) -> Result<(), Error> {
+    let layer = function.layer(|task| drop(std::thread::spawn(|| async_io::block_on(task))));
+    let runtime =
+        Runtime::with_executor(service_fn(handle), async_net::executor()).layer(layer).address(function.address());
+    async_io::block_on(async {
+        match dimension {
+            Dimension::Runtime => function.drive(runtime.run()).await,
+            Dimension::Pipelining => function.drive(runtime.pipelining(true).run()).await,
+            Dimension::Run => unreachable!("there is no free function run"),
+            Dimension::RunConcurrent => unreachable!("the executor has no tasks"),
+            Dimension::RunConcurrentLocal => function.drive(runtime.run_concurrent_local()).await,
+        }
+    })
 }

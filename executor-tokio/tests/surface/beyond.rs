@@ -12,11 +12,11 @@ use lambda_runtime::layers::{DeadlineLayer, TracingLayer};
 use lambda_runtime::streaming::{Body, BodyError};
 use lambda_runtime::tower::{Layer as _, ServiceExt as _};
 use lambda_runtime::{
-    Address, BadEvent, ClientApplication, ClientContext, CognitoIdentity, Context, Diagnostic, Error, Executor as _,
-    FunctionResponse, IntoFunctionResponse, LambdaEvent, LambdaInvocation, PlainStream, RawEvent, RawResponse,
-    RunError, Runtime, run, service_fn,
+    Address, AddressError, BadEvent, ClientApplication, ClientContext, CognitoIdentity, Context, Diagnostic, Error,
+    Executor as _, FunctionResponse, Handler, IntoFunctionResponse, LambdaEvent, LambdaInvocation, PlainStream,
+    RawEvent, RawResponse, RunError, Runtime, Service, run, run_concurrent, service_fn,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::items::runtime::invocation;
@@ -94,11 +94,11 @@ fn handlers_that_are_not_send_run_concurrently_on_one_thread() {
 fn a_runtime_can_be_pointed_at_an_api() {
     let address: Address = "127.0.0.1:9001".parse().unwrap();
     let _ = || Runtime::new(service_fn(echo)).address(address.clone()).pipelining(true).run();
-    let _: Result<Address, RunError> = Address::from_env();
+    let _: Result<Address, AddressError> = Address::from_env();
     assert_eq!(address.clone(), address);
     assert_eq!(address.to_string(), "127.0.0.1:9001");
-    let error: RunError = "https://127.0.0.1:9001".parse::<Address>().unwrap_err();
-    assert!(matches!(error, RunError::BadAddress { .. }));
+    let error: AddressError = "https://127.0.0.1:9001".parse::<Address>().unwrap_err();
+    assert!(matches!(RunError::from(error), RunError::Address(_)));
 }
 
 #[test]
@@ -197,10 +197,79 @@ fn a_task_that_is_dropped_is_cancelled() {
     });
 }
 
+#[test]
+fn a_generic_function_passes_handlers_on_with_one_bound() {
+    async fn serve<H: Handler<T>, T>(handler: H) -> Result<(), Error> {
+        run(handler).await
+    }
+
+    async fn serve_concurrently<H, T>(handler: H) -> Result<(), Error>
+    where
+        H: Handler<T, Future: Send> + Clone + Send + 'static,
+        T: 'static,
+    {
+        run_concurrent(handler).await
+    }
+
+    fn runtime<H: Handler<T>, T>(handler: H) -> Runtime<impl Service<LambdaInvocation, Response = (), Error = Error>> {
+        Runtime::new(handler)
+    }
+
+    let _ = || serve(service_fn(echo));
+    let _ = || serve_concurrently(service_fn(echo));
+    let _ = || runtime(service_fn(echo)).layer(TracingLayer::new()).run();
+}
+
+/// The compiler knows nothing about the lifetimes of what lives across an `await`.
+#[test]
+fn run_is_send_in_an_async_block_even_if_the_handler_borrows() {
+    #[derive(Serialize)]
+    struct Greeting<'c>(&'c str);
+
+    async fn greet<'c>(name: &'c str, _event: LambdaEvent<RawEvent>) -> Result<Greeting<'c>, Error> {
+        Ok(Greeting(name))
+    }
+
+    fn is_send<T: Send + 'static>(_: T) {}
+
+    let _ = || {
+        is_send(async {
+            let name = String::new();
+            run(service_fn(|event| greet(&name, event))).await
+        });
+        is_send(async {
+            let name = String::new();
+            run(service_fn(async |event: LambdaEvent<RawEvent>| greet(&name, event).await.map(|_| ()))).await
+        });
+        is_send(async {
+            let name = String::new();
+            let name = &name;
+            Runtime::new(service_fn(move |event| async move { greet(name, event).await }))
+                .layer(TracingLayer::new())
+                .run()
+                .await
+        });
+        is_send(async { run_concurrent(service_fn(|event| greet("static", event))).await });
+    };
+}
+
+#[test]
+fn the_error_of_a_handler_need_not_be_debug() {
+    struct Quiet;
+
+    impl From<Quiet> for Diagnostic {
+        fn from(_: Quiet) -> Self {
+            Diagnostic { error_type: "Quiet".into(), error_message: String::new() }
+        }
+    }
+
+    let _ = || run(service_fn(async |_: LambdaEvent<RawEvent>| Err::<(), _>(Quiet)));
+}
+
 /// An executor of one's own needs these, and no more.
 #[test]
 fn an_executor_can_be_written_outside() {
-    use lambda_runtime::{Executor, Spawn, Transport, panics_as_words};
+    use lambda_runtime::{Executor, Spawn, Transport, catch_panic};
 
     fn serves<X: Executor<Transport: Transport> + Default>() {
         let _ = || lambda_runtime_base::Runtime::<_, X>::new(service_fn(echo)).run();
@@ -211,5 +280,5 @@ fn an_executor_can_be_written_outside() {
     }
 
     let _ = (serves::<crate::Named>, serves_concurrently::<crate::Named>);
-    assert_eq!(block_on(panics_as_words(async { 7 })), Ok(7));
+    assert_eq!(block_on(catch_panic(async { 7 })), Ok(7));
 }

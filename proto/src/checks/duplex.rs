@@ -1,4 +1,4 @@
-//! Both machines face each other in memory, through random commands, splits, resets and closes.
+//! Client and server exchange bytes in memory, through random commands, splits, lost connections and odd replies.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,22 +6,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::Entropy;
+use super::{Entropy, config};
 use crate::client::{self, Client, Failure, InvocationToken, Response, ResponseStream, StreamHead};
 use crate::server::{self, Reply, Route, Server};
 use crate::{Endpoint, Limits, Output};
 
-/// What is under way may never take more than this: caps times a small factor.
+/// Bytes in flight and queued never exceed this: the limits times a small factor.
 const MAX_IN_FLIGHT: usize = 256 * 1024;
 
-/// Plays a dialogue and checks it: every invocation that the runtime took ends answered, reported or torn; none is
-/// answered twice; what arrives whole is what was sent; what was not finished never looks whole.
+/// The client's limits, which some events and replies exceed.
+const MAX_EVENT: usize = 64;
+const MAX_REPLY_BODY: usize = 48;
+
+/// Plays a dialogue and checks it:
+///
+/// - Every invocation that the runtime received ends with an outcome or an interrupted stream, and no outcome is
+///   accepted twice.
+/// - An outcome is never resent once the head of its reply has arrived.
+/// - A body that looks complete is what was sent.
 pub fn duplex(bytes: &[u8]) {
     let mut entropy = Entropy::new(bytes);
-    let mut config = client::Config::new(HeaderValue::from_static("api"));
-    config.pipelining = entropy.byte() & 1 == 1;
+    let limits = Limits::default().body(size(MAX_EVENT)).reply_body(size(MAX_REPLY_BODY));
     let mut dialogue = Dialogue {
-        client: Client::new(config),
+        client: Client::new(config().limits(limits).pipelining(entropy.byte() & 1 == 1)),
         server: Server::new(Limits::default()),
         to_server: VecDeque::new(),
         to_client: VecDeque::new(),
@@ -34,7 +41,8 @@ pub fn duplex(bytes: &[u8]) {
         dialogue.turn(&mut entropy);
         assert!(dialogue.to_server.len() + dialogue.to_client.len() + dialogue.client.queued() < MAX_IN_FLIGHT);
     }
-    // Left to itself without further faults, whatever is under way comes to its end.
+    // Without further faults, everything completes.
+    dialogue.api.style = Style::Accepted;
     for _ in 0..200 {
         dialogue.settle();
     }
@@ -42,49 +50,82 @@ pub fn duplex(bytes: &[u8]) {
     assert!(runtime.token.is_none() && runtime.stream.is_none(), "an invocation was left outstanding");
     assert!(client.outstanding().all(|request| request.endpoint == Endpoint::Next), "a request is stuck");
     for id in 1..=api.invoked {
-        let given = api.given.iter().filter(|given| **given == id).count();
+        let delivered = api.delivered.iter().filter(|delivered| **delivered == id).count();
         let ends = api.ended.iter().filter(|ended| **ended == id).count();
-        assert!(ends <= given.max(1), "invocation {id} was answered {ends} times");
+        assert!(ends <= delivered.max(1), "{ends} outcomes of invocation {id} were accepted");
     }
+}
+
+fn size(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 struct Dialogue {
     client: Client,
     server: Server,
-    /// Bytes on the wire.
+    /// Bytes in flight.
     to_server: VecDeque<u8>,
     to_client: VecDeque<u8>,
     runtime: Runtime,
     api: Api,
 }
 
-/// What the function's side remembers.
+/// The state of the function.
 #[derive(Default)]
 struct Runtime {
     token: Option<InvocationToken>,
     stream: Option<ResponseStream>,
+    /// Of the invocation received last.
     id: String,
-    /// What was answered to the invocation in hand: `None` while a stream is open or was aborted.
+    /// The body of its outcome so far.
     sent: Vec<u8>,
+    /// The body is complete. A stream that was aborted is not.
     finished: bool,
 }
 
-/// What the API's side remembers.
+/// The state of the API.
 #[derive(Default)]
 struct Api {
     invoked: usize,
-    /// The invocation that was rendered last and not answered.
+    /// The invocation that was delivered last and has no outcome.
     current: Option<usize>,
-    /// Ids as rendered: the same one again after a broken connection.
-    given: Vec<usize>,
-    /// Ids whose answer was accepted.
+    /// Ids as delivered: the same one again after a lost connection.
+    delivered: Vec<usize>,
+    /// Ids whose outcome was accepted.
     ended: Vec<usize>,
-    /// The request that is coming in.
+    /// The id whose outcome has a reply in flight.
+    replied: Option<String>,
+    /// Ids whose outcome has a reply that arrived.
+    settled: Vec<String>,
+    /// The request that is being received.
     endpoint: Option<Endpoint>,
     id: String,
     body: Vec<u8>,
-    /// A /next is waiting for an event.
+    /// A /next waits for an event.
     waiting: bool,
+    style: Style,
+}
+
+/// How the API replies to an outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Style {
+    #[default]
+    Accepted,
+    /// As soon as the head of the request was received.
+    Early,
+    /// And asks to close the connection.
+    Closing,
+    /// With a body over the limit.
+    Long,
+    /// With a body that ends later, if ever.
+    Unfinished,
+    /// With a message over the limit.
+    Refused,
+}
+
+impl Style {
+    const ALL: [Style; 6] =
+        [Style::Accepted, Style::Early, Style::Closing, Style::Long, Style::Unfinished, Style::Refused];
 }
 
 impl Dialogue {
@@ -99,33 +140,54 @@ impl Dialogue {
                 self.deliver_to_client(n);
             }
             8..=11 => self.command(entropy),
-            12 | 13 => self.api_event(),
+            12 => {
+                let is_oversized = entropy.below(8) == 0;
+                self.deliver_event(is_oversized);
+            }
+            13 => {
+                self.finish_reply();
+                let choice = entropy.below(Style::ALL.len());
+                self.api.style = Style::ALL.get(choice).copied().unwrap_or_default();
+            }
             14 => {
                 let n = entropy.below(300) + 1;
                 self.write(n);
             }
             _ => match entropy.below(8) {
-                0 => self.reset(),
+                0 => self.replace_connection(),
                 1 => {
                     self.server.close_abruptly();
-                    self.settle_server();
+                    self.drive_server();
+                }
+                // An outcome that was not delivered gets another one.
+                3 => {
+                    if let Some(token) = self.client.withdraw() {
+                        self.runtime.token = Some(token);
+                    }
+                }
+                // A driver limits the duration of a drain.
+                2 if self.client.is_draining() => {
+                    self.client.disconnected();
+                    self.drive_client();
                 }
                 _ => self.write(usize::MAX),
             },
         }
-        self.pump_client();
-        self.settle_server();
+        self.drive_client();
+        self.drive_server();
     }
 
-    /// One step towards the end, without faults.
+    /// One step without faults and new invocations.
     fn settle(&mut self) {
         let nothing = &mut Entropy::new(&[]);
         self.command(nothing);
         self.write(usize::MAX);
         self.deliver_to_server(usize::MAX);
-        self.settle_server();
+        self.drive_server();
+        self.finish_reply();
+        self.drive_server();
         self.deliver_to_client(usize::MAX);
-        self.pump_client();
+        self.drive_client();
     }
 
     /// The function does something.
@@ -184,19 +246,22 @@ impl Dialogue {
         }
     }
 
-    /// The client's side does what it can without new bytes.
-    fn pump_client(&mut self) {
+    /// The client's side does everything that needs no new bytes.
+    fn drive_client(&mut self) {
         loop {
             match self.client.poll_output() {
                 Output::Event(client::Event::Invocation(invocation)) => {
-                    assert!(self.runtime.token.is_none() && self.runtime.stream.is_none(), "two invocations at once");
-                    self.runtime.id = invocation.request_id().to_owned();
-                    assert_eq!(invocation.body(), format!("{{\"id\":\"{}\"}}", self.runtime.id));
-                    self.runtime.token = Some(invocation.into_token());
+                    let (id, body) = self.runtime.received(invocation);
+                    assert_eq!(body, event(&id, false));
                 }
+                Output::Event(client::Event::EventTooLarge { invocation, length, .. }) => {
+                    let (id, body) = self.runtime.received(invocation);
+                    assert_eq!((body, length), (Bytes::new(), Some(size(event(&id, true).len()))));
+                }
+                Output::Event(client::Event::Reply(reply)) => assert!(reply.body().len() <= MAX_REPLY_BODY),
                 Output::Event(client::Event::StreamInterrupted) => self.runtime.stream = None,
                 Output::Event(_) => {}
-                Output::Closed(_) => self.reset(),
+                Output::Closed(_) => self.replace_connection(),
                 Output::Transmit(_) | Output::Receive | Output::Idle => return,
             }
         }
@@ -210,14 +275,14 @@ impl Dialogue {
         }
     }
 
-    /// The connection breaks, and another is made.
-    fn reset(&mut self) {
+    /// The connection is lost, and there is another one.
+    fn replace_connection(&mut self) {
         self.to_server.clear();
         self.to_client.clear();
         self.server = Server::new(Limits::default());
         self.api.endpoint = None;
         self.api.waiting = false;
-        self.client.disconnected();
+        self.api.replied = None;
         self.client.reset();
     }
 
@@ -231,24 +296,34 @@ impl Dialogue {
         let n = n.min(self.to_client.len());
         let bytes: Vec<u8> = self.to_client.drain(..n).collect();
         self.client.receive(&bytes);
-        self.pump_client();
+        if self.to_client.is_empty() {
+            self.api.settled.extend(self.api.replied.take());
+        }
+        self.drive_client();
     }
 
-    fn api_event(&mut self) {
+    /// The API replies to /next.
+    fn deliver_event(&mut self, is_oversized: bool) {
         if std::mem::take(&mut self.api.waiting) {
             let id = self.api.current.unwrap_or_else(|| {
                 self.api.invoked += 1;
                 self.api.invoked
             });
             self.api.current = Some(id);
-            self.api.given.push(id);
-            let event = format!("{{\"id\":\"id-{id}\"}}");
-            assert!(self.server.reply(Reply::event(&format!("id-{id}"), Duration::from_millis(1), event)).is_ok());
+            self.api.delivered.push(id);
+            let id = format!("id-{id}");
+            let reply = Reply::event(&id, Duration::from_millis(1), event(&id, is_oversized));
+            assert!(self.server.reply(reply).is_ok());
         }
     }
 
-    /// The server's side does what it can without new bytes.
-    fn settle_server(&mut self) {
+    fn finish_reply(&mut self) {
+        // Refused unless a reply is unfinished.
+        let _ = self.server.finish([]);
+    }
+
+    /// The server's side does everything that needs no new bytes.
+    fn drive_server(&mut self) {
         loop {
             match self.server.poll_output() {
                 Output::Transmit(slices) => {
@@ -258,16 +333,22 @@ impl Dialogue {
                 }
                 Output::Event(server::Event::Request(request)) => {
                     let Route::Api(endpoint, id) = request.route() else { panic!("an unknown request") };
+                    assert!(!self.api.settled.iter().any(|settled| settled == id), "the outcome of {id} is resent");
                     self.api.endpoint = Some(endpoint);
                     self.api.id = id.to_owned();
                     self.api.body.clear();
+                    if endpoint.posts_outcome() && self.api.style == Style::Early {
+                        self.reply();
+                    }
                 }
                 Output::Event(server::Event::Data(data)) => self.api.body.extend_from_slice(&data),
-                Output::Event(server::Event::End(trailers)) => self.complete(trailers.fields().next().is_some()),
+                Output::Event(server::Event::End(trailers)) => self.complete(!trailers.fields().is_empty()),
                 Output::Closed(_) => {
-                    // What was written before is still delivered, then the client sees the end.
+                    // Earlier bytes still arrive, and then the end.
                     self.deliver_to_client(usize::MAX);
-                    self.reset();
+                    self.client.end_of_input();
+                    self.drive_client();
+                    self.replace_connection();
                     return;
                 }
                 Output::Receive | Output::Idle => return,
@@ -275,29 +356,56 @@ impl Dialogue {
         }
     }
 
-    /// A request has come whole.
+    /// A request was received completely.
     fn complete(&mut self, has_trailers: bool) {
-        let reply = match self.api.endpoint.take() {
-            Some(Endpoint::Next) => {
-                self.api.waiting = true;
-                return;
-            }
+        match self.api.endpoint {
+            Some(Endpoint::Next) => self.api.waiting = true,
             Some(endpoint) if endpoint.posts_outcome() => {
-                match self.api.current.take_if(|id| self.api.id == format!("id-{id}")) {
-                    Some(id) => {
-                        assert_eq!(self.api.id, self.runtime.id, "the answer belongs to another invocation");
-                        if !has_trailers {
-                            assert!(self.runtime.finished, "what was not finished looks whole");
-                            assert_eq!(self.api.body, self.runtime.sent, "what arrived is not what was sent");
-                        }
-                        self.api.ended.push(id);
-                        Reply::accepted()
-                    }
-                    None => Reply::new(403).json("{}"),
+                assert_eq!(self.api.id, self.runtime.id, "the outcome of another invocation");
+                if !has_trailers {
+                    assert!(self.runtime.finished, "an incomplete body looks complete");
+                    assert_eq!(self.api.body, self.runtime.sent, "the body was changed");
                 }
+                self.reply();
             }
             _ => panic!("a request that was never made"),
-        };
-        assert!(self.server.reply(reply).is_ok());
+        }
     }
+
+    /// The API replies to an outcome.
+    fn reply(&mut self) {
+        let long = "x".repeat(MAX_REPLY_BODY + 1);
+        let accepted = match self.api.current.take_if(|id| self.api.id == format!("id-{id}")) {
+            Some(id) => {
+                self.api.ended.push(id);
+                true
+            }
+            None => false,
+        };
+        let replied = match self.api.style {
+            _ if !accepted => self.server.reply(Reply::new(403).json("{}")),
+            Style::Accepted | Style::Early => self.server.reply(Reply::accepted()),
+            Style::Closing => self.server.reply(Reply::accepted().close()),
+            Style::Long => self.server.reply(Reply::new(202).body(long)),
+            Style::Unfinished => self.server.stream(Reply::new(202).body("part")),
+            Style::Refused => self.server.reply(Reply::new(413).json(long)),
+        };
+        assert!(replied.is_ok());
+        self.api.replied = Some(self.api.id.clone());
+    }
+}
+
+impl Runtime {
+    /// Takes an invocation; returns its id and event.
+    fn received(&mut self, invocation: client::Invocation) -> (String, Bytes) {
+        assert!(self.token.is_none() && self.stream.is_none(), "two invocations at once");
+        self.id = invocation.request_id().to_owned();
+        let body = invocation.body();
+        self.token = Some(invocation.into_token());
+        (self.id.clone(), body)
+    }
+}
+
+fn event(id: &str, is_oversized: bool) -> String {
+    format!("{{\"id\":\"{id}\"{}}}", " ".repeat(if is_oversized { MAX_EVENT } else { 0 }))
 }

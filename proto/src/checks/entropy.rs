@@ -1,18 +1,18 @@
-//! Choices, drawn from the bytes that a fuzzer or a seeded generator gives.
+//! Choices, derived from the bytes of a fuzzer or a seeded generator.
 
-/// Bytes that decide what a check does next. When they run out every choice is the first.
+/// Bytes that decide what a check does next. When they run out, every choice is the first.
 #[derive(Debug, Clone)]
 pub struct Entropy<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Entropy<'a> {
-    /// Choices from these bytes.
+    /// Derives choices from these bytes.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
-    /// None are left.
+    /// Whether no bytes are left.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

@@ -1,9 +1,10 @@
-//! The checks that tests and fuzz targets share: each takes any bytes and panics when a promise of the machines is
-//! broken.
+//! The checks that tests and fuzz targets share. Each takes arbitrary bytes and panics if a machine breaks a property.
 //!
-//! They are here, behind the feature `checks`, so that what a fuzzer runs is what `cargo test` runs.
+//! The feature `checks` makes them public, so that `cargo test` runs the same code as a fuzzer.
 
 #![expect(clippy::panic, reason = "a check fails by panicking")]
+
+use crate::client::Config;
 
 mod duplex;
 mod entropy;
@@ -18,3 +19,10 @@ pub use entropy::Entropy;
 pub use headers::{headers, prelude};
 pub use splits::{check_splits, client_bytes, server_bytes, splits};
 pub use trace::{Command, Entry, Side, Step, trace};
+
+fn config() -> Config {
+    match "api".parse() {
+        Ok(host) => Config::new(host),
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -1,28 +1,28 @@
-//! Split invariance: the same bytes in any pieces have the same effect.
+//! Split invariance: the same bytes have the same effect in pieces of any size.
 
 use super::{Command, Entropy, Entry, Side, Step, trace};
 use crate::Limits;
 
-/// Two-way splits are tried everywhere in messages up to this length, and at this many places in longer ones.
+/// Messages up to this length are split in two at every position, and longer ones at this many positions.
 const EVERYWHERE: usize = 1024;
 
-/// Plays `script` whole, byte by byte, at every two-way split and at random splits, and returns the one trace that all
-/// of them must have.
+/// Runs `script` with complete messages, byte by byte, with every split in two, and with random splits. Returns the trace,
+/// which must be the same for all of them.
 ///
 /// # Panics
 ///
 /// If two of them differ.
 pub fn check_splits(side: Side, limits: &Limits, script: &[Step]) -> Vec<Entry> {
-    let whole = trace(side, limits, script, &mut <[u8]>::len);
+    let complete = trace(side, limits, script, &mut <[u8]>::len);
     let same = |how: &str, split: &mut dyn FnMut(&[u8]) -> usize| {
         let other = trace(side, limits, script, split);
-        assert_same(&other, &whole, how, script);
+        assert_same(&other, &complete, how, script);
     };
     same("byte by byte", &mut |_| 1);
     let longest = script.iter().map(|step| if let Step::Receive(bytes) = step { bytes.len() } else { 0 }).max();
     let longest = longest.unwrap_or_default();
     for at in (1..longest).step_by(longest.div_ceil(EVERYWHERE).max(1)) {
-        // Each received piece is cut once, at this distance from its start.
+        // Each message is split once, at this position.
         let mut fresh = 0;
         same(&format!("split at {at}"), &mut |rest| {
             let n = if rest.len() == fresh { rest.len() } else { at.min(rest.len()) };
@@ -33,37 +33,41 @@ pub fn check_splits(side: Side, limits: &Limits, script: &[Step]) -> Vec<Entry> 
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for round in 0..4 {
         same(&format!("random splits, round {round}"), &mut |_| {
-            // Xorshift: repeatable, and good enough to choose lengths.
+            // Xorshift: reproducible, and random enough to choose lengths.
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
             usize::try_from(state % 40).unwrap_or_default() + 1
         });
     }
-    whole
+    complete
 }
 
-/// What is said and what is written is the same, each in its order. How the two interleave is not: `100 Continue` is
-/// written before or after the body is read, as it comes.
-fn assert_same(other: &[Entry], whole: &[Entry], how: &str, script: &[Step]) {
+/// Compares events and written bytes separately. How the two interleave depends on the splits: `100 Continue` is written
+/// before or after the body is read.
+fn assert_same(other: &[Entry], complete: &[Entry], how: &str, script: &[Step]) {
     fn by_direction(trace: &[Entry]) -> (Vec<Entry>, Vec<u8>) {
-        let (mut said, mut written) = (Vec::new(), Vec::new());
+        let (mut events, mut written) = (Vec::new(), Vec::new());
         for entry in trace {
-            match (entry, said.last_mut()) {
-                (Entry::Wrote(bytes), _) => written.extend_from_slice(bytes),
+            match (entry, events.last_mut()) {
+                (Entry::Written(bytes), _) => written.extend_from_slice(bytes),
                 (Entry::Data(more), Some(Entry::Data(data))) => data.extend_from_slice(more),
-                _ => said.push(entry.clone()),
+                _ => events.push(entry.clone()),
             }
         }
-        (said, written)
+        (events, written)
     }
-    assert_eq!(by_direction(other), by_direction(whole), "{how} (left) and whole (right) differ\nscript: {script:?}");
+    assert_eq!(
+        by_direction(other),
+        by_direction(complete),
+        "{how} (left) and complete (right) differ\nscript: {script:?}"
+    );
 }
 
-/// Any bytes as the API's, at each point of the lifecycle.
+/// Arbitrary bytes from the API, in each state of the lifecycle.
 pub fn client_bytes(bytes: &[u8]) {
     use Command::{Chunk, Finish, Next, Respond, Stream};
-    let limits = Limits { head: 4096, body: 8192, trailers: 2048, ..Limits::default() };
+    let limits = Limits::default().head(4096).body(8192).reply_body(64).trailers(2048);
     let event = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 2\r\n\r\n{}".to_vec();
     let received = || [Step::Receive(bytes.to_vec()), Step::EndOfInput];
     let commands = |commands: &[Command]| commands.iter().copied().map(Step::Command).collect::<Vec<_>>();
@@ -74,26 +78,33 @@ pub fn client_bytes(bytes: &[u8]) {
         [commands(&[Next]), vec![Step::Receive(event)], commands(&[Stream, Chunk, Finish])].concat(),
     ] {
         let script = [script, received().to_vec()].concat();
-        let whole = trace(Side::Client, &limits, &script, &mut <[u8]>::len);
+        let complete = trace(Side::Client, &limits, &script, &mut <[u8]>::len);
         let split = trace(Side::Client, &limits, &script, &mut |_| 1);
-        assert_same(&split, &whole, "byte by byte", &script);
+        assert_same(&split, &complete, "byte by byte", &script);
     }
 }
 
-/// Any bytes as a runtime's.
+/// Arbitrary bytes from a runtime.
 pub fn server_bytes(bytes: &[u8]) {
-    let limits = Limits { head: 4096, body: 8192, trailers: 2048, ..Limits::default() };
+    let limits = Limits::default().head(4096).body(8192).reply_body(64).trailers(2048);
     let script = [Step::Receive(bytes.to_vec()), Step::EndOfInput, Step::Command(Command::Reply)];
-    let whole = trace(Side::Server, &limits, &script, &mut <[u8]>::len);
+    let complete = trace(Side::Server, &limits, &script, &mut <[u8]>::len);
     let split = trace(Side::Server, &limits, &script, &mut |_| 1);
-    assert_same(&split, &whole, "byte by byte", &script);
+    assert_same(&split, &complete, "byte by byte", &script);
 }
 
-/// Scripts of random commands and of messages that are random, damaged or whole, split in every way.
+/// Random commands, and messages that are valid, damaged or random, with all splits.
 pub fn splits(bytes: &[u8]) {
     let mut entropy = Entropy::new(bytes);
     let side = if entropy.byte() & 1 == 0 { Side::Client } else { Side::Server };
-    let limits = Limits { head: 2048, body: 4096, trailers: 512, chunk_extension: 16, interim: 2, headers: 16 };
+    let limits = Limits::default()
+        .head(2048)
+        .body(4096)
+        .reply_body(32)
+        .trailers(512)
+        .chunk_extension(16)
+        .interim(64)
+        .headers(16);
     let mut script = Vec::new();
     while !entropy.is_empty() && script.len() < 24 {
         script.push(match entropy.below(8) {
@@ -109,9 +120,9 @@ pub fn splits(bytes: &[u8]) {
     check_splits(side, &limits, &script);
 }
 
-/// A message that the side expects, as a rule: sometimes with a few bytes changed, or something quite different.
+/// Usually a message that this side expects, sometimes with a few bytes changed or with random content.
 fn message(side: Side, entropy: &mut Entropy<'_>) -> Vec<u8> {
-    const RESPONSES: [&str; 8] = [
+    const REPLIES: [&str; 14] = [
         "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-1\r\nContent-Length: 13\r\n\r\n{\"event\":123}",
         "HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n",
         "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: id-2\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: v\r\n\r\n",
@@ -120,6 +131,13 @@ fn message(side: Side, entropy: &mut Entropy<'_>) -> Vec<u8> {
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.0 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-3\r\n\r\nuntil the end",
         "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+        // Over a limit, or incomplete.
+        "HTTP/1.1 202 Accepted\r\nContent-Length: 33\r\n\r\n{",
+        "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n0123456789abcdef\r\n11\r\n",
+        "HTTP/1.1 413 Too Large\r\nContent-Length: 2000\r\n\r\n0123456789abcdef0123456789abcdef0",
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 20\r\n\r\n{\"errorMessage\"",
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-4\r\nContent-Length: 4097\r\n\r\n{",
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-5\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nfff\r\n",
     ];
     const REQUESTS: [&str; 4] = [
         "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -127,7 +145,7 @@ fn message(side: Side, entropy: &mut Entropy<'_>) -> Vec<u8> {
         "POST /2018-06-01/runtime/invocation/id/response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nLambda-Runtime-Function-Error-Type: x\r\n\r\n",
         "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
     ];
-    let known: &[&str] = if side == Side::Client { &RESPONSES } else { &REQUESTS };
+    let known: &[&str] = if side == Side::Client { &REPLIES } else { &REQUESTS };
     let choice = entropy.below(known.len() + 1);
     let Some(message) = known.get(choice) else {
         let n = entropy.below(64);

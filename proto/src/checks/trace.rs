@@ -1,13 +1,14 @@
-//! Plays a script to one machine and records what it says and writes.
+//! Runs a script against one machine and records its output.
 
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::config;
 use crate::client::{self, Client, Failure, InvocationToken, Response, ResponseStream, StreamHead};
 use crate::server::{self, Reply, Server};
 use crate::{Limits, Output};
 
-/// Which machine.
+/// The machine to test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// [`Client`]
@@ -16,26 +17,27 @@ pub enum Side {
     Server,
 }
 
-/// What happens to the machine.
+/// A step of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// The caller gives a command.
+    /// The caller issues a command.
     Command(Command),
-    /// Bytes come. Only these are split.
+    /// Bytes arrive. Only these are split.
     Receive(Vec<u8>),
-    /// The peer closes its half.
+    /// The peer closes its sending half.
     EndOfInput,
     /// The driver opens a new connection.
     Reconnect,
 }
 
-/// A command; each machine refuses those of the other side.
+/// A command. Each machine ignores those of the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named after the methods that they call")]
+#[expect(missing_docs, reason = "named after the methods")]
 pub enum Command {
     Next,
     Respond,
     Fail,
+    Withdraw,
     Stream,
     Chunk,
     Finish,
@@ -45,15 +47,16 @@ pub enum Command {
     RestoreNext,
     Reply,
     ReplyWithEvent,
-    Cut,
+    CloseAbruptly,
 }
 
 impl Command {
     /// All of them.
-    pub const ALL: [Command; 13] = [
+    pub const ALL: [Command; 14] = [
         Command::Next,
         Command::Respond,
         Command::Fail,
+        Command::Withdraw,
         Command::Stream,
         Command::Chunk,
         Command::Finish,
@@ -63,51 +66,51 @@ impl Command {
         Command::RestoreNext,
         Command::Reply,
         Command::ReplyWithEvent,
-        Command::Cut,
+        Command::CloseAbruptly,
     ];
 }
 
-/// What a machine did.
+/// An output of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// It wrote these bytes.
-    Wrote(Vec<u8>),
-    /// It received these bytes of a body.
+    /// Bytes to write.
+    Written(Vec<u8>),
+    /// A part of a body.
     Data(Vec<u8>),
-    /// Anything else that it said.
-    Said(String),
+    /// An event, the result of a command, or the end of the connection.
+    Event(String),
 }
 
-/// Plays `script` to a new machine. `split` says where received bytes are cut: it gets what is left and returns how
-/// much of it comes at once.
+/// Runs `script` against a new machine. `split` receives the bytes that are left of a step, and returns the length of the
+/// next piece.
 ///
 /// # Panics
 ///
-/// If the machine stops making progress or goes back on the end of its connection.
+/// If the machine stops making progress, or produces output after the end of its connection.
 pub fn trace(side: Side, limits: &Limits, script: &[Step], split: &mut dyn FnMut(&[u8]) -> usize) -> Vec<Entry> {
-    let mut player = Player { machine: Machine::new(side, limits), trace: Vec::new(), closed: None };
-    player.run();
+    let mut run = Run { machine: Machine::new(side, limits), trace: Vec::new(), closed: None };
+    run.drive();
     for step in script {
         match step {
             Step::Receive(bytes) => {
                 let mut rest = bytes.as_slice();
                 while !rest.is_empty() {
                     let (piece, after) = rest.split_at(split(rest).clamp(1, rest.len()));
-                    player.machine.receive(piece);
-                    player.run();
+                    run.machine.receive(piece);
+                    run.drive();
                     rest = after;
                 }
             }
             Step::Command(command) => {
-                let outcome = player.machine.command(*command);
-                player.say(format!("{command:?}: {outcome}"));
+                let outcome = run.machine.command(*command);
+                run.record(format!("{command:?}: {outcome}"));
             }
-            Step::EndOfInput => player.machine.end_of_input(),
-            Step::Reconnect => player.reconnect(),
+            Step::EndOfInput => run.machine.end_of_input(),
+            Step::Reconnect => run.reconnect(),
         }
-        player.run();
+        run.drive();
     }
-    player.trace
+    run.trace
 }
 
 enum Machine {
@@ -115,67 +118,67 @@ enum Machine {
     Server(Box<Server>),
 }
 
-/// What the machine wants, without its borrow.
-enum Wanted {
+/// An [`Output`] that borrows nothing.
+enum Next {
     Write(Vec<u8>),
-    Said(String),
+    Event(String),
     Data(Vec<u8>),
     Input,
     Closed(String),
 }
 
-struct Player {
+struct Run {
     machine: Machine,
     trace: Vec<Entry>,
     closed: Option<String>,
 }
 
-impl Player {
-    /// Does what the machine wants until it wants input.
-    fn run(&mut self) {
+impl Run {
+    /// Handles the output of the machine until it needs input.
+    fn drive(&mut self) {
         let mut polls = 0;
         loop {
             polls += 1;
-            assert!(polls < 100_000, "the machine goes round in circles");
+            assert!(polls < 100_000, "the machine makes no progress");
             match self.machine.poll() {
-                Wanted::Write(bytes) => {
-                    assert!(!bytes.is_empty(), "nothing to write");
+                Next::Write(bytes) => {
+                    assert!(!bytes.is_empty(), "there are no bytes to write");
                     self.machine.sent(bytes.len());
                     match self.trace.last_mut() {
-                        Some(Entry::Wrote(before)) => before.extend(bytes),
-                        _ => self.trace.push(Entry::Wrote(bytes)),
+                        Some(Entry::Written(before)) => before.extend(bytes),
+                        _ => self.trace.push(Entry::Written(bytes)),
                     }
                 }
-                Wanted::Data(bytes) => match self.trace.last_mut() {
+                Next::Data(bytes) => match self.trace.last_mut() {
                     Some(Entry::Data(before)) => before.extend(bytes),
                     _ => self.trace.push(Entry::Data(bytes)),
                 },
-                Wanted::Said(said) => self.say(said),
-                Wanted::Closed(reason) => {
+                Next::Event(event) => self.record(event),
+                Next::Closed(reason) => {
                     match &self.closed {
                         Some(before) => assert_eq!(*before, reason, "a connection ends once, for one reason"),
-                        None => self.say(format!("closed: {reason}")),
+                        None => self.record(format!("closed: {reason}")),
                     }
                     self.closed = Some(reason);
                     return;
                 }
-                Wanted::Input => {
-                    assert!(self.closed.is_none(), "a closed connection wants nothing");
+                Next::Input => {
+                    assert!(self.closed.is_none(), "a closed connection needs no input");
                     return;
                 }
             }
         }
     }
 
-    fn say(&mut self, said: String) {
-        self.trace.push(Entry::Said(said));
+    fn record(&mut self, event: String) {
+        self.trace.push(Entry::Event(event));
     }
 
     fn reconnect(&mut self) {
         if let Machine::Client { client, .. } = &mut self.machine {
             client.reset();
             self.closed = None;
-            self.say("reconnected".to_owned());
+            self.record("reset".to_owned());
         }
     }
 }
@@ -184,43 +187,45 @@ impl Machine {
     fn new(side: Side, limits: &Limits) -> Self {
         match side {
             Side::Client => {
-                let mut config = client::Config::new(HeaderValue::from_static("api:9001"));
-                config.limits = limits.clone();
-                config.pipelining = true;
+                let config = config().limits(limits.clone()).pipelining(true);
                 Machine::Client { client: Box::new(Client::new(config)), token: None, stream: None }
             }
             Side::Server => Machine::Server(Box::new(Server::new(limits.clone()))),
         }
     }
 
-    fn poll(&mut self) -> Wanted {
+    fn poll(&mut self) -> Next {
         match self {
-            Machine::Client { client, token, .. } => wanted(client.poll_output(), |event| match event {
+            Machine::Client { client, token, .. } => next(client.poll_output(), |event| match event {
                 client::Event::Invocation(invocation) => {
-                    let headers: Vec<_> = invocation.headers().collect();
-                    let said = format!("invocation {} {headers:?} {:?}", invocation.request_id(), invocation.body());
+                    let (headers, body) = (invocation.headers(), invocation.body());
+                    let event = format!("invocation {} {headers:?} {body:?}", invocation.request_id());
                     *token = Some(invocation.into_token());
-                    Wanted::Said(said)
+                    Next::Event(event)
                 }
-                client::Event::Reply(answer) => Wanted::Said(format!(
-                    "answered {} {} {:?} {:?}",
-                    answer.endpoint(),
-                    answer.status(),
-                    answer.kind(),
-                    answer.body()
+                client::Event::EventTooLarge { invocation, length, limit } => {
+                    let (id, headers, body) = (invocation.request_id(), invocation.headers(), invocation.body());
+                    let event = format!("too large {id} {headers:?} {body:?} {length:?} {limit}");
+                    *token = Some(invocation.into_token());
+                    Next::Event(event)
+                }
+                client::Event::Reply(reply) => Next::Event(format!(
+                    "reply to {}: {} {:?} {:?}{}",
+                    reply.endpoint(),
+                    reply.status(),
+                    reply.kind(),
+                    reply.body(),
+                    if reply.is_truncated() { " truncated" } else { "" },
                 )),
-                client::Event::NoInvocation(none) => Wanted::Said(format!("no invocation: {none}")),
-                client::Event::StreamInterrupted => Wanted::Said("torn".to_owned()),
+                client::Event::NoInvocation(none) => Next::Event(format!("no invocation: {none}")),
+                client::Event::StreamInterrupted => Next::Event("stream interrupted".to_owned()),
             }),
-            Machine::Server(server) => wanted(server.poll_output(), |event| match event {
+            Machine::Server(server) => next(server.poll_output(), |event| match event {
                 server::Event::Request(request) => {
-                    let headers: Vec<_> = request.headers().collect();
-                    Wanted::Said(format!("{} {} {headers:?}", request.method(), request.path()))
+                    Next::Event(format!("{} {} {:?}", request.method(), request.path(), request.headers()))
                 }
-                server::Event::Data(data) => Wanted::Data(data.to_vec()),
-                server::Event::End(trailers) => {
-                    Wanted::Said(format!("end {:?}", trailers.fields().collect::<Vec<_>>()))
-                }
+                server::Event::Data(data) => Next::Data(data.to_vec()),
+                server::Event::End(trailers) => Next::Event(format!("end {:?}", trailers.fields())),
             }),
         }
     }
@@ -246,70 +251,79 @@ impl Machine {
         }
     }
 
-    /// Gives the command; says `ok`, or why it was refused.
+    /// Issues the command. Returns `ok`, or why it was refused.
     fn command(&mut self, command: Command) -> String {
-        fn said<E: std::fmt::Display>(result: Result<(), E>) -> String {
+        fn outcome<E: std::fmt::Display>(result: Result<(), E>) -> String {
             result.map_or_else(|error| error.to_string(), |()| "ok".to_owned())
         }
         let failure = || Failure::new(HeaderValue::from_static("Function.Test"), Bytes::from_static(b"{}"));
         match self {
             Machine::Client { client, token, stream } => match command {
-                Command::Next => said(client.next_invocation()),
-                Command::InitError => said(client.init_error(failure())),
-                Command::RestoreNext => said(client.restore_next()),
+                Command::Next => outcome(client.next_invocation()),
+                Command::InitError => outcome(client.init_error(failure())),
+                Command::RestoreNext => outcome(client.restore_next()),
                 Command::Respond | Command::Fail | Command::Stream => {
-                    let Some(given) = token.take() else { return "no token".to_owned() };
+                    let Some(redeemed) = token.take() else { return "no token".to_owned() };
                     let result = match command {
-                        Command::Respond => client.respond(given, Response::json("\"response\"")),
-                        Command::Fail => client.fail(given, failure()),
+                        Command::Respond => client.respond(redeemed, Response::json("\"response\"")),
+                        Command::Fail => client.fail(redeemed, failure()),
                         _ => {
                             let prelude = Bytes::from_static(b"{\"statusCode\":200}");
-                            client.stream(given, StreamHead::Http { prelude }).map(|open| *stream = Some(open))
+                            client.stream(redeemed, StreamHead::Http { prelude }).map(|open| *stream = Some(open))
                         }
                     };
-                    said(result.map_err(|refused| {
+                    outcome(result.map_err(|refused| {
                         *token = Some(refused.token);
                         refused.misuse
                     }))
                 }
+                Command::Withdraw => match client.withdraw() {
+                    None => "nothing to withdraw".to_owned(),
+                    withdrawn => {
+                        *token = withdrawn;
+                        "ok".to_owned()
+                    }
+                },
                 Command::Chunk => match stream {
-                    Some(stream) => said(client.chunk(stream, "chunk")),
+                    Some(stream) => outcome(client.chunk(stream, "chunk")),
                     None => "no stream".to_owned(),
                 },
                 Command::Finish | Command::Abort => match stream.take() {
-                    Some(stream) if command == Command::Finish => said(client.finish(stream)),
-                    Some(stream) => said(client.abort(stream, failure())),
+                    Some(stream) if command == Command::Finish => outcome(client.finish(stream)),
+                    Some(stream) => outcome(client.abort(stream, failure())),
                     None => "no stream".to_owned(),
                 },
                 Command::Drop => {
                     *stream = None;
                     "ok".to_owned()
                 }
-                Command::Reply | Command::ReplyWithEvent | Command::Cut => "not a client's".to_owned(),
+                Command::Reply | Command::ReplyWithEvent | Command::CloseAbruptly => {
+                    "not a command of a client".to_owned()
+                }
             },
             Machine::Server(server) => match command {
-                Command::Reply => said(server.reply(Reply::accepted())),
+                Command::Reply => outcome(server.reply(Reply::accepted())),
                 Command::ReplyWithEvent => {
-                    said(server.reply(Reply::event("id", std::time::Duration::from_millis(1), "{}")))
+                    outcome(server.reply(Reply::event("id", std::time::Duration::from_millis(1), "{}")))
                 }
-                Command::Stream => said(server.stream(Reply::new(200))),
-                Command::Chunk => said(server.chunk("chunk")),
-                Command::Finish => said(server.finish([])),
-                Command::Cut => {
+                Command::Stream => outcome(server.stream(Reply::new(200))),
+                Command::Chunk => outcome(server.chunk("chunk")),
+                Command::Finish => outcome(server.finish([])),
+                Command::CloseAbruptly => {
                     server.close_abruptly();
                     "ok".to_owned()
                 }
-                _ => "not a server's".to_owned(),
+                _ => "not a command of a server".to_owned(),
             },
         }
     }
 }
 
-fn wanted<E>(output: Output<'_, E>, event: impl FnOnce(E) -> Wanted) -> Wanted {
+fn next<E>(output: Output<'_, E>, event: impl FnOnce(E) -> Next) -> Next {
     match output {
-        Output::Transmit(slices) => Wanted::Write(slices.iter().flat_map(|slice| slice.iter().copied()).collect()),
+        Output::Transmit(slices) => Next::Write(slices.iter().flat_map(|slice| slice.iter().copied()).collect()),
         Output::Event(happened) => event(happened),
-        Output::Receive | Output::Idle => Wanted::Input,
-        Output::Closed(reason) => Wanted::Closed(reason.to_string()),
+        Output::Receive | Output::Idle => Next::Input,
+        Output::Closed(reason) => Next::Closed(reason.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! Commands: what the caller wants said to the API.
+//! Commands: the requests that the caller makes.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -6,14 +6,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Client, InvocationToken, MAX_PRELUDE, Phase, ResponseStream};
-use crate::http1::{Outgoing, push_field};
+use super::{Client, InvocationToken, MAX_PRELUDE, MAX_TRAILERS, Phase, Request, ResponseStream};
+use crate::http1::{Outgoing, push_field, trailer_section};
 use crate::{Endpoint, Misuse, Refused};
 
-/// A whole response.
+/// A buffered response.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Response {
     /// `application/json` for JSON.
     pub content_type: HeaderValue,
@@ -22,45 +23,56 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response of JSON.
+    /// Returns a response of this content type.
+    pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        Self { content_type, body: body.into() }
+    }
+
+    /// Returns a response of type `application/json`.
     pub fn json(body: impl Into<Bytes>) -> Self {
-        Self { content_type: HeaderValue::from_static("application/json"), body: body.into() }
+        Self::new(HeaderValue::from_static("application/json"), body)
     }
 }
 
 /// The head of a streamed response.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum StreamHead {
-    /// The response of an HTTP integration: JSON such as `{"statusCode":200,"headers":{},"cookies":[]}`, which the
-    /// machine sends ahead of the payload with the delimiter that the API wants (eight NUL bytes). Both must fit into
-    /// [`MAX_PRELUDE`].
+    /// A response of an HTTP integration.
     Http {
-        /// The JSON.
+        /// The metadata: JSON such as `{"statusCode":200,"headers":{},"cookies":[]}`. The machine sends it before the
+        /// payload, followed by the delimiter (eight NUL bytes). Both must fit into [`MAX_PRELUDE`].
         prelude: Bytes,
     },
-    /// A plain stream of bytes.
+    /// A stream of bytes.
     Plain {
-        /// What the bytes are.
+        /// The type of the bytes.
         content_type: HeaderValue,
     },
 }
 
 /// A report of a failure.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Failure {
-    /// The value of `Lambda-Runtime-Function-Error-Type`. The API keeps what has the form `Function.Name` or
-    /// `Runtime.Name`, with a name of ASCII letters; it replaces anything else.
+    /// The value of `Lambda-Runtime-Function-Error-Type`. The API accepts `Function.Name` and `Runtime.Name`, with a name
+    /// of ASCII letters; it replaces any other value.
     pub error_type: HeaderValue,
     /// JSON: `{"errorMessage": text, "errorType": text, "stackTrace": [text]}`.
     pub body: Bytes,
-    /// The value of `Lambda-Runtime-Function-XRay-Error-Cause`: JSON for X-Ray, of which the API uses at most 64 KiB.
+    /// The value of `Lambda-Runtime-Function-XRay-Error-Cause`: JSON for X-Ray. The API uses at most 64 KiB.
     pub xray_cause: Option<HeaderValue>,
 }
 
 impl Failure {
-    /// A failure without a cause for X-Ray.
+    /// Returns a failure without a cause for X-Ray.
     pub fn new(error_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self { error_type, body: body.into(), xray_cause: None }
+    }
+
+    /// Sets [`xray_cause`](Self::xray_cause).
+    pub fn xray_cause(self, xray_cause: HeaderValue) -> Self {
+        Self { xray_cause: Some(xray_cause), ..self }
     }
 }
 
@@ -68,13 +80,13 @@ const ERROR_TYPE: &str = "Lambda-Runtime-Function-Error-Type";
 const ERROR_BODY: &str = "Lambda-Runtime-Function-Error-Body";
 
 impl Client {
-    /// Asks for the next invocation. It comes as [`Event::Invocation`](super::Event::Invocation), perhaps hours later:
-    /// never give up on it while its connection lives.
+    /// Requests the next invocation, which arrives as [`Event::Invocation`](super::Event::Invocation), possibly hours
+    /// later. Do not apply a timeout while the connection is alive: the API would deliver the event to it.
     ///
     /// # Errors
     ///
-    /// While an invocation is in hand, or the answer to the last request is outstanding (an answer to an invocation
-    /// may be with [`Config::pipelining`](super::Config::pipelining)).
+    /// An invocation is in hand, or the last request has no reply. With
+    /// [`Config::pipelining`](super::Config::pipelining), an outcome may be without its acknowledgement.
     pub fn next_invocation(&mut self) -> Result<(), Misuse> {
         let pending = self.outstanding.iter().any(|request| !(self.pipelining && request.endpoint.posts_outcome()));
         match self.phase {
@@ -84,42 +96,72 @@ impl Client {
         self.phase = Phase::Idle;
         let mut head = self.head_storage();
         self.heads.next(&mut head);
-        self.request(Endpoint::Next, Outgoing::whole(head, Bytes::new()));
+        self.request(Endpoint::Next, Outgoing::buffered(head, Bytes::new()));
         Ok(())
     }
 
-    /// Answers the invocation with a whole response.
+    /// Posts a buffered response.
     ///
     /// # Errors
     ///
-    /// The token is of another machine or of an invocation that is over.
+    /// The token belongs to another machine or to an earlier invocation.
     pub fn respond(&mut self, token: InvocationToken, response: Response) -> Result<(), Refused<InvocationToken>> {
-        self.check(token)?;
-        let mut head = self.begin_answer(Endpoint::Response);
+        self.redeem(token)?;
+        let mut head = self.begin_outcome(Endpoint::Response);
         push_field(&mut head, "Content-Type", response.content_type.as_bytes());
-        self.answer(Endpoint::Response, head, response.body);
+        self.post_outcome(Endpoint::Response, head, response.body);
         Ok(())
     }
 
-    /// Answers the invocation with a failure.
+    /// Posts a failure.
     ///
     /// # Errors
     ///
-    /// The token is of another machine or of an invocation that is over.
+    /// The token belongs to another machine or to an earlier invocation.
     pub fn fail(&mut self, token: InvocationToken, failure: Failure) -> Result<(), Refused<InvocationToken>> {
-        self.check(token)?;
-        let mut head = self.begin_answer(Endpoint::Error);
+        self.redeem(token)?;
+        let mut head = self.begin_outcome(Endpoint::Error);
         failure.push_fields(&mut head);
-        self.answer(Endpoint::Error, head, failure.body);
+        self.post_outcome(Endpoint::Error, head, failure.body);
         Ok(())
     }
 
-    /// Starts to answer the invocation with a streamed response. Follow with [`chunk`](Self::chunk), then
-    /// [`finish`](Self::finish) or [`abort`](Self::abort).
+    /// Gives up an invocation without an outcome, because none can be delivered. The API notices it when the next
+    /// invocation is requested, or when this one times out.
     ///
     /// # Errors
     ///
-    /// The token is of another machine or of an invocation that is over, or the prelude is too long.
+    /// The token belongs to another machine or to an earlier invocation.
+    pub fn abandon(&mut self, token: InvocationToken) -> Result<(), Refused<InvocationToken>> {
+        self.redeem(token)?;
+        self.phase = Phase::Idle;
+        Ok(())
+    }
+
+    /// Gives up an outcome that cannot be delivered, and returns the token of its invocation, so that a shorter one can be
+    /// sent instead. Drops a pipelined request for the next invocation, too.
+    ///
+    /// Returns `None` if no buffered response or error is outstanding, or if a part of it was written on the current
+    /// connection: call it after [`reset`](Self::reset).
+    pub fn withdraw(&mut self) -> Option<InvocationToken> {
+        let Request { endpoint, outgoing } = self.outstanding.front()?;
+        if !endpoint.posts_outcome() || outgoing.is_started() || outgoing.is_open() {
+            return None;
+        }
+        self.outstanding.clear();
+        if self.has_holder() {
+            self.identity = Arc::new(());
+        }
+        self.phase = Phase::InHand;
+        Some(InvocationToken { identity: Arc::clone(&self.identity) })
+    }
+
+    /// Starts a streamed response. Follow with [`chunk`](Self::chunk), then [`finish`](Self::finish) or
+    /// [`abort`](Self::abort).
+    ///
+    /// # Errors
+    ///
+    /// The token belongs to another machine or to an earlier invocation, or the prelude is too long.
     pub fn stream(
         &mut self,
         token: InvocationToken,
@@ -135,8 +177,8 @@ impl Client {
                 (HeaderValue::from_static("application/vnd.awslambda.http-integration-response"), Some(prelude))
             }
         };
-        self.check(token)?;
-        let mut head = self.begin_answer(Endpoint::Response);
+        let identity = self.redeem(token)?;
+        let mut head = self.begin_outcome(Endpoint::Response);
         push_field(&mut head, "Content-Type", content_type.as_bytes());
         push_field(&mut head, "Lambda-Runtime-Function-Response-Mode", b"streaming");
         push_field(&mut head, "Transfer-Encoding", b"chunked");
@@ -149,116 +191,135 @@ impl Client {
             outgoing.chunk(Bytes::from_static(DELIMITER));
         }
         self.request(Endpoint::Response, outgoing);
-        let alive = Arc::new(());
-        self.phase = Phase::Streaming(Arc::clone(&alive));
-        Ok(ResponseStream { alive })
+        self.phase = Phase::Streaming;
+        Ok(ResponseStream { identity })
     }
 
-    /// Appends a chunk to a streamed response. An empty one is left out: on the wire it would end the response.
+    /// Appends a chunk to a streamed response. An empty chunk is ignored, because on the wire it would end the response.
     ///
     /// # Errors
     ///
-    /// [`Misuse::StreamOver`]: the API ended the stream, or its connection was lost, or it is another machine's.
+    /// [`Misuse::StreamOver`]: the API replied before the stream ended, its connection was lost, or the handle belongs to
+    /// another machine.
     pub fn chunk(&mut self, stream: &ResponseStream, data: impl Into<Bytes>) -> Result<(), Misuse> {
         self.open_stream(stream).ok_or(Misuse::StreamOver)?.chunk(data.into());
         Ok(())
     }
 
-    /// Ends a streamed response: it is complete.
+    /// Ends a streamed response as complete.
     ///
     /// # Errors
     ///
     /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
     pub fn finish(&mut self, stream: ResponseStream) -> Result<(), Misuse> {
-        self.finish_with_trailers(stream, &HeaderMap::new())
+        self.end_stream(stream, b"\r\n").map_err(|refused| refused.misuse)
     }
 
-    /// Ends a streamed response that is complete with trailer fields of its own. Those that would say how the message
-    /// is framed are left out, because they cannot be true any more
-    /// (RFC 9110 [section 6.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1)).
+    /// Ends a streamed response as complete, with these trailer fields.
+    ///
+    /// Fields that describe the framing
+    /// (RFC 9110 [section 6.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1)) and those by which
+    /// [`abort`](Self::abort) reports a failure are removed; returns their names.
     ///
     /// # Errors
     ///
-    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
-    pub fn finish_with_trailers(&mut self, stream: ResponseStream, trailers: &HeaderMap) -> Result<(), Misuse> {
-        let fields = trailers.iter().filter(|(name, _)| ![CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].contains(name));
-        let outgoing = self.open_stream(&stream).ok_or(Misuse::StreamOver)?;
-        outgoing.end(fields.map(|(name, value)| (name.as_str(), value.as_bytes())));
-        self.phase = Phase::Idle;
-        Ok(())
+    /// - [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    /// - [`Misuse::TrailersTooLong`]: the remaining fields exceed [`MAX_TRAILERS`]. The stream stays open.
+    pub fn finish_with_trailers(
+        &mut self,
+        stream: ResponseStream,
+        trailers: &HeaderMap,
+    ) -> Result<Vec<HeaderName>, Refused<ResponseStream>> {
+        let fields = trailers.iter().filter(|(name, _)| !is_reserved(name));
+        let section = trailer_section(fields.map(|(name, value)| (name.as_str(), value.as_bytes())));
+        self.end_stream(stream, &section)?;
+        Ok(trailers.keys().filter(|name| is_reserved(name)).cloned().collect())
     }
 
-    /// Ends a streamed response that failed midway: what was sent is incomplete, which the API learns, with the
-    /// reason, from the trailers.
+    /// Ends a streamed response as incomplete, with the failure in its trailers.
     ///
     /// # Errors
     ///
-    /// [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
-    pub fn abort(&mut self, stream: ResponseStream, failure: Failure) -> Result<(), Misuse> {
-        abort(self.open_stream(&stream).ok_or(Misuse::StreamOver)?, &failure);
-        self.phase = Phase::Idle;
-        Ok(())
+    /// - [`Misuse::StreamOver`], as for [`chunk`](Self::chunk).
+    /// - [`Misuse::TrailersTooLong`]: the failure, whose body is sent in base64, exceeds [`MAX_TRAILERS`]. The stream
+    ///   stays open.
+    pub fn abort(&mut self, stream: ResponseStream, failure: Failure) -> Result<(), Refused<ResponseStream>> {
+        let body = base64::engine::general_purpose::STANDARD.encode(&failure.body);
+        let fields = [(ERROR_TYPE, failure.error_type.as_bytes()), (ERROR_BODY, body.as_bytes())];
+        self.end_stream(stream, &trailer_section(fields))
+    }
+
+    fn end_stream(&mut self, stream: ResponseStream, trailers: &[u8]) -> Result<(), Refused<ResponseStream>> {
+        let refused = match self.open_stream(&stream) {
+            None => Misuse::StreamOver,
+            Some(_) if trailers.len() > MAX_TRAILERS => Misuse::TrailersTooLong(trailers.len()),
+            Some(outgoing) => {
+                outgoing.end(trailers);
+                self.phase = Phase::Idle;
+                return Ok(());
+            }
+        };
+        Err(Refused { misuse: refused, token: stream })
     }
 
     /// Aborts the response whose handle was dropped.
     pub(super) fn abort_if_dropped(&mut self) {
-        let Phase::Streaming(alive) = &self.phase else { return };
-        if Arc::strong_count(alive) > 1 {
+        if self.phase != Phase::Streaming || self.has_holder() {
             return;
         }
-        self.phase = Phase::Idle;
         let failure = Failure::new(
             HeaderValue::from_static("Runtime.StreamDropped"),
             Bytes::from_static(
                 br#"{"errorMessage":"the response stream was dropped before its end","errorType":"Runtime.StreamDropped","stackTrace":[]}"#,
             ),
         );
-        if let Some(request) = self.outstanding.iter_mut().find(|request| request.outgoing.is_open()) {
-            abort(&mut request.outgoing, &failure);
-        }
+        // Not refused: the handle is a copy of the dropped one, and the report is short.
+        let stream = ResponseStream { identity: Arc::clone(&self.identity) };
+        let _ = self.abort(stream, failure);
     }
 
-    /// Reports that start-up failed, before the first [`next_invocation`](Self::next_invocation). The process is to end afterwards.
+    /// Reports that start-up failed, before the first [`next_invocation`](Self::next_invocation). The process should exit
+    /// afterwards.
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first `next_invocation`.
+    /// Another request is outstanding, or this is after the first `next_invocation`.
     pub fn init_error(&mut self, failure: Failure) -> Result<(), Misuse> {
         self.require_init()?;
         self.report(Endpoint::InitError, failure);
         Ok(())
     }
 
-    /// SnapStart: says that initialisation is done and waits until the environment is restored from the snapshot. The
-    /// connection does not survive that: open another one afterwards.
+    /// SnapStart: reports that initialisation is complete, and waits until the environment is restored from the snapshot.
+    /// Open another connection afterwards, because this one does not survive.
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
+    /// Another request is outstanding, or this is after the first [`next_invocation`](Self::next_invocation).
     pub fn restore_next(&mut self) -> Result<(), Misuse> {
         self.require_init()?;
         self.get(Endpoint::RestoreNext, None);
         Ok(())
     }
 
-    /// SnapStart: reports that a hook failed after the environment was restored. The process is to end afterwards.
+    /// SnapStart: reports that a hook failed after the environment was restored. The process should exit afterwards.
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
+    /// Another request is outstanding, or this is after the first [`next_invocation`](Self::next_invocation).
     pub fn restore_error(&mut self, failure: Failure) -> Result<(), Misuse> {
         self.require_init()?;
         self.report(Endpoint::RestoreError, failure);
         Ok(())
     }
 
-    /// Registers an extension, before the first [`next_invocation`](Self::next_invocation). `body` is JSON such as `{"events":[]}`. The
-    /// answer's header `Lambda-Extension-Identifier` is needed for
+    /// Registers an extension, before the first [`next_invocation`](Self::next_invocation). `body` is JSON such as
+    /// `{"events":[]}`. Pass the reply's header `Lambda-Extension-Identifier` to
     /// [`next_extension_event`](Self::next_extension_event).
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first `next_invocation`.
+    /// Another request is outstanding, or this is after the first `next_invocation`.
     pub fn register_extension(&mut self, name: &HeaderValue, body: impl Into<Bytes>) -> Result<(), Misuse> {
         self.require_init()?;
         let endpoint = Endpoint::RegisterExtension;
@@ -269,11 +330,11 @@ impl Client {
         Ok(())
     }
 
-    /// Asks for the next event of a registered extension, perhaps for ever. It belongs on a connection of its own.
+    /// Requests the next event of a registered extension, which may never arrive. Use a separate connection.
     ///
     /// # Errors
     ///
-    /// While another request is outstanding, or after the first [`next_invocation`](Self::next_invocation).
+    /// Another request is outstanding, or this is after the first [`next_invocation`](Self::next_invocation).
     pub fn next_extension_event(&mut self, identifier: &HeaderValue) -> Result<(), Misuse> {
         self.require_init()?;
         self.get(Endpoint::NextExtensionEvent, Some(("Lambda-Extension-Identifier", identifier)));
@@ -287,17 +348,18 @@ impl Client {
         }
     }
 
-    fn check(&self, token: InvocationToken) -> Result<(), Refused<InvocationToken>> {
-        match self.phase {
-            Phase::InHand if token == InvocationToken::new(self.machine, self.serial) => Ok(()),
-            _ => Err(Refused { misuse: Misuse::ForeignToken, token }),
+    /// Consumes the token of the invocation in hand and returns its identity.
+    fn redeem(&self, token: InvocationToken) -> Result<Arc<()>, Refused<InvocationToken>> {
+        if self.phase == Phase::InHand && Arc::ptr_eq(&self.identity, &token.identity) {
+            Ok(token.identity)
+        } else {
+            Err(Refused { misuse: Misuse::ForeignToken, token })
         }
     }
 
     fn open_stream(&mut self, stream: &ResponseStream) -> Option<&mut Outgoing> {
-        match &self.phase {
-            Phase::Streaming(alive) if Arc::ptr_eq(alive, &stream.alive) => {}
-            _ => return None,
+        if self.phase != Phase::Streaming || !Arc::ptr_eq(&self.identity, &stream.identity) {
+            return None;
         }
         self.outstanding.iter_mut().map(|request| &mut request.outgoing).find(|outgoing| outgoing.is_open())
     }
@@ -308,7 +370,7 @@ impl Client {
             push_field(&mut head, name, value.as_bytes());
         }
         head.extend_from_slice(b"\r\n");
-        self.request(endpoint, Outgoing::whole(head, Bytes::new()));
+        self.request(endpoint, Outgoing::buffered(head, Bytes::new()));
     }
 
     fn report(&mut self, endpoint: Endpoint, failure: Failure) {
@@ -317,8 +379,7 @@ impl Client {
         self.post(endpoint, head, failure.body);
     }
 
-    /// Completes an answer to the invocation in hand.
-    fn answer(&mut self, endpoint: Endpoint, head: Vec<u8>, body: Bytes) {
+    fn post_outcome(&mut self, endpoint: Endpoint, head: Vec<u8>, body: Bytes) {
         self.phase = Phase::Idle;
         self.post(endpoint, head, body);
     }
@@ -327,7 +388,7 @@ impl Client {
     fn post(&mut self, endpoint: Endpoint, mut head: Vec<u8>, body: Bytes) {
         // Writing to a Vec does not fail.
         let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
-        self.request(endpoint, Outgoing::whole(head, body));
+        self.request(endpoint, Outgoing::buffered(head, body));
     }
 
     fn begin(&mut self, endpoint: Endpoint) -> Vec<u8> {
@@ -336,7 +397,7 @@ impl Client {
         head
     }
 
-    fn begin_answer(&mut self, endpoint: Endpoint) -> Vec<u8> {
+    fn begin_outcome(&mut self, endpoint: Endpoint) -> Vec<u8> {
         let mut head = self.head_storage();
         self.heads.begin(&mut head, endpoint, &self.request_id);
         if let Some(id) = &self.invocation_id {
@@ -356,7 +417,8 @@ impl Failure {
     }
 }
 
-fn abort(outgoing: &mut Outgoing, failure: &Failure) {
-    let body = base64::engine::general_purpose::STANDARD.encode(&failure.body);
-    outgoing.end([(ERROR_TYPE, failure.error_type.as_bytes()), (ERROR_BODY, body.as_bytes())]);
+/// Whether a trailer field is not for the caller to set.
+fn is_reserved(name: &HeaderName) -> bool {
+    [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].contains(name)
+        || [ERROR_TYPE, ERROR_BODY].iter().any(|reserved| name.as_str().eq_ignore_ascii_case(reserved))
 }

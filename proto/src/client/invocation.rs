@@ -1,4 +1,4 @@
-//! What /next brings, and the tokens by which it is answered.
+//! Invocations, and the tokens for their outcomes.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use crate::http1::{Field, Headers, Reader};
 
-/// An invocation: the event, its headers, and the token by which it is answered once.
+/// An invocation: the event, its headers, and the token for its outcome.
 ///
-/// Head and event lie in one allocation; [`body`](Self::body) is a slice of it.
+/// Head and event share one allocation; [`body`](Self::body) is a slice of it.
 #[derive(Debug)]
 pub struct Invocation {
     token: InvocationToken,
@@ -28,7 +28,7 @@ impl Invocation {
         self.message.request_id()
     }
 
-    /// `Lambda-Runtime-Deadline-Ms`, as time since the Unix epoch. `None` if it is absent or no number.
+    /// `Lambda-Runtime-Deadline-Ms`, as time since the Unix epoch. `None` if it is absent or not a number.
     pub fn deadline(&self) -> Option<Duration> {
         let text = std::str::from_utf8(self.message.value(KnownHeader::Deadline)?).ok()?;
         text.parse().ok().map(Duration::from_millis)
@@ -59,62 +59,49 @@ impl Invocation {
         self.message.value(KnownHeader::TenantId)
     }
 
-    /// The status of the answer that brought it: 200 as a rule.
+    /// The HTTP status of the reply, usually 200.
     pub fn status(&self) -> u16 {
         self.message.status
     }
 
-    /// All headers of the answer, in the order they came.
+    /// All headers of the reply, in the order received.
     pub fn headers(&self) -> Headers<'_> {
         self.message.headers()
     }
 
-    /// The raw value of the first header with this name, whatever its case.
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers().get(name)
-    }
-
-    /// The event: JSON as a rule.
+    /// The event, usually JSON.
     pub fn body(&self) -> Bytes {
         self.message.bytes.slice(self.message.head_len..)
     }
 
-    /// The head and the event as one piece of memory, and where the event starts. Slices of it are cheap.
+    /// The allocation that contains head and event, and the offset of the event. Slices of it are cheap.
     pub fn bytes(&self) -> (&Bytes, usize) {
         (&self.message.bytes, self.message.head_len)
     }
 
-    /// Gives up everything but the token.
+    /// Discards everything but the token.
     pub fn into_token(self) -> InvocationToken {
         self.token
     }
 }
 
-/// The right to answer one invocation, once: [`Client::respond`](super::Client::respond),
+/// The right to post the outcome of one invocation, once: [`Client::respond`](super::Client::respond),
 /// [`fail`](super::Client::fail) and [`stream`](super::Client::stream) consume it.
-#[must_use = "the caller waits until its deadline if the invocation is not answered"]
-#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the function's caller waits until the deadline unless an outcome is posted"]
+#[derive(Debug)]
 pub struct InvocationToken {
-    machine: u64,
-    serial: u64,
+    pub(super) identity: Arc<()>,
 }
 
-impl InvocationToken {
-    pub(super) fn new(machine: u64, serial: u64) -> Self {
-        Self { machine, serial }
-    }
-}
-
-/// An open response stream: [`Client::finish`](super::Client::finish) or [`abort`](super::Client::abort) ends it.
-/// Dropping it aborts it: the API is told that the response is incomplete.
+/// The handle of a streamed response. [`Client::finish`](super::Client::finish) or [`abort`](super::Client::abort) ends
+/// the response; dropping the handle aborts it.
 #[must_use = "dropping the stream aborts the response"]
 #[derive(Debug)]
 pub struct ResponseStream {
-    pub(super) alive: Arc<()>,
+    pub(super) identity: Arc<()>,
 }
 
-/// A 2xx answer to /next that is no invocation. Emulators send them; the invocation, if there was one, cannot be
-/// answered.
+/// Why a 2xx reply to /next is not an invocation. Emulators send such replies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoInvocation {
@@ -122,8 +109,8 @@ pub enum NoInvocation {
     NoContent,
     /// The header `Lambda-Runtime-Aws-Request-Id` is missing or empty.
     NoRequestId,
-    /// The request id, given, cannot stand in a path: it is longer than 256 bytes or holds something other than
-    /// ASCII letters, digits, `-`, `_`, `.` and `~`, or is `.` or `..`.
+    /// The request id, which this contains, is not safe in a path: it is longer than 256 bytes, contains something other
+    /// than ASCII letters, digits, `-`, `_`, `.` and `~`, or is `.` or `..`.
     UnsafeRequestId(Vec<u8>),
 }
 
@@ -134,17 +121,13 @@ impl fmt::Display for NoInvocation {
             NoInvocation::NoRequestId => f.write_str("no header Lambda-Runtime-Aws-Request-Id"),
             NoInvocation::UnsafeRequestId(id) => {
                 let start = id.get(..MAX_REQUEST_ID).unwrap_or(id);
-                write!(
-                    f,
-                    "the value of Lambda-Runtime-Aws-Request-Id is not safe in a path: \"{}\"",
-                    start.escape_ascii()
-                )
+                write!(f, "the request id \"{}\" is not safe in a path", start.escape_ascii())
             }
         }
     }
 }
 
-/// The headers that say something about an invocation.
+/// The headers that describe an invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KnownHeader {
     RequestId,
@@ -171,7 +154,7 @@ impl KnownHeader {
     ];
 }
 
-/// Where the values of the first headers of each [`KnownHeader`] name lie, in the order of its variants.
+/// The position of the first value of each [`KnownHeader`], in the order of its variants.
 type Places = [Option<Range<u32>>; KnownHeader::NAMES.len()];
 
 fn places(head: &[u8], fields: &[Field]) -> Places {
@@ -179,7 +162,7 @@ fn places(head: &[u8], fields: &[Field]) -> Places {
     for Field { name, value } in fields {
         let name = head.get(name.clone()).unwrap_or_default();
         let known = KnownHeader::NAMES.iter().zip(&mut places).find(|(known, _)| {
-            // The length tells almost every other one apart without a comparison.
+            // The length rules out almost every other one without a comparison.
             known.len() == name.len() && (**known == name || known.eq_ignore_ascii_case(name))
         });
         if let (Some((_, place @ None)), Ok(start), Ok(end)) =
@@ -191,7 +174,7 @@ fn places(head: &[u8], fields: &[Field]) -> Places {
     places
 }
 
-/// The answer to a /next.
+/// A reply to /next.
 #[derive(Debug)]
 pub(super) struct Message {
     status: u16,
@@ -219,7 +202,7 @@ impl Message {
         std::str::from_utf8(self.value(KnownHeader::RequestId).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// `Lambda-Runtime-Invocation-Id`, to be echoed.
+    /// `Lambda-Runtime-Invocation-Id`, which is echoed.
     pub(super) fn invocation_id(&self) -> Option<&[u8]> {
         self.value(KnownHeader::InvocationId)
     }
@@ -238,7 +221,7 @@ impl Message {
 
 const MAX_REQUEST_ID: usize = 256;
 
-/// RFC 3986's unreserved characters, and no dot segment.
+/// RFC 3986's unreserved characters, but not a dot segment.
 fn is_safe_in_a_path(id: &[u8]) -> bool {
     id.len() <= MAX_REQUEST_ID
         && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~'))
@@ -251,9 +234,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_an_unsafe_id_the_start_is_told() {
-        let words = NoInvocation::UnsafeRequestId(vec![b'/'; 1_000_000]).to_string();
-        assert!(words.contains("not safe in a path: \"////") && words.len() < 400, "{} bytes", words.len());
+    fn a_message_about_an_unsafe_id_contains_its_start() {
+        let message = NoInvocation::UnsafeRequestId(vec![b'/'; 1_000_000]).to_string();
+        assert!(message.starts_with("the request id \"////") && message.len() < 400, "{} bytes", message.len());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!     next_invocation() Event::Invocation            respond() fail() finish() abort()
-//!   ┌──────┐        ┌─────────┐             ┌─────────┐                ┌───────────┐
-//!   │ Idle ├───────►│ Waiting ├────────────►│ In hand ├───────────────►│ Answering │
-//!   └──────┘        └────┬────┘             └────┬────┘                └─────┬─────┘
+//!   ┌──────┐        ┌─────────┐             ┌─────────┐               ┌─────────────┐
+//!   │ Idle ├───────►│ Waiting ├────────────►│ In hand ├──────────────►│ AwaitingAck │
+//!   └──────┘        └────┬────┘             └────┬────┘               └──────┬──────┘
 //!    ▲  ▲                │ NoInvocation          │ stream()   ▲              │ Event::Reply
 //!    │  └────────────────┘ Reply(403, 500)       ▼            │              │
 //!    │                                      ┌───────────┐     │              │
@@ -13,204 +13,183 @@
 //!    └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! See [`Client`] for the methods and the order to call them in.
+//! See [`Client`] for the methods and the order in which to call them.
 
+mod address;
 mod command;
+mod config;
 mod head_templates;
 mod invocation;
+mod receive;
 mod reply;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
-use crate::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+use self::receive::Reading;
+use crate::http1::{Outgoing, Reader, Role, Slices};
+use crate::{CloseReason, Endpoint, Misuse, Output};
 
+pub use address::{BasePath, Host, ParseAddressError};
 pub use command::{Failure, Response, StreamHead};
+pub use config::Config;
 pub use invocation::{Invocation, InvocationToken, NoInvocation, ResponseStream};
 pub use reply::{Reply, ReplyKind};
 
-/// The metadata prelude of a streamed response and its delimiter must lie within so many bytes of the body's start.
+/// The longest metadata prelude of a streamed response, its delimiter included: the API searches this many bytes at the
+/// start of the body.
 pub const MAX_PRELUDE: usize = 16 * 1024;
 
-/// How a [`Client`] addresses the API, and what it accepts.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The value of the `Host` header, `127.0.0.1:9001` say.
-    pub host: http::HeaderValue,
-    /// What precedes `/2018-06-01/…` in every path: empty in Lambda, `/.rt` under `cargo lambda watch`. Without a
-    /// slash at its end.
-    pub base_path: String,
-    /// The value of the `User-Agent` header.
-    pub user_agent: http::HeaderValue,
-    /// Caps on what the API may send.
-    pub limits: Limits,
-    /// Allow [`Client::next_invocation`] while an answer is under way, so that both go out in one write. The API serves one
-    /// request of a connection after the other, and a `GET` that it never read is sent again on the next connection.
-    pub pipelining: bool,
-}
-
-impl Config {
-    /// The usual: this host, no base path, default limits, no pipelining.
-    ///
-    /// ```
-    /// use http::HeaderValue;
-    /// use lambda_runtime_proto::client::Config;
-    ///
-    /// let config = Config::new(HeaderValue::from_static("127.0.0.1:9001"));
-    /// assert!(!config.pipelining);
-    /// ```
-    pub fn new(host: http::HeaderValue) -> Self {
-        Self {
-            host,
-            base_path: String::new(),
-            user_agent: http::HeaderValue::from_static(concat!("lambda-runtime-proto/", env!("CARGO_PKG_VERSION"))),
-            limits: Limits::default(),
-            pipelining: false,
-        }
-    }
-}
+/// The longest trailer section of a streamed response, its empty line included. Go's HTTP server, on which the API is
+/// built, looks for the end of the section in a buffer of this size, and fails if it is not there.
+pub const MAX_TRAILERS: usize = 4096;
 
 /// The runtime's side of one connection to the Runtime API.
 ///
-/// It does no I/O. A driver owns the socket and repeats: ask [`poll_output`](Self::poll_output), do what it says, and
-/// between two calls give it what the socket or the handler brought.
+/// It does no I/O. A driver owns the socket. It calls [`poll_output`](Self::poll_output) in a loop, does what the
+/// [`Output`] says, and between two calls passes on input from the socket and commands from the handler.
 ///
 /// | | methods |
 /// |---|---|
 /// | inputs | [`space`](Self::space) and [`filled`](Self::filled), or [`receive`](Self::receive); [`sent`](Self::sent); [`end_of_input`](Self::end_of_input), [`end_of_output`](Self::end_of_output), [`disconnected`](Self::disconnected), [`reset`](Self::reset) |
 /// | output | [`poll_output`](Self::poll_output) |
-/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
-/// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`outstanding`](Self::outstanding), [`awaits_acknowledgement`](Self::awaits_acknowledgement) |
+/// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`withdraw`](Self::withdraw), [`abandon`](Self::abandon), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event) |
+/// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`outstanding`](Self::outstanding), [`awaits_acknowledgement`](Self::awaits_acknowledgement), [`is_draining`](Self::is_draining) |
 ///
-/// Every call of `poll_output` makes progress: it consumes input, hands something out, asks for input, or tells that
-/// the connection is over; it never returns "nothing happened".
+/// Every call of `poll_output` makes progress: it consumes input, produces output, asks for input, or reports that the
+/// connection is over.
 #[derive(Debug)]
 pub struct Client {
-    /// Tells this machine's tokens from another's.
-    machine: u64,
     reader: Reader,
     heads: head_templates::HeadTemplates,
     pipelining: bool,
     phase: Phase,
-    /// The requests that the API has not answered, oldest first; what of them is to be written, they know.
+    /// The requests without a reply, oldest first, with what is unwritten of them.
     outstanding: VecDeque<Request>,
-    /// The response that is being read.
+    /// The reply that is being received.
     reading: Option<Reading>,
-    /// The response to the oldest request, accepted before all of that request was sent.
+    /// The reply that accepted the oldest request before all of that request was sent.
     early: Option<Reading>,
-    /// Identifies the invocation in hand; counts up.
-    serial: u64,
+    /// [`Limits::reply_body`](crate::Limits::reply_body).
+    reply_body: u64,
+    /// Identifies the invocation in hand: its token, or the handle of its stream, holds the only other reference.
+    identity: Arc<()>,
     request_id: String,
-    /// The value of `Lambda-Runtime-Invocation-Id`, to be echoed, when the API sent it.
+    /// The value of `Lambda-Runtime-Invocation-Id`, if the API sent it. It is echoed with the outcome.
     invocation_id: Option<http::HeaderValue>,
     /// Nothing more can be written on this connection.
     output_ended: bool,
-    /// The connection is over as soon as its events are handed out.
+    /// The connection is over.
     closed: Option<CloseReason>,
-    /// A stream was lost with its connection and that is still to be told.
-    torn: bool,
+    /// The event that the end of a connection caused. It precedes every other output.
+    pending: Option<Box<Event>>,
     spare_heads: Vec<Vec<u8>>,
 }
 
-/// Where the lifecycle stands. Requests that are under way are in [`Client::outstanding`].
-#[derive(Debug)]
+/// The state of the lifecycle, apart from [`Client::outstanding`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Before the first /next: start-up can still be reported as failed.
+    /// Before the first /next: a failed start-up can be reported.
     Init,
-    /// No invocation in hand: it can be asked for, or is on its way.
+    /// The caller has no invocation.
     Idle,
-    /// The token of the invocation with this serial number is out.
+    /// The caller has the token of an invocation.
     InHand,
-    /// The handle of its response stream is out; this half tells when it was dropped.
-    Streaming(Arc<()>),
+    /// The caller has the handle of a response stream.
+    Streaming,
 }
 
-/// One request: which, and its bytes.
 #[derive(Debug)]
 struct Request {
     endpoint: Endpoint,
     outgoing: Outgoing,
 }
 
-/// What the head of a response said.
-#[derive(Debug)]
-struct Reading {
-    status: u16,
-    head_len: usize,
-    keep_alive: bool,
-}
-
-impl Reading {
-    fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-}
-
 impl Request {
     fn is_sent(&self) -> bool {
         self.outgoing.is_sent()
     }
+
+    /// Whether an early acknowledgement settles the request although the rest of it cannot be sent. A truncated stream
+    /// stays incomplete.
+    fn is_settled_by_acceptance(&self) -> bool {
+        self.is_sent() || self.outgoing.can_rewind()
+    }
 }
 
-/// What happened.
+/// An event for the driver.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// An invocation arrived. It is to be answered once, by its token.
+    /// An invocation arrived. Post its outcome with its token.
     Invocation(Invocation),
-    /// /next was answered without an invocation: ask again, after a pause.
+    /// The reply to /next contains no invocation. Repeat the request after a delay.
     NoInvocation(NoInvocation),
-    /// The API answered another request than /next, or refused /next.
+    /// The API replied to a request other than /next, or refused /next.
+    ///
+    /// The acknowledgement of an outcome is reported as soon as its head has arrived; see
+    /// [`is_draining`](Client::is_draining).
     Reply(Reply),
-    /// A streamed response was lost with its connection after parts of it were sent: it cannot be sent again. If it was
-    /// not sent to its end, the API knows that it is torn. The stream's handle is void; ask for the next invocation.
+    /// An invocation arrived whose event is larger than [`Limits::body`](crate::Limits::body). [`fail`](Client::fail) it
+    /// with its token. The rest of the event is not read; the connection closes.
+    #[non_exhaustive]
+    EventTooLarge {
+        /// The invocation, with an empty body.
+        invocation: Invocation,
+        /// The size of the event in bytes, if the API announced it.
+        length: Option<u64>,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A streamed response was lost with its connection after a part of it was sent, so it cannot be resent. The handle
+    /// of the stream is void; request the next invocation.
     StreamInterrupted,
 }
 
-/// A request that the API has not answered.
+/// A request without a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outstanding {
-    /// Which.
+    /// The request.
     pub endpoint: Endpoint,
-    /// It is sent again on the next connection. Only a stream of which parts were written is not.
+    /// Whether [`reset`](Client::reset) resends it. It does not resend a stream of which a part was written.
     pub can_be_resent: bool,
+    /// Whether a part of it was written on this connection.
+    pub is_started: bool,
 }
 
 impl Client {
-    /// A machine for a connection that has just been opened.
+    /// Returns a machine for a new connection.
     pub fn new(config: Config) -> Self {
-        static MACHINES: AtomicU64 = AtomicU64::new(0);
         Self {
-            machine: MACHINES.fetch_add(1, Ordering::Relaxed),
             heads: head_templates::HeadTemplates::new(&config),
             pipelining: config.pipelining,
-            reader: Reader::new(Role::Response, config.limits),
+            reader: Reader::new(Role::Response, config.limits.clone()),
             phase: Phase::Init,
             outstanding: VecDeque::new(),
             reading: None,
             early: None,
-            serial: 0,
+            reply_body: config.limits.reply_body,
+            identity: Arc::new(()),
             request_id: String::new(),
             invocation_id: None,
             output_ended: false,
             closed: None,
-            torn: false,
+            pending: None,
             spare_heads: Vec::new(),
         }
     }
 
-    /// What is to be done next. Call it again after doing it; see [`Output`].
+    /// Returns what to do next. Do it, then call this again; see [`Output`].
     pub fn poll_output(&mut self) -> Output<'_, Event> {
         self.abort_if_dropped();
-        if std::mem::take(&mut self.torn) {
-            return Output::Event(Event::StreamInterrupted);
-        }
-        if self.closed.is_none()
+        if self.pending.is_none()
             && let Some(event) = self.read()
         {
             return Output::Event(event);
+        }
+        if let Some(event) = self.pending.take() {
+            return Output::Event(*event);
         }
         if let Some(reason) = &self.closed {
             return Output::Closed(reason.clone());
@@ -226,104 +205,30 @@ impl Client {
         }
     }
 
-    /// Decodes what has come until it amounts to an event or more input is needed.
-    fn read(&mut self) -> Option<Event> {
-        loop {
-            if let Some(head) = self.early.take_if(|_| self.outstanding.front().is_some_and(Request::is_sent)) {
-                return self.answered(&head);
-            }
-            if self.reading.is_none() && !self.can_be_answered() && !self.reader.is_between_messages() {
-                self.close(CloseReason::Peer(PeerError::Unsolicited));
-                return None;
-            }
-            match self.reader.poll() {
-                Ok(Step::Head(head)) => {
-                    let StartLine::Response { status } = head.start_line else { continue };
-                    self.reading = Some(Reading { status, head_len: head.len, keep_alive: head.keep_alive });
-                }
-                Ok(Step::Data) => {}
-                Ok(Step::End) => {
-                    let Some(head) = self.reading.take() else { continue };
-                    if self.outstanding.front().is_some_and(Request::is_sent) {
-                        return self.answered(&head);
-                    }
-                    if head.is_success() {
-                        // A server may accept a request when it has seen its head and pass the body on as it comes.
-                        self.early = Some(head);
-                    } else {
-                        self.close(CloseReason::RepliedEarly);
-                        return self.answered(&head);
-                    }
-                }
-                Ok(Step::NeedInput) => return None,
-                Ok(Step::Closed) => {
-                    self.close(CloseReason::ClosedByPeer);
-                    return None;
-                }
-                Err(error) => {
-                    self.close(CloseReason::Peer(error));
-                    return None;
-                }
-            }
-        }
+    /// Whether the token or stream handle of the last invocation still exists.
+    fn has_holder(&self) -> bool {
+        Arc::strong_count(&self.identity) > 1
     }
 
-    /// The API may answer a request as soon as its first byte was sent.
-    fn can_be_answered(&self) -> bool {
-        self.early.is_none() && self.outstanding.front().is_some_and(|request| request.outgoing.is_started())
-    }
-
-    /// The oldest request was answered.
-    fn answered(&mut self, head: &Reading) -> Option<Event> {
-        let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
-        self.spare_heads.push(outgoing.into_head());
-        if let (Endpoint::Response, Phase::Streaming(_)) = (endpoint, &self.phase) {
-            self.phase = Phase::Idle;
-        }
-        if !head.keep_alive {
-            self.close(CloseReason::CloseRequested);
-        }
-        Some(match endpoint {
-            Endpoint::Next if head.is_success() => self.invocation(head),
-            _ => Event::Reply(Reply::new(endpoint, head.status, head.head_len, &mut self.reader)),
-        })
-    }
-
-    fn invocation(&mut self, head: &Reading) -> Event {
-        let message = match invocation::Message::read(&mut self.reader, head.status, head.head_len) {
-            Ok(message) => message,
-            Err(none) => return Event::NoInvocation(none),
-        };
-        self.serial += 1;
-        message.request_id().clone_into(&mut self.request_id);
-        self.invocation_id = message.invocation_id().and_then(|id| http::HeaderValue::from_bytes(id).ok());
-        self.phase = Phase::InHand;
-        Event::Invocation(Invocation::new(InvocationToken::new(self.machine, self.serial), message))
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        self.closed.get_or_insert(reason);
-    }
-
-    /// Room for the transport to read into; never empty. Report with [`filled`](Self::filled) how much was read.
+    /// Returns the buffer to read into, which is never empty. Report with [`filled`](Self::filled) how much was read.
     ///
-    /// A long event's bytes land in its own allocation this way, without a copy.
+    /// A large event is read directly into its own allocation.
     pub fn space(&mut self) -> &mut [u8] {
         self.reader.space()
     }
 
-    /// `n` bytes were read into [`space`](Self::space). Ask [`poll_output`](Self::poll_output) before reading again.
+    /// Reports that `n` bytes were read into [`space`](Self::space). Call [`poll_output`](Self::poll_output) before
+    /// reading again.
     pub fn filled(&mut self, n: usize) {
         self.reader.filled(n);
     }
 
-    /// These bytes were received: [`space`](Self::space) and [`filled`](Self::filled) in one, for bytes that lie
-    /// elsewhere.
+    /// Copies received bytes into the machine, in place of [`space`](Self::space) and [`filled`](Self::filled).
     pub fn receive(&mut self, bytes: &[u8]) {
         self.reader.receive(bytes);
     }
 
-    /// The first `n` bytes of the slices handed out last were written.
+    /// Reports that the first `n` bytes of the slices returned last were written.
     pub fn sent(&mut self, mut n: usize) {
         for request in &mut self.outstanding {
             n = request.outgoing.advance(n);
@@ -333,12 +238,12 @@ impl Client {
         }
     }
 
-    /// The API closed its sending half: no byte will come.
+    /// Reports that the API closed its sending half.
     pub fn end_of_input(&mut self) {
         self.reader.end_of_input();
     }
 
-    /// Writing failed. What the API sent before may still be read: it may say why.
+    /// Reports that writing failed. Reading continues: the API may have sent a reply before.
     pub fn end_of_output(&mut self) {
         self.output_ended = true;
         if self.outstanding.is_empty() {
@@ -346,48 +251,49 @@ impl Client {
         }
     }
 
-    /// The transport failed in both directions.
+    /// Reports that the transport failed in both directions, or that the driver gave up on it.
     pub fn disconnected(&mut self) {
         self.close(CloseReason::TransportFailed);
     }
 
-    /// A new connection is open. Every outstanding request that [can be](Outstanding::can_be_resent) is sent on it
-    /// again, from its first byte.
+    /// Starts over on a new connection. Every outstanding request that [can be](Outstanding::can_be_resent) resent is
+    /// sent from its first byte.
     pub fn reset(&mut self) {
+        self.close(CloseReason::TransportFailed);
         self.reader.reset();
         self.reading = None;
-        self.early = None;
         self.closed = None;
         self.output_ended = false;
         let before = self.outstanding.len();
         self.outstanding.retain_mut(|request| request.outgoing.rewind());
         if self.outstanding.len() < before {
-            self.torn = true;
-            if let Phase::Streaming(_) = self.phase {
+            self.pending = Some(Box::new(Event::StreamInterrupted));
+            if self.phase == Phase::Streaming {
                 self.phase = Phase::Idle;
             }
         }
     }
 
-    /// The requests that the API has not answered, oldest first.
+    /// The requests without a reply, oldest first.
     pub fn outstanding(&self) -> impl Iterator<Item = Outstanding> {
-        self.outstanding
-            .iter()
-            .map(|request| Outstanding { endpoint: request.endpoint, can_be_resent: request.outgoing.can_rewind() })
+        self.outstanding.iter().map(|request| Outstanding {
+            endpoint: request.endpoint,
+            can_be_resent: request.outgoing.can_rewind(),
+            is_started: request.outgoing.is_started(),
+        })
     }
 
-    /// The id of the invocation that was handed out last, empty before the first: for messages about it.
+    /// The id of the last invocation, for messages about it. Empty before the first.
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// Bytes of response chunks that wait to be written, framing included. Give no more [chunks](Self::chunk) while
-    /// this is high.
+    /// The number of unwritten bytes of response chunks, framing included. Pause [`chunk`](Self::chunk) while it is high.
     pub fn queued(&self) -> usize {
         self.outstanding.iter().map(|request| request.outgoing.queued()).sum()
     }
 
-    /// An answer to the invocation last handed out is under way and not yet acknowledged.
+    /// Whether the outcome of the last invocation has been posted and is not acknowledged.
     pub fn awaits_acknowledgement(&self) -> bool {
         self.outstanding.iter().any(|request| request.endpoint.posts_outcome())
     }
@@ -398,12 +304,12 @@ impl Client {
 
     fn state(&self) -> &'static str {
         match self.phase {
-            Phase::Init if self.outstanding.is_empty() => "nothing was asked of the API yet",
-            Phase::InHand => "an invocation is in hand and not answered",
-            Phase::Streaming(_) => "a response is being streamed",
-            _ if self.awaits_acknowledgement() => "the API has not acknowledged the last answer",
+            Phase::Init if self.outstanding.is_empty() => "no request was made yet",
+            Phase::InHand => "an invocation is in hand and has no outcome",
+            Phase::Streaming => "a response is being streamed",
+            _ if self.awaits_acknowledgement() => "the last outcome is not acknowledged",
             _ if self.outstanding.is_empty() => "no invocation is in hand",
-            _ => "the API has not answered the last request",
+            _ => "the last request has no reply",
         }
     }
 

@@ -1,47 +1,45 @@
-//! What the API says to a request.
+//! Replies of the API.
 
 use bytes::Bytes;
 
 use crate::Endpoint;
-use crate::http1::{Headers, Reader};
+use crate::http1::Headers;
 
-/// The API's answer to a request other than a successful /next.
+/// The API's reply to a request, except for an invocation.
 #[derive(Debug, Clone)]
 pub struct Reply {
     endpoint: Endpoint,
     status: u16,
-    /// Head and body; empty for an accepted answer to an invocation, which says nothing more.
+    /// Head and body; empty if the reply acknowledges an outcome.
     message: Bytes,
     head_len: usize,
+    truncated: bool,
 }
 
-/// What a status means for the runtime
-/// (the tables of the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)).
+/// The meaning of a status, by the tables of the
+/// [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplyKind {
     /// 2xx: the request was accepted.
     Accepted,
-    /// 410: the invocation timed out before it was answered. Ask for the next one.
+    /// 410 to an outcome: the invocation has timed out. Request the next one.
     TooLate,
-    /// 413: the response is over the limit; the API has told the caller so itself. Ask for the next one, and do not
-    /// report an error: the API takes only one answer.
+    /// 413 to an outcome: the response is over the limit, which the API has reported to the caller. Request the next
+    /// invocation; the API would refuse an error for this one.
     TooLarge,
-    /// Another 4xx to an answer: the API's words say why. Ask for the next invocation.
+    /// Another status below 500 to an outcome: the message says why. Request the next invocation.
     Rejected,
-    /// 500 to anything, or a refused /next: the API will not recover. End the process with a non-zero code.
+    /// 500 or above, or a refusal of another request: the API will not recover. Exit with a non-zero code.
     Fatal,
 }
 
 impl Reply {
-    /// Takes from `reader` what is worth keeping of the message that it has completed.
-    pub(super) fn new(endpoint: Endpoint, status: u16, head_len: usize, reader: &mut Reader) -> Self {
-        let accepted = endpoint.posts_outcome() && (200..300).contains(&status);
-        let message = if accepted { Bytes::new() } else { reader.take() };
-        Self { endpoint, status, head_len: head_len.min(message.len()), message }
+    pub(super) fn new(endpoint: Endpoint, status: u16, message: Bytes, head_len: usize, truncated: bool) -> Self {
+        Self { endpoint, status, head_len: head_len.min(message.len()), message, truncated }
     }
 
-    /// The request that was answered.
+    /// The request that this is a reply to.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
@@ -51,7 +49,7 @@ impl Reply {
         self.status
     }
 
-    /// What the status means.
+    /// The meaning of the status.
     pub fn kind(&self) -> ReplyKind {
         match (self.status, self.endpoint.posts_outcome()) {
             (200..=299, _) => ReplyKind::Accepted,
@@ -62,12 +60,19 @@ impl Reply {
         }
     }
 
-    /// The body. Every answer but 2xx has `{"errorMessage": text, "errorType": text}`.
+    /// The body: `{"errorMessage": text, "errorType": text}` in a refusal, and empty if the reply acknowledges an
+    /// outcome.
     pub fn body(&self) -> Bytes {
         self.message.slice(self.head_len..)
     }
 
-    /// The headers; none for an accepted answer to an invocation.
+    /// Whether the body is incomplete, because it was longer than [`Limits::reply_body`](crate::Limits::reply_body) or
+    /// the connection ended. Only the body of a refusal can be.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// The headers, of which there are none if the reply acknowledges an outcome.
     pub fn headers(&self) -> Headers<'_> {
         Headers::of_head(self.message.get(..self.head_len).unwrap_or_default())
     }

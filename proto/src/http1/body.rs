@@ -1,4 +1,4 @@
-//! Where a body's data lies among its framing, and where it ends.
+//! Separates the data of a body from its framing, and finds its end.
 
 use super::head::{self, Framing};
 use crate::{Limits, PeerError};
@@ -6,81 +6,83 @@ use crate::{Limits, PeerError};
 /// A body being decoded.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// This many bytes are still to come.
+    /// This many bytes are missing.
     Length(u64),
     Chunked(Chunked),
-    /// All that comes until the connection ends; so many have come.
+    /// Everything until the connection ends. This many bytes have arrived.
     UntilClose(u64),
 }
 
 #[derive(Debug)]
 pub(crate) struct Chunked {
     state: ChunkState,
-    /// Bytes of data announced by the chunk sizes so far.
+    /// The sum of the chunk sizes so far.
     total: u64,
 }
 
 #[derive(Debug)]
 enum ChunkState {
     Size,
-    /// This many bytes of the chunk are still to come.
+    /// This many bytes of the chunk are missing.
     Data(u64),
-    /// The CRLF behind a chunk's data.
+    /// The CRLF after a chunk's data.
     End,
-    /// The trailer section, and how far the search for its end came.
+    /// The trailer section. Its end is not in the first `scanned` bytes.
     Trailers {
         scanned: usize,
     },
 }
 
-/// What [`Body::decode`] found at the start of its input.
+/// The unit that [`Body::decode`] found at the start of its input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decoded {
-    /// Framing, to be passed over.
+    /// Framing, which is skipped.
     Framing(usize),
     /// Data of the body.
     Data(usize),
-    /// The body's end: so many bytes of trailer section, its empty line included, belong to it.
+    /// The end of the body, with this many bytes of trailer section, its empty line included.
     End { trailers: usize },
     /// More input is needed.
     Nothing,
 }
 
 impl Body {
-    /// Refuses a length that is over the limit before any of it has come.
-    pub(crate) fn new(framing: Framing, limits: &Limits) -> Result<Self, PeerError> {
+    pub(crate) fn new(framing: Framing) -> Self {
         match framing {
-            Framing::Length(length) if length > limits.body => Err(PeerError::BodyTooLong(limits.body)),
-            Framing::Length(length) => Ok(Body::Length(length)),
-            Framing::Chunked => Ok(Body::Chunked(Chunked { state: ChunkState::Size, total: 0 })),
-            Framing::UntilClose => Ok(Body::UntilClose(0)),
+            Framing::Length(length) => Body::Length(length),
+            Framing::Chunked => Body::Chunked(Chunked { state: ChunkState::Size, total: 0 }),
+            Framing::UntilClose => Body::UntilClose(0),
         }
     }
 
-    pub(crate) fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Decoded, PeerError> {
+    /// Decodes the start of `input`. A body that is announced to be longer than `longest` is refused before its bytes
+    /// arrive.
+    pub(crate) fn decode(&mut self, input: &[u8], longest: u64, limits: &Limits) -> Result<Decoded, PeerError> {
         match self {
             Body::Length(0) => Ok(Decoded::End { trailers: 0 }),
+            Body::Length(remaining) if *remaining > longest => Err(PeerError::BodyTooLong(longest)),
             Body::Length(remaining) => Ok(take(remaining, input)),
             Body::UntilClose(total) => {
                 *total = total.saturating_add(len(input));
-                if *total > limits.body {
-                    return Err(PeerError::BodyTooLong(limits.body));
+                if *total > longest {
+                    return Err(PeerError::BodyTooLong(longest));
                 }
                 Ok(if input.is_empty() { Decoded::Nothing } else { Decoded::Data(input.len()) })
             }
-            Body::Chunked(chunked) => chunked.decode(input, limits),
+            Body::Chunked(chunked) => chunked.decode(input, longest, limits),
         }
     }
 
-    /// How many bytes may be read straight behind the data decoded so far: those of a known length.
-    pub(crate) fn contiguous(&self) -> u64 {
+    /// The number of bytes that can be read directly after the data decoded so far: those of a known length, unless
+    /// [`decode`](Self::decode) is going to refuse it.
+    pub(crate) fn contiguous(&self, longest: u64) -> u64 {
         match self {
-            Body::Length(remaining) => *remaining,
+            Body::Length(remaining) if *remaining <= longest => *remaining,
             _ => 0,
         }
     }
 
-    /// `n` of the [contiguous](Self::contiguous) bytes came.
+    /// Reports that `n` of the [contiguous](Self::contiguous) bytes were read.
     pub(crate) fn skip(&mut self, n: u64) {
         if let Body::Length(remaining) = self {
             *remaining = remaining.saturating_sub(n);
@@ -102,13 +104,13 @@ fn take(remaining: &mut u64, input: &[u8]) -> Decoded {
 }
 
 impl Chunked {
-    fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<Decoded, PeerError> {
+    fn decode(&mut self, input: &[u8], longest: u64, limits: &Limits) -> Result<Decoded, PeerError> {
         match &mut self.state {
             ChunkState::Size => {
                 let Some((size, consumed)) = parse_size_line(input, limits)? else { return Ok(Decoded::Nothing) };
                 self.total = self.total.saturating_add(size);
-                if self.total > limits.body {
-                    return Err(PeerError::BodyTooLong(limits.body));
+                if self.total > longest {
+                    return Err(PeerError::BodyTooLong(longest));
                 }
                 self.state = match size {
                     0 => ChunkState::Trailers { scanned: 0 },
@@ -117,11 +119,11 @@ impl Chunked {
                 Ok(Decoded::Framing(consumed))
             }
             ChunkState::Data(remaining) => {
-                let found = take(remaining, input);
+                let decoded = take(remaining, input);
                 if *remaining == 0 {
                     self.state = ChunkState::End;
                 }
-                Ok(found)
+                Ok(decoded)
             }
             ChunkState::End => match input {
                 [] | [b'\r'] => Ok(Decoded::Nothing),
@@ -155,7 +157,7 @@ impl Chunked {
 }
 
 impl Body {
-    /// The part of the message that is still to come, for a message about its loss.
+    /// The part of the message in which the input ended.
     pub(crate) fn part(&self) -> crate::Part {
         match self {
             Body::Chunked(chunked) => chunked.part(),
@@ -164,7 +166,7 @@ impl Body {
     }
 }
 
-/// `1a;name=value CRLF`: the size, and the length of the line. `None` while the line is incomplete.
+/// Parses `1a;name=value CRLF` into the size and the length of the line. `None` while the line is incomplete.
 fn parse_size_line(input: &[u8], limits: &Limits) -> Result<Option<(u64, usize)>, PeerError> {
     let mut size = 0u64;
     let mut digits = 0;
@@ -205,7 +207,7 @@ mod tests {
     use super::*;
 
     fn size_line(input: &[u8]) -> Result<Option<(u64, usize)>, PeerError> {
-        parse_size_line(input, &Limits { chunk_extension: 4, ..Limits::default() })
+        parse_size_line(input, &Limits::default().chunk_extension(4))
     }
 
     #[test]
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_spaces_and_prefixes_in_a_size_are_refused() {
+    fn a_size_with_signs_spaces_or_prefixes_is_refused() {
         for line in [
             "1;\0\r\n",
             "1;\x7f\r\n",
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_is_passed_over_up_to_its_limit() {
+    fn an_extension_is_skipped_up_to_its_limit() {
         assert_eq!(size_line(b"1;abcd\r\n"), Ok(Some((1, 8))));
         assert_eq!(size_line(b"1;abcde\r\n"), Err(PeerError::ChunkExtensionTooLong(4)));
         assert_eq!(size_line(b"1;abcde"), Err(PeerError::ChunkExtensionTooLong(4)));
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_size_line_asks_for_more() {
+    fn an_incomplete_size_line_needs_more_input() {
         for line in ["", "1", "1\r", "1;", "1;ab", "1;abcd\r"] {
             assert_eq!(size_line(line.as_bytes()), Ok(None), "{line:?}");
         }

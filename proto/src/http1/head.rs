@@ -1,28 +1,28 @@
-//! A message's head: where it ends, what it says about the framing of what follows, and its fields.
+//! The head of a message: its end, its fields, and the framing of the body.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use crate::{Limits, PeerError};
+use crate::{HeadElement, Limits, PeerError};
 
-/// What a response begins with.
+/// The start of every reply.
 const VERSION: &[u8] = b"HTTP/1.";
 
-/// Which kind of message is expected.
+/// The kind of message to expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Request,
     Response,
 }
 
-/// What a head says that HTTP itself must know.
+/// The parts of a head that concern HTTP itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// Bytes of the head, its empty line included.
+    /// The length of the head, its empty line included.
     pub(crate) len: usize,
     pub(crate) start_line: StartLine,
     pub(crate) framing: Framing,
-    /// The sender will read (or send) another message on this connection.
+    /// The sender keeps the connection open after this message.
     pub(crate) keep_alive: bool,
     /// `Expect: 100-continue`.
     pub(crate) expects_continue: bool,
@@ -34,7 +34,7 @@ pub(crate) enum StartLine {
     Response { status: u16 },
 }
 
-/// How the end of the body is known (RFC 9112 section 6.3).
+/// How the end of the body is found (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     Length(u64),
@@ -42,29 +42,29 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// Where a field's name and its trimmed value lie in the head.
+/// The positions of a field's name and trimmed value in the head.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub(crate) name: Range<usize>,
     pub(crate) value: Range<usize>,
 }
 
-/// The head at the start of `bytes`, if it lies there whole, as a rule it does, and nothing is wrong with it. If not,
-/// [`find_end`] and [`parse`] tell. Its fields' places are left in `fields`.
+/// Parses the head at the start of `bytes` if it is complete and valid, which is the usual case. Otherwise, use
+/// [`find_end`] and [`parse`]. Writes the positions of its fields to `fields`.
 pub(crate) fn parse_whole(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Option<Head> {
     if role == Role::Response && !bytes.starts_with(VERSION) {
         return None;
     }
     let head = lex(role, bytes.get(..limits.head).unwrap_or(bytes), limits, fields).ok()?;
-    // httparse would pass over empty lines in front, and take LF alone for the end of a line.
+    // httparse skips leading empty lines, and accepts LF as the end of a line.
     let starts_well = bytes.first().is_some_and(|first| !first.is_ascii_whitespace());
     let ends = |end: usize, with: &[u8]| bytes.get(..end).is_some_and(|lines| lines.ends_with(with));
     let lines_end_well = fields.iter().all(|field| ends(field.name.start, b"\r\n"));
     (starts_well && lines_end_well && ends(head.len, b"\r\n\r\n")).then_some(head)
 }
 
-/// The length of the head at the start of `bytes`, once all of it is there. `scanned` remembers, from call to call,
-/// how far the search came.
+/// Returns the length of the head at the start of `bytes`, or `None` while it is incomplete. `scanned` is the number of
+/// bytes that earlier calls have searched.
 pub(crate) fn find_end(
     role: Role,
     bytes: &[u8],
@@ -82,8 +82,7 @@ pub(crate) fn find_end(
     }
 }
 
-/// The position behind the first empty line. A line that ends in LF alone is refused: a smuggler would like it to be
-/// taken for one.
+/// Returns the position after the first empty line. Refuses a line that ends in LF, which request smuggling relies on.
 pub(crate) fn find_empty_line(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, PeerError> {
     let from = *scanned;
     for at in memchr::memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()).map(|at| from + at) {
@@ -97,12 +96,12 @@ pub(crate) fn find_empty_line(bytes: &[u8], scanned: &mut usize) -> Result<Optio
     Ok(None)
 }
 
-/// Parses a whole head, as [`find_end`] delimits it, and leaves its fields' places in `fields`.
+/// Parses a complete head, as delimited by [`find_end`]. Writes the positions of its fields to `fields`.
 pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Result<Head, PeerError> {
     match lex(role, bytes, limits, fields)? {
         head if head.len == bytes.len() => Ok(head),
-        // Cannot be: both stop at the first empty line.
-        _ => Err(PeerError::MalformedHead(httparse::Error::NewLine)),
+        // Impossible: both stop at the first empty line.
+        _ => Err(PeerError::MalformedHead(HeadElement::LineEnding)),
     }
 }
 
@@ -131,29 +130,30 @@ fn lex(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Re
     };
     let len = match consumed {
         Ok(httparse::Status::Complete(len)) => len,
-        Ok(httparse::Status::Partial) => return Err(PeerError::MalformedHead(httparse::Error::NewLine)),
-        Err(httparse::Error::TooManyHeaders) => return Err(PeerError::TooManyHeaders(max)),
-        Err(error) => return Err(PeerError::MalformedHead(error)),
+        Ok(httparse::Status::Partial) => return Err(PeerError::MalformedHead(HeadElement::LineEnding)),
+        Err(error) => return Err(peer_error(error, max)),
     };
-    let place = |part: &[u8]| {
-        // Both are parts of one slice.
+    let position = |part: &[u8]| {
+        // `part` is a part of `bytes`.
         let start = part.as_ptr().addr() - bytes.as_ptr().addr();
         start..start + part.len()
     };
     fields.clear();
-    fields.extend(found.iter().map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) }));
+    fields.extend(
+        found.iter().map(|field| Field { name: position(field.name.as_bytes()), value: position(field.value) }),
+    );
     let http_1_1 = version == Some(1);
-    let said = FramingHeaders::read(found, http_1_1)?;
+    let headers = FramingHeaders::read(found, http_1_1)?;
     Ok(Head {
         len,
-        framing: said.framing(&start_line)?,
-        keep_alive: http_1_1 && !said.close,
-        expects_continue: http_1_1 && said.expects_continue,
+        framing: headers.framing(&start_line)?,
+        keep_alive: http_1_1 && !headers.close,
+        expects_continue: http_1_1 && headers.expects_continue,
         start_line,
     })
 }
 
-/// What the fields say about framing.
+/// The fields that concern framing and the connection.
 #[derive(Default)]
 struct FramingHeaders {
     length: Option<u64>,
@@ -164,38 +164,38 @@ struct FramingHeaders {
 
 impl FramingHeaders {
     fn read(fields: &[httparse::Header<'_>], http_1_1: bool) -> Result<Self, PeerError> {
-        let mut said = FramingHeaders::default();
+        let mut headers = FramingHeaders::default();
         for field in fields {
-            // The length tells almost every other field apart without a comparison.
+            // The length rules out almost every other field without a comparison.
             match field.name.len() {
                 14 if field.name.eq_ignore_ascii_case("content-length") => {
-                    if said.length.is_some() {
+                    if headers.length.is_some() {
                         return Err(PeerError::RepeatedContentLength);
                     }
-                    said.length = Some(decimal(field.value).ok_or(PeerError::BadContentLength)?);
+                    headers.length = Some(decimal(field.value).ok_or(PeerError::BadContentLength)?);
                 }
                 17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    if said.chunked || !http_1_1 || !field.value.eq_ignore_ascii_case(b"chunked") {
+                    if headers.chunked || !http_1_1 || !field.value.eq_ignore_ascii_case(b"chunked") {
                         return Err(PeerError::UnsupportedTransferEncoding);
                     }
-                    said.chunked = true;
+                    headers.chunked = true;
                 }
                 10 if field.name.eq_ignore_ascii_case("connection") => {
                     let mut options = field.value.split(|&b| b == b',').map(|option| option.trim_ascii());
-                    said.close |= options.any(|option| option.eq_ignore_ascii_case(b"close"));
+                    headers.close |= options.any(|option| option.eq_ignore_ascii_case(b"close"));
                 }
                 6 if field.name.eq_ignore_ascii_case("expect") => {
-                    said.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
+                    headers.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
                 }
                 _ => {}
             }
         }
-        Ok(said)
+        Ok(headers)
     }
 
     fn framing(&self, start_line: &StartLine) -> Result<Framing, PeerError> {
         match (self.length, self.chunked, start_line) {
-            (Some(_), true, _) => Err(PeerError::LengthBesideChunked),
+            (Some(_), true, _) => Err(PeerError::LengthAndChunked),
             (_, _, StartLine::Response { status: 100..=199 | 204 | 304 }) => Ok(Framing::Length(0)),
             (None, true, _) => Ok(Framing::Chunked),
             (Some(length), false, _) => Ok(Framing::Length(length)),
@@ -205,7 +205,7 @@ impl FramingHeaders {
     }
 }
 
-/// Digits only: no sign, no space, no list.
+/// Parses digits only: a sign, a space or a list is refused.
 fn decimal(value: &[u8]) -> Option<u64> {
     let append = |number: u64, digit: &u8| {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
@@ -214,52 +214,25 @@ fn decimal(value: &[u8]) -> Option<u64> {
     value.iter().try_fold(0, append).filter(|_| !value.is_empty())
 }
 
-/// The fields of a head or trailer section, in the order they came.
-///
-/// A name is as the peer wrote it: compare without regard to case. A value is raw bytes, trimmed.
-#[derive(Debug, Clone)]
-pub struct Headers<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Headers<'a> {
-    /// The fields of a head that [`parse`] accepted.
-    pub(crate) fn of_head(head: &'a [u8]) -> Self {
-        let first_line = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
-        Self { rest: head.get(first_line..).unwrap_or_default() }
-    }
-
-    /// The fields of a trailer section that [`parse_trailers`] accepted.
-    pub(crate) fn of_trailers(trailers: &'a [u8]) -> Self {
-        Self { rest: trailers }
-    }
-
-    /// The value of the first field with this name, whatever its case.
-    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.clone().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-}
-
-impl<'a> Iterator for Headers<'a> {
-    type Item = (&'a str, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let end = memchr::memchr(b'\n', self.rest)?;
-        let (line, rest) = self.rest.split_at_checked(end + 1)?;
-        self.rest = rest;
-        let colon = memchr::memchr(b':', line)?;
-        Some((std::str::from_utf8(line.get(..colon)?).ok()?, line.get(colon + 1..)?.trim_ascii()))
-    }
-}
-
-/// Checks a trailer section, from its first field to its empty line.
+/// Checks a trailer section, its empty line included.
 pub(crate) fn parse_trailers(bytes: &[u8], limits: &Limits) -> Result<(), PeerError> {
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_HEADERS];
     match httparse::parse_headers(bytes, storage.get_mut(..max).unwrap_or_default()) {
         Ok(httparse::Status::Complete((len, _))) if len == bytes.len() => Ok(()),
-        Ok(_) => Err(PeerError::MalformedHead(httparse::Error::NewLine)),
-        Err(httparse::Error::TooManyHeaders) => Err(PeerError::TooManyHeaders(max)),
-        Err(error) => Err(PeerError::MalformedHead(error)),
+        Ok(_) => Err(PeerError::MalformedHead(HeadElement::LineEnding)),
+        Err(error) => Err(peer_error(error, max)),
     }
+}
+
+fn peer_error(error: httparse::Error, max_headers: usize) -> PeerError {
+    PeerError::MalformedHead(match error {
+        httparse::Error::TooManyHeaders => return PeerError::TooManyHeaders(max_headers),
+        httparse::Error::Token => HeadElement::RequestLine,
+        httparse::Error::Version => HeadElement::Version,
+        httparse::Error::Status => HeadElement::Status,
+        httparse::Error::HeaderName => HeadElement::FieldName,
+        httparse::Error::HeaderValue => HeadElement::FieldValue,
+        httparse::Error::NewLine => HeadElement::LineEnding,
+    })
 }

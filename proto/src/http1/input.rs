@@ -1,9 +1,9 @@
-//! Bytes received and not yet decoded.
+//! Received bytes that are not decoded yet.
 
-/// One initialised buffer, kept for the connection's life. Undecoded bytes stay contiguous.
+/// One initialised buffer, reused for the life of the connection. Its bytes are contiguous.
 ///
-/// It grows only while a unit that must be contiguous (a head, a chunk's size line, a trailer section) is incomplete;
-/// those are capped, so it is too.
+/// It grows only while a unit that must be contiguous (a head, a chunk's size line, a trailer section) is incomplete.
+/// These are limited, and so is the buffer.
 #[derive(Debug)]
 pub(crate) struct Input {
     buf: Vec<u8>,
@@ -12,9 +12,9 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Holds any usual head with a small event.
+    /// Enough for a typical head with a small event.
     const INITIAL: usize = 8 * 1024;
-    /// While a long body passes through: fewer reads.
+    /// For a large body, with fewer reads.
     const BULK: usize = 64 * 1024;
 
     pub(crate) fn new() -> Self {
@@ -33,7 +33,7 @@ impl Input {
         }
     }
 
-    /// Room to read into; never empty. `bulk` asks for the larger size.
+    /// Returns the buffer to read into, which is never empty. `bulk` requests the larger size.
     pub(crate) fn space(&mut self, bulk: bool) -> &mut [u8] {
         let wanted = if bulk { Self::BULK } else { Self::INITIAL };
         if self.end == self.buf.len() && self.start > 0 {
@@ -51,7 +51,7 @@ impl Input {
         self.end = self.buf.len().min(self.end.saturating_add(n));
     }
 
-    /// Forgets everything and gives back what an unusually long head made it hold.
+    /// Discards everything, and frees the memory of an unusually long head.
     pub(crate) fn reset(&mut self) {
         self.start = 0;
         self.end = 0;

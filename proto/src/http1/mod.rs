@@ -1,14 +1,15 @@
-//! HTTP/1.1 message framing (RFC 9112), blind to which side it serves: heads, bodies, chunks, trailers, limits.
+//! HTTP/1.1 message framing (RFC 9112) for both sides: heads, bodies, chunks, trailers, limits.
 
 mod body;
 mod head;
+mod headers;
 mod input;
 mod outgoing;
 mod reader;
 
-pub use head::Headers;
+pub use headers::{Headers, HeadersIter};
 pub use outgoing::Slices;
 
-pub(crate) use head::{Field, Role, StartLine};
-pub(crate) use outgoing::{Outgoing, push_field};
+pub(crate) use head::{Field, Framing, Head, Role, StartLine};
+pub(crate) use outgoing::{Outgoing, push_field, trailer_section};
 pub(crate) use reader::{Reader, Step};

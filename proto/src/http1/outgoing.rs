@@ -1,4 +1,4 @@
-//! Messages become slices to be written.
+//! Messages become slices for vectored writes.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -14,17 +14,17 @@ pub struct Slices<'a> {
 }
 
 impl<'a> Slices<'a> {
-    /// The most slices handed out for one write; the rest follows in the next.
+    /// The largest number of slices for one write. The rest follows in the next.
     pub const MAX: usize = 18;
 
     pub(crate) fn new() -> Self {
         Self { slices: [IoSlice::new(&[]); Self::MAX], len: 0 }
     }
 
-    /// Returns `false` when there was no place left.
+    /// Returns `false` if all slices are used.
     fn push(&mut self, slice: &'a [u8]) -> bool {
-        let Some(place) = self.slices.get_mut(self.len) else { return false };
-        *place = IoSlice::new(slice);
+        let Some(free) = self.slices.get_mut(self.len) else { return false };
+        *free = IoSlice::new(slice);
         self.len += 1;
         true
     }
@@ -38,40 +38,40 @@ impl<'a> Deref for Slices<'a> {
     }
 }
 
-/// One message on its way out: a head, then a body, whole or in chunks. It keeps the user's bytes until they are no
-/// longer needed, and copies none but those of small chunks.
+/// A message that is being written: a head, and a body that is buffered or chunked. It shares the user's bytes until they
+/// are written, and copies only small chunks.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     head: Vec<u8>,
     body: Body,
-    /// Bytes written of `head` and what is kept of `body`.
+    /// The number of bytes written of `head` and of what is left of `body`.
     sent: usize,
 }
 
 #[derive(Debug)]
 enum Body {
-    Whole(Bytes),
-    /// In a box, so that the usual response is small.
+    Buffered(Bytes),
+    /// Boxed, because most messages are not chunked.
     Chunks(Box<Chunks>),
 }
 
-/// A chunked body (RFC 9112 section 7.1). What was written is dropped.
+/// A chunked body (RFC 9112 section 7.1). Chunks are dropped once they are written.
 #[derive(Debug, Default)]
 struct Chunks {
-    /// Large chunks, each behind its size and whatever else comes before it.
+    /// Large chunks, each with what precedes it: its size, and other framing and small chunks.
     large: VecDeque<(Vec<u8>, Bytes)>,
-    /// What comes behind them: framing, small chunks, and once the body has ended the last chunk and the trailer section.
+    /// The bytes that follow them: framing, small chunks, and at the end the last chunk and the trailer section.
     rest: Vec<u8>,
-    /// Bytes of `large`.
+    /// The number of bytes in `large`.
     queued: usize,
     ended: bool,
-    /// For the next `rest`: what was before a chunk that is written.
+    /// Storage for the next `rest`.
     spare: Vec<u8>,
 }
 
 impl Chunks {
-    /// A shorter chunk is copied, so that all that is ready goes out in one write: a slice of its own costs as much, and
-    /// there are only so many. Chunks of this size fill a write of 64 KiB with as many slices as there are.
+    /// Shorter chunks are copied, so that one write sends everything that is ready: a separate slice costs as much as the
+    /// copy, and their number is limited. Chunks of this size fill a write of 64 KiB with [`Slices::MAX`] slices.
     const LARGE: usize = 8 * 1024;
 
     fn push(&mut self, data: Bytes) {
@@ -101,15 +101,15 @@ fn push_hex(out: &mut Vec<u8>, number: usize) {
 }
 
 impl Outgoing {
-    pub(crate) fn whole(head: Vec<u8>, body: Bytes) -> Self {
-        Self { head, body: Body::Whole(body), sent: 0 }
+    pub(crate) fn buffered(head: Vec<u8>, body: Bytes) -> Self {
+        Self { head, body: Body::Buffered(body), sent: 0 }
     }
 
     pub(crate) fn chunked(head: Vec<u8>) -> Self {
         Self { head, body: Body::Chunks(Box::default()), sent: 0 }
     }
 
-    /// Appends a chunk. An empty one would be the terminator, so it is left out. Does nothing once the body has ended.
+    /// Appends a chunk. Ignores an empty one, which would be the terminator, and any after the end of the body.
     pub(crate) fn chunk(&mut self, data: Bytes) {
         if let Body::Chunks(chunks) = &mut self.body
             && !chunks.ended
@@ -119,44 +119,41 @@ impl Outgoing {
         }
     }
 
-    /// Ends a chunked body with these trailer fields.
-    pub(crate) fn end<'t>(&mut self, trailers: impl IntoIterator<Item = (&'t str, &'t [u8])>) {
+    /// Ends a chunked body with this trailer section, which ends in an empty line.
+    pub(crate) fn end(&mut self, trailers: &[u8]) {
         if let Body::Chunks(chunks) = &mut self.body
             && !chunks.ended
         {
             chunks.ended = true;
             chunks.rest.extend_from_slice(b"0\r\n");
-            for (name, value) in trailers {
-                push_field(&mut chunks.rest, name, value);
-            }
-            chunks.rest.extend_from_slice(b"\r\n");
+            chunks.rest.extend_from_slice(trailers);
         }
     }
 
-    /// A chunked body that waits for more chunks or its end.
+    /// Whether this is a chunked body without its end.
     pub(crate) fn is_open(&self) -> bool {
         matches!(&self.body, Body::Chunks(chunks) if !chunks.ended)
     }
 
-    /// Bytes of a chunked body not yet written, framing included.
+    /// The number of unwritten bytes of a chunked body, framing included.
     pub(crate) fn queued(&self) -> usize {
         match &self.body {
-            Body::Whole(_) => 0,
+            Body::Buffered(_) => 0,
             Body::Chunks(chunks) => chunks.len(),
         }
     }
 
-    /// Nothing to write at present.
+    /// Whether there is nothing to write at present.
     pub(crate) fn is_drained(&self) -> bool {
         self.head.len()
             + match &self.body {
-                Body::Whole(body) => body.len(),
+                Body::Buffered(body) => body.len(),
                 Body::Chunks(chunks) => chunks.len(),
             }
             == self.sent
     }
 
-    /// Everything is written: nothing will follow.
+    /// Whether everything is written.
     pub(crate) fn is_sent(&self) -> bool {
         !self.is_open() && self.is_drained()
     }
@@ -165,21 +162,21 @@ impl Outgoing {
         self.sent > 0
     }
 
-    /// All of it is still here: it can be sent again from its start.
+    /// Whether the message can be resent from its start, because nothing of it was dropped.
     pub(crate) fn can_rewind(&self) -> bool {
-        !self.is_started() || matches!(self.body, Body::Whole(_))
+        !self.is_started() || matches!(self.body, Body::Buffered(_))
     }
 
-    /// Prepares to send the message again from its start. `false` if parts of it are gone.
+    /// Prepares to resend the message from its start. Returns `false` if that is not possible.
     pub(crate) fn rewind(&mut self) -> bool {
-        let whole = self.can_rewind();
-        if whole {
+        let can_rewind = self.can_rewind();
+        if can_rewind {
             self.sent = 0;
         }
-        whole
+        can_rewind
     }
 
-    /// Appends what is to be written. `false` when `slices` is full.
+    /// Appends the unwritten bytes. Returns `false` if `slices` is full.
     pub(crate) fn slices<'a>(&'a self, slices: &mut Slices<'a>) -> bool {
         let mut skip = self.sent;
         let mut push = |segment: &'a [u8]| match segment.get(skip..) {
@@ -194,18 +191,18 @@ impl Outgoing {
         };
         push(&self.head)
             && match &self.body {
-                Body::Whole(body) => push(body),
+                Body::Buffered(body) => push(body),
                 Body::Chunks(chunks) => {
                     chunks.large.iter().all(|(before, data)| push(before) && push(data)) && push(&chunks.rest)
                 }
             }
     }
 
-    /// The first `n` bytes of [`slices`](Self::slices) were written; returns how many of them belong to the next
-    /// message.
+    /// Reports that the first `n` bytes of [`slices`](Self::slices) were written. Returns how many of them belong to the
+    /// next message.
     pub(crate) fn advance(&mut self, n: usize) -> usize {
         match &mut self.body {
-            Body::Whole(body) => {
+            Body::Buffered(body) => {
                 let unsent = self.head.len() + body.len() - self.sent;
                 self.sent += n.min(unsent);
                 n.saturating_sub(unsent)
@@ -233,10 +230,20 @@ impl Outgoing {
         }
     }
 
-    /// Gives back the head's storage.
+    /// Returns the storage of the head for reuse.
     pub(crate) fn into_head(self) -> Vec<u8> {
         self.head
     }
+}
+
+/// A trailer section: its fields and the empty line.
+pub(crate) fn trailer_section<'v>(fields: impl IntoIterator<Item = (impl AsRef<str>, &'v [u8])>) -> Vec<u8> {
+    let mut section = Vec::new();
+    for (name, value) in fields {
+        push_field(&mut section, name.as_ref(), value);
+    }
+    section.extend_from_slice(b"\r\n");
+    section
 }
 
 /// `Name: value CRLF`.
@@ -251,14 +258,14 @@ pub(crate) fn push_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
 mod tests {
     use super::*;
 
-    /// Everything that the message gives out when `step` bytes are written at a time.
+    /// Everything that is written when each write takes `step` bytes.
     fn written(message: &mut Outgoing, step: usize) -> Vec<u8> {
         let mut all = Vec::new();
         while !message.is_drained() {
             let mut slices = Slices::new();
             message.slices(&mut slices);
             let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
-            assert!(!bytes.is_empty(), "not drained, but nothing to write");
+            assert!(!bytes.is_empty(), "it is not drained and has nothing to write");
             all.extend_from_slice(&bytes);
             assert_eq!(message.advance(bytes.len()), 0);
         }
@@ -266,15 +273,15 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_body_reads_the_same_in_writes_of_any_size() {
+    fn a_chunked_body_is_the_same_in_writes_of_any_size() {
         for step in 1..80 {
             let mut message = Outgoing::chunked(b"HEAD\r\n\r\n".to_vec());
             message.chunk(Bytes::from_static(b"hello"));
             message.chunk(Bytes::new());
             message.chunk(Bytes::from(vec![b'x'; 26]));
             assert_eq!(message.queued(), 5 + 5 + 26 + 6);
-            message.end([("A", b"b".as_slice())]);
-            message.chunk(Bytes::from_static(b"too late"));
+            message.end(b"A: b\r\n\r\n");
+            message.chunk(Bytes::from_static(b"late"));
             let expected = format!("HEAD\r\n\r\n5\r\nhello\r\n1a\r\n{}\r\n0\r\nA: b\r\n\r\n", "x".repeat(26));
             assert_eq!(written(&mut message, step), expected.as_bytes(), "{step} at a time");
             assert!(message.is_sent());
@@ -283,22 +290,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_beyond_a_message_is_left_for_the_next() {
-        let mut message = Outgoing::whole(b"HEAD".to_vec(), Bytes::from_static(b"body"));
+    fn bytes_written_beyond_a_message_belong_to_the_next() {
+        let mut message = Outgoing::buffered(b"HEAD".to_vec(), Bytes::from_static(b"body"));
         assert_eq!(message.advance(6), 0);
         assert_eq!(message.advance(6), 4);
         assert!(message.is_sent());
 
         let mut message = Outgoing::chunked(b"HEAD".to_vec());
         message.chunk(Bytes::from_static(b"a"));
-        message.end([]);
+        message.end(b"\r\n");
         assert_eq!(message.advance(4 + 6 + 5 + 3), 3);
         assert!(message.is_sent());
     }
 
     #[test]
-    fn only_what_is_still_whole_can_be_sent_again() {
-        let mut message = Outgoing::whole(b"HEAD".to_vec(), Bytes::from_static(b"body"));
+    fn a_chunked_message_can_be_resent_only_before_its_first_byte() {
+        let mut message = Outgoing::buffered(b"HEAD".to_vec(), Bytes::from_static(b"body"));
         message.advance(8);
         assert!(message.rewind());
         assert_eq!(written(&mut message, 100), b"HEADbody");
@@ -311,13 +318,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ready_together_goes_out_in_one_write() {
+    fn one_write_sends_everything_that_is_ready() {
         for size in [1, 100, Chunks::LARGE - 1, Chunks::LARGE] {
             let mut message = Outgoing::chunked(b"HEAD\r\n\r\n".to_vec());
             for _ in 0..(64 * 1024_usize).div_ceil(size) {
                 message.chunk(Bytes::from(vec![b'x'; size]));
             }
-            message.end([]);
+            message.end(b"\r\n");
             assert!(message.slices(&mut Slices::new()), "chunks of {size} bytes");
         }
     }

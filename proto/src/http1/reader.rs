@@ -9,8 +9,8 @@ use crate::{Limits, Part, PeerError};
 
 /// Decodes one message after another.
 ///
-/// What it decodes piles up in `message`: the head, then the body's data behind it. The client's side takes both at the
-/// message's end; the server's side takes the head, then data as it comes.
+/// It decodes into `message`: the head, followed by the data of the body. The client's side takes both at the end of the
+/// message; the server's side takes the head, then data as it arrives.
 #[derive(Debug)]
 pub(crate) struct Reader {
     role: Role,
@@ -19,8 +19,9 @@ pub(crate) struct Reader {
     /// Initialised storage; valid up to `filled`.
     message: Vec<u8>,
     filled: usize,
-    /// Of the head that was parsed last.
+    /// Positions in the head that was parsed last.
     fields: Vec<Field>,
+    /// Of a request; those of a reply are checked and discarded.
     trailers: Vec<u8>,
     state: State,
     end_of_input: bool,
@@ -28,25 +29,27 @@ pub(crate) struct Reader {
 
 #[derive(Debug)]
 enum State {
-    /// Before a head. `interim` responses have preceded it; the search for its end came as far as `scanned`.
+    /// Before a head. Interim replies of `interim` bytes have preceded it; its end is not in the first `scanned` bytes.
     Head {
         scanned: usize,
         interim: usize,
     },
-    /// In a body. `landed` bytes of it were read straight into the message since the last step.
+    /// In a body of at most `longest` bytes. `landed`: some of it was read directly into the message since the last
+    /// step.
     Body {
         body: Body,
+        longest: u64,
         landed: bool,
     },
     Failed(PeerError),
 }
 
-/// What [`Reader::poll`] came to.
+/// A step of decoding.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// A head, appended to the message.
+    /// A head was appended to the message.
     Head(Head),
-    /// Some of the body, appended to the message.
+    /// Some of the body was appended to the message.
     Data,
     /// The message is complete.
     End,
@@ -56,9 +59,9 @@ pub(crate) enum Step {
 }
 
 impl Reader {
-    /// A message's storage is kept for the next one up to this size.
+    /// Storage up to this size is reused for the next message.
     const KEEP: usize = 16 * 1024;
-    /// A long body's storage grows at least by this and at most by as much as has come.
+    /// The storage of a large body grows at least by this, and at most by as much as has arrived.
     const GROWTH: usize = 64 * 1024;
 
     pub(crate) fn new(role: Role, limits: Limits) -> Self {
@@ -83,12 +86,12 @@ impl Reader {
         self.end_of_input = false;
     }
 
-    /// Room for the transport to read into; never empty.
+    /// Returns the buffer to read into, which is never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        if let State::Body { body, .. } = &self.state {
-            let contiguous = usize::try_from(body.contiguous()).unwrap_or(usize::MAX);
+        if let State::Body { body, longest, .. } = &self.state {
+            let contiguous = usize::try_from(body.contiguous(*longest)).unwrap_or(usize::MAX);
             if self.input.bytes().is_empty() && contiguous > 0 {
-                // The more has come, the more is taken at once.
+                // Reads become larger as more arrives.
                 let wanted = self.filled.clamp(Self::GROWTH, 16 * Self::GROWTH);
                 if self.message.len() == self.filled {
                     self.make_room(contiguous.min(wanted), contiguous);
@@ -101,11 +104,11 @@ impl Reader {
         self.input.space(false)
     }
 
-    /// `n` bytes were read into [`space`](Self::space).
+    /// Reports that `n` bytes were read into [`space`](Self::space).
     pub(crate) fn filled(&mut self, n: usize) {
-        if let State::Body { body, landed } = &mut self.state
+        if let State::Body { body, longest, landed } = &mut self.state
             && self.input.bytes().is_empty()
-            && body.contiguous() > 0
+            && body.contiguous(*longest) > 0
         {
             let n = n.min(self.message.len() - self.filled);
             self.filled += n;
@@ -132,15 +135,27 @@ impl Reader {
         self.end_of_input = true;
     }
 
-    /// No message has begun, and nothing waits to be decoded.
+    /// Whether no message has started and no input is left.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.input.bytes().is_empty() && matches!(self.state, State::Head { interim: 0, .. })
     }
 
-    /// More waits to be decoded than one message may have.
+    /// Whether more input is left than one message may have.
     pub(crate) fn is_overfull(&self) -> bool {
         let most = u64::try_from(self.limits.head).unwrap_or(u64::MAX).saturating_add(self.limits.body);
         u64::try_from(self.input.bytes().len()).is_ok_and(|here| here > most)
+    }
+
+    /// Replaces [`Limits::body`] for the message whose head was returned last.
+    pub(crate) fn limit_body(&mut self, limit: u64) {
+        if let State::Body { longest, .. } = &mut self.state {
+            *longest = limit;
+        }
+    }
+
+    /// Drops what exceeds `len` bytes of the message so far.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.filled = self.filled.min(len);
     }
 
     /// From now on every [`poll`](Self::poll) returns this error.
@@ -159,7 +174,7 @@ impl Reader {
                 State::Failed(error) => return Err(error.clone()),
                 State::Head { scanned, interim } => {
                     let input = self.input.bytes();
-                    // RFC 9112 section 2.2: a server passes over empty lines before a request.
+                    // RFC 9112 section 2.2: a server skips empty lines before a request.
                     if self.role == Role::Request && input.starts_with(b"\r\n") {
                         self.input.consume(2);
                         *scanned = 0;
@@ -169,7 +184,7 @@ impl Reader {
                         return Ok(Step::NeedInput);
                     }
                     let (role, limits, fields) = (self.role, &self.limits, &mut self.fields);
-                    // One try only, so that a head that comes bit by bit is not parsed again and again.
+                    // Only once: a head that arrives in small pieces is not parsed again for each of them.
                     let at_once = if *scanned == 0 { head::parse_whole(role, input, limits, fields) } else { None };
                     let head = match at_once {
                         Some(head) => head,
@@ -188,19 +203,19 @@ impl Reader {
                     match head.start_line {
                         StartLine::Response { status: 101 } => return Err(PeerError::SwitchingProtocols),
                         StartLine::Response { status: 100..=199 } => {
-                            *interim += 1;
+                            *interim = interim.saturating_add(len);
                             *scanned = 0;
                             if *interim > self.limits.interim {
-                                return Err(PeerError::TooManyInterim(self.limits.interim));
+                                return Err(PeerError::InterimTooLong(self.limits.interim));
                             }
                             self.input.consume(len);
                         }
                         _ => {
-                            let body = Body::new(head.framing, &self.limits)?;
+                            let body = Body::new(head.framing);
                             self.discard();
                             self.reserve_for(&head);
                             self.accept(len, len);
-                            self.state = State::Body { body, landed: false };
+                            self.state = State::Body { body, longest: self.limits.body, landed: false };
                             return Ok(Step::Head(head));
                         }
                     }
@@ -209,7 +224,7 @@ impl Reader {
                     *landed = false;
                     return Ok(Step::Data);
                 }
-                State::Body { body, .. } => match body.decode(self.input.bytes(), &self.limits)? {
+                State::Body { body, longest, .. } => match body.decode(self.input.bytes(), *longest, &self.limits)? {
                     Decoded::Framing(n) => self.input.consume(n),
                     Decoded::Data(n) => {
                         let useful = match body {
@@ -220,7 +235,9 @@ impl Reader {
                         return Ok(Step::Data);
                     }
                     Decoded::End { trailers } => {
-                        self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                        if self.role == Role::Request {
+                            self.trailers.extend_from_slice(self.input.bytes().get(..trailers).unwrap_or_default());
+                        }
                         self.input.consume(trailers);
                         self.state = State::BEFORE_HEAD;
                         return Ok(Step::End);
@@ -236,17 +253,17 @@ impl Reader {
         }
     }
 
-    /// Where the fields lie in the head that was parsed last.
+    /// The positions of the fields in the head that was parsed last.
     pub(crate) fn fields(&self) -> &[Field] {
         &self.fields
     }
 
-    /// The message so far: its head, and what has come of its body behind it.
+    /// The message so far: its head, followed by the data of its body.
     pub(crate) fn message(&self) -> &[u8] {
         self.message.get(..self.filled).unwrap_or_default()
     }
 
-    /// Takes the message so far. A small one is copied into an allocation of its own size, so that the storage stays.
+    /// Takes the message so far. A small one is copied into an allocation of the exact size, and the storage is reused.
     pub(crate) fn take(&mut self) -> Bytes {
         let taken = if self.filled > Self::KEEP {
             let mut message = std::mem::take(&mut self.message);
@@ -259,12 +276,12 @@ impl Reader {
         taken
     }
 
-    /// Takes the trailer section of the message that has just ended, empty line included.
+    /// Takes the trailer section of the message that has just ended, its empty line included.
     pub(crate) fn take_trailers(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.trailers)
     }
 
-    /// Forgets the message so far.
+    /// Discards the message so far.
     pub(crate) fn discard(&mut self) {
         self.filled = 0;
         self.trailers.clear();
@@ -273,7 +290,7 @@ impl Reader {
         }
     }
 
-    /// Moves `n` bytes from the input to the message, of which at most `useful` are still to come, these included.
+    /// Moves `n` bytes from the input to the message. At most `useful` bytes of the message, these included, are missing.
     fn accept(&mut self, n: usize, useful: usize) {
         let end = self.filled + n;
         self.make_room(n, useful);
@@ -285,18 +302,18 @@ impl Reader {
         self.input.consume(n);
     }
 
-    /// Storage for the whole message, as far as its bytes are here already.
+    /// Makes room for the message, as far as its bytes have arrived.
     fn reserve_for(&mut self, head: &Head) {
         let here = self.input.bytes().len();
-        let whole = match head.framing {
+        let message = match head.framing {
             Framing::Length(length) => usize::try_from(length).unwrap_or(usize::MAX).saturating_add(head.len),
             Framing::Chunked | Framing::UntilClose => usize::MAX,
         };
-        self.make_room(here.min(whole), whole);
+        self.make_room(here.min(message), message);
     }
 
-    /// Makes at least `wanted` bytes of room behind `filled`. Storage doubles, so that it is never more than twice of
-    /// what really came (or [`Self::GROWTH`]), but does not pass `useful`, the most that can still come.
+    /// Makes room for at least `wanted` bytes after `filled`. Storage doubles, so that it is at most twice what has arrived
+    /// (or [`Self::GROWTH`]), but never grows beyond the `useful` bytes that can still arrive.
     fn make_room(&mut self, wanted: usize, useful: usize) {
         let end = self.filled.saturating_add(wanted);
         if self.message.len() >= end {
@@ -312,4 +329,31 @@ impl Reader {
 
 impl State {
     const BEFORE_HEAD: State = State::Head { scanned: 0, interim: 0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_although_some_of_it_is_read_before_the_next_poll() {
+        let mut reader = Reader::new(Role::Response, Limits::default().body(10));
+        reader.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n");
+        assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+        reader.receive(b"12345678");
+        assert!(matches!(reader.poll(), Err(PeerError::BodyTooLong(10))));
+    }
+
+    #[test]
+    fn only_a_server_stores_trailers() {
+        for (role, first_line, expected) in
+            [(Role::Request, "POST / HTTP/1.1", "A: b\r\n\r\n"), (Role::Response, "HTTP/1.1 200 OK", "")]
+        {
+            let mut reader = Reader::new(role, Limits::default());
+            reader.receive(format!("{first_line}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n").as_bytes());
+            assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+            assert!(matches!(reader.poll(), Ok(Step::End)));
+            assert_eq!(reader.take_trailers(), expected.as_bytes());
+        }
+    }
 }

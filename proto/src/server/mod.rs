@@ -1,4 +1,4 @@
-//! The API's side of the protocol: what an emulator or a test speaks to a runtime.
+//! The API's side of the protocol, for emulators and tests.
 
 mod reply;
 mod request;
@@ -6,18 +6,20 @@ mod request;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Method};
 
-use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step};
+use crate::http1::{Outgoing, Reader, Role, Slices, StartLine, Step, trailer_section};
 use crate::{CloseReason, Limits, Misuse, Output, PeerError};
 
 pub use reply::Reply;
+use reply::title_case;
 pub use request::{Request, Route, Trailers};
 
 /// The API's side of one connection.
 ///
-/// Like [`Client`](crate::client::Client) it does no I/O and is driven by [`poll_output`](Self::poll_output). It takes
-/// one request at a time: a pipelined one waits until the one before it is answered.
+/// Like [`Client`](crate::client::Client) it does no I/O and is driven by [`poll_output`](Self::poll_output). It reads one
+/// request at a time: a pipelined request waits until the reply to the previous one is written.
 ///
 /// | | methods |
 /// |---|---|
@@ -31,16 +33,16 @@ pub struct Server {
     outbox: VecDeque<Outgoing>,
     request: Progress,
     reply: Progress,
-    /// The request at hand asks for the connection to be kept.
+    /// The current request does not close the connection.
     keep_alive: bool,
-    /// The request at hand is a `HEAD`: its reply has no body.
+    /// The current request is a `HEAD`, so its reply has no body.
     head_only: bool,
     /// Close once everything is written.
     closing: Option<CloseReason>,
     closed: Option<CloseReason>,
 }
 
-/// How far a request, or the reply to it, has come.
+/// The progress of a request, or of its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     None,
@@ -48,19 +50,19 @@ enum Progress {
     Complete,
 }
 
-/// What the runtime sent.
+/// A part of a request.
 #[derive(Debug)]
 pub enum Event {
-    /// A request has begun; its body follows.
+    /// The head of a request.
     Request(Request),
     /// Some of its body.
     Data(Bytes),
-    /// It is complete; these are its trailers. If it is not answered yet, that is due now.
+    /// The end of the request, with its trailers. Reply to it now, unless that was done.
     End(Trailers),
 }
 
 impl Server {
-    /// A machine for a connection that has just been accepted.
+    /// Returns a machine for a new connection.
     pub fn new(limits: Limits) -> Self {
         Self {
             reader: Reader::new(Role::Request, limits),
@@ -74,7 +76,7 @@ impl Server {
         }
     }
 
-    /// What is to be done next. Call it again after doing it; see [`Output`].
+    /// Returns what to do next. Do it, then call this again; see [`Output`].
     pub fn poll_output(&mut self) -> Output<'_, Event> {
         while self.outbox.front().is_some_and(Outgoing::is_sent) {
             self.outbox.pop_front();
@@ -105,8 +107,8 @@ impl Server {
 
     fn read(&mut self) -> Option<Event> {
         if self.request == Progress::Complete {
-            // A pipelined request waits until the answer before it is written, not only given: a driver that then waits
-            // to answer it, as for /next, would hold that answer back.
+            // A pipelined request waits until the previous reply is written. A driver that blocks before it replies, as it
+            // does for /next, would otherwise delay that reply.
             if self.reply != Progress::Complete || !self.outbox.iter().all(Outgoing::is_sent) {
                 if self.reader.is_overfull() {
                     self.closed.get_or_insert(CloseReason::Peer(PeerError::Unsolicited));
@@ -123,7 +125,7 @@ impl Server {
                     self.request = Progress::Begun;
                     if head.expects_continue {
                         let interim = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-                        self.outbox.push_back(Outgoing::whole(interim, Bytes::new()));
+                        self.outbox.push_back(Outgoing::buffered(interim, Bytes::new()));
                     }
                     self.keep_alive = head.keep_alive;
                     self.head_only = method == Method::HEAD;
@@ -147,12 +149,12 @@ impl Server {
         }
     }
 
-    /// Tells the peer what was wrong, if that is still possible, and closes.
+    /// Replies with the error unless there is a reply, and closes the connection.
     fn refuse(&mut self, error: PeerError) {
         if self.reply == Progress::None && !matches!(error, PeerError::UnexpectedEnd(_)) {
-            let reply = Reply::new(400).header("Content-Type", HeaderValue::from_static("text/plain"));
+            let reply = Reply::new(400).header(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
             let body = Bytes::from(format!("{error}\n"));
-            self.outbox.push_back(Outgoing::whole(reply.head(Some(body.len()), false), body));
+            self.outbox.push_back(Outgoing::buffered(reply.head(Some(body.len()), false), body));
             self.reply = Progress::Complete;
             self.closing = Some(CloseReason::Peer(error));
         } else {
@@ -160,32 +162,32 @@ impl Server {
         }
     }
 
-    /// Room for the transport to read into; never empty. Report with [`filled`](Self::filled) how much was read.
+    /// Returns the buffer to read into, which is never empty. Report with [`filled`](Self::filled) how much was read.
     pub fn space(&mut self) -> &mut [u8] {
         self.reader.space()
     }
 
-    /// `n` bytes were read into [`space`](Self::space). Ask [`poll_output`](Self::poll_output) before reading again.
+    /// Reports that `n` bytes were read into [`space`](Self::space). Call [`poll_output`](Self::poll_output) before
+    /// reading again.
     pub fn filled(&mut self, n: usize) {
         if self.is_open() {
             self.reader.filled(n);
         }
     }
 
-    /// These bytes were received: [`space`](Self::space) and [`filled`](Self::filled) in one, for bytes that lie
-    /// elsewhere.
+    /// Copies received bytes into the machine, in place of [`space`](Self::space) and [`filled`](Self::filled).
     pub fn receive(&mut self, bytes: &[u8]) {
         if self.is_open() {
             self.reader.receive(bytes);
         }
     }
 
-    /// Once the connection is to close, nothing that still comes matters.
+    /// Whether input still matters, because the connection is not about to close.
     fn is_open(&self) -> bool {
         self.closed.is_none() && self.closing.is_none()
     }
 
-    /// The first `n` bytes of the slices handed out last were written.
+    /// Reports that the first `n` bytes of the slices returned last were written.
     pub fn sent(&mut self, mut n: usize) {
         for outgoing in &mut self.outbox {
             n = outgoing.advance(n);
@@ -195,36 +197,37 @@ impl Server {
         }
     }
 
-    /// The peer closed its sending half: no byte will come.
+    /// Reports that the peer closed its sending half.
     pub fn end_of_input(&mut self) {
         self.reader.end_of_input();
     }
 
-    /// The transport failed.
+    /// Reports that the transport failed.
     pub fn disconnected(&mut self) {
         self.closed.get_or_insert(CloseReason::TransportFailed);
     }
 
-    /// Answers the request at hand. If its body has not come whole yet, the connection closes afterwards.
+    /// Replies to the current request. If its body is incomplete, the connection closes afterwards.
     ///
     /// # Errors
     ///
-    /// No request is at hand, or it has been answered.
+    /// No request was received, or the current one has a reply.
     pub fn reply(&mut self, reply: Reply) -> Result<(), Misuse> {
         self.begin_reply()?;
         let close = self.complete_reply(reply.closes());
         let head = reply.head(Some(reply.body.len()), !close);
         let body = if self.head_only || !reply.has_body() { Bytes::new() } else { reply.body };
-        self.outbox.push_back(Outgoing::whole(head, body));
+        self.outbox.push_back(Outgoing::buffered(head, body));
         Ok(())
     }
 
-    /// Starts to answer the request at hand with a chunked body; the reply's own body is its first chunk. Follow with
+    /// Replies to the current request with a chunked body, the first chunk of which is the body of `reply`. Follow with
     /// [`chunk`](Self::chunk), then [`finish`](Self::finish) or [`close_abruptly`](Self::close_abruptly).
     ///
     /// # Errors
     ///
-    /// No request is at hand, it has been answered, it is a `HEAD`, or the reply's status has no body (204, say).
+    /// No request was received, the current one has a reply or is a `HEAD`, or a reply with this status has no body (such
+    /// as 204).
     pub fn stream(&mut self, reply: Reply) -> Result<(), Misuse> {
         if self.head_only || !reply.has_body() {
             return Err(Misuse::WrongState("a reply to HEAD, or with this status, has no body"));
@@ -237,7 +240,7 @@ impl Server {
         Ok(())
     }
 
-    /// Appends a chunk to a [streamed](Self::stream) reply; an empty one is left out.
+    /// Appends a chunk to a [streamed](Self::stream) reply. An empty chunk is ignored.
     ///
     /// # Errors
     ///
@@ -252,37 +255,38 @@ impl Server {
     /// # Errors
     ///
     /// No streamed reply is open.
-    pub fn finish<'t>(&mut self, trailers: impl IntoIterator<Item = (&'t str, &'t HeaderValue)>) -> Result<(), Misuse> {
-        let fields = trailers.into_iter().map(|(name, value)| (name, value.as_bytes()));
-        self.open_reply()?.end(fields);
+    pub fn finish<'t, T>(&mut self, trailers: T) -> Result<(), Misuse>
+    where
+        T: IntoIterator<Item = (&'t HeaderName, &'t HeaderValue)>,
+    {
+        let fields = trailers.into_iter().map(|(name, value)| (title_case(name), value.as_bytes()));
+        self.open_reply()?.end(&trailer_section(fields));
         self.complete_reply(!self.keep_alive);
         Ok(())
     }
 
-    /// Closes the connection once what is queued is written, without ending the reply that may be open: it looks
-    /// torn.
+    /// Closes the connection once everything queued is written. A [streamed](Self::stream) reply stays incomplete.
     pub fn close_abruptly(&mut self) {
         self.closing.get_or_insert(CloseReason::Aborted);
     }
 
-    /// Bytes of chunks that wait to be written, framing included. Give no more [chunks](Self::chunk) while this is
-    /// high.
+    /// The number of unwritten bytes of chunks, framing included. Pause [`chunk`](Self::chunk) while it is high.
     pub fn queued(&self) -> usize {
         self.outbox.iter().map(Outgoing::queued).sum()
     }
 
     fn begin_reply(&mut self) -> Result<(), Misuse> {
         match (self.request, self.reply) {
-            (Progress::None, _) => Err(Misuse::WrongState("no request is at hand")),
+            (Progress::None, _) => Err(Misuse::WrongState("no request was received")),
             (_, Progress::None) => {
                 self.reply = Progress::Begun;
                 Ok(())
             }
-            _ => Err(Misuse::WrongState("the request at hand has been answered")),
+            _ => Err(Misuse::WrongState("the current request has a reply")),
         }
     }
 
-    /// Returns whether the connection closes after this reply.
+    /// Returns whether the connection closes after the reply.
     fn complete_reply(&mut self, close: bool) -> bool {
         self.reply = Progress::Complete;
         if self.request != Progress::Complete {

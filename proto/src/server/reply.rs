@@ -1,11 +1,11 @@
-//! What the API answers.
+//! The replies of the API.
 
-use std::borrow::Cow;
 use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::http1::push_field;
 
@@ -13,36 +13,40 @@ use crate::http1::push_field;
 ///
 /// ```
 /// use std::time::Duration;
-/// use http::HeaderValue;
+/// use http::{HeaderName, HeaderValue};
 /// use lambda_runtime_proto::server::Reply;
 ///
+/// const TENANT_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-tenant-id");
+///
 /// let event = Reply::event("8476a536-e9f4-11e8-9739-2dfe598c3fcd", Duration::from_millis(1_542_409_706_888), "{}")
-///     .header("Lambda-Runtime-Aws-Tenant-Id", HeaderValue::from_static("blue"));
+///     .header(TENANT_ID, HeaderValue::from_static("blue"));
 /// let accepted = Reply::accepted();
 /// ```
 #[derive(Debug, Clone)]
 pub struct Reply {
     status: u16,
-    headers: Vec<(Cow<'static, str>, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
     close: bool,
 }
 
 impl Reply {
-    /// A reply without headers of its own and without a body.
+    /// Returns a reply with this status, without headers and body.
     pub fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Bytes::new(), close: false }
     }
 
-    /// The answer to /next: an event, its id and its deadline as time since the Unix epoch. An id that cannot stand
-    /// in a header is left out.
+    /// Returns the reply to /next: an event, its request id and its deadline as time since the Unix epoch. An id that is
+    /// not a valid header value is left out.
     pub fn event(request_id: &str, deadline: Duration, event: impl Into<Bytes>) -> Self {
+        const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+        const DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
         let mut reply = Self::new(200).json(event);
         if let Ok(id) = HeaderValue::from_str(request_id) {
-            reply = reply.header("Lambda-Runtime-Aws-Request-Id", id);
+            reply = reply.header(REQUEST_ID, id);
         }
         let deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        reply.header("Lambda-Runtime-Deadline-Ms", HeaderValue::from(deadline))
+        reply.header(DEADLINE, HeaderValue::from(deadline))
     }
 
     /// `202 {"status":"OK"}`
@@ -50,9 +54,11 @@ impl Reply {
         Self::new(202).json(Bytes::from_static(b"{\"status\":\"OK\"}\n"))
     }
 
-    /// Adds a header.
-    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: HeaderValue) -> Self {
-        self.headers.push((name.into(), value));
+    /// Adds a header. Its name is written as Go's server, on which the API is built, writes it: `Content-Type`.
+    ///
+    /// The machine adds `Content-Length` or `Transfer-Encoding`; another one makes the reply malformed.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -62,9 +68,9 @@ impl Reply {
         self
     }
 
-    /// Sets the body, which is JSON.
+    /// Sets the body and the content type `application/json`.
     pub fn json(self, body: impl Into<Bytes>) -> Self {
-        self.header("Content-Type", HeaderValue::from_static("application/json")).body(body)
+        self.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body)
     }
 
     /// Asks the peer to close the connection, and closes it.
@@ -73,7 +79,7 @@ impl Reply {
         self
     }
 
-    /// Replies with some statuses never have one (RFC 9110 section 6.4.1).
+    /// Whether a reply with this status has a body (RFC 9110 section 6.4.1).
     pub(super) fn has_body(&self) -> bool {
         !matches!(self.status, 100..=199 | 204 | 304)
     }
@@ -82,14 +88,14 @@ impl Reply {
         self.close
     }
 
-    /// The head, for a body of this length or a chunked one.
+    /// Returns the head, for a body of this length or, without one, a chunked body.
     pub(super) fn head(&self, length: Option<usize>, keep_alive: bool) -> Vec<u8> {
         let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
         let mut head = Vec::with_capacity(256);
         // Writing to a Vec does not fail.
         let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status, reason.unwrap_or("-"));
         for (name, value) in &self.headers {
-            push_field(&mut head, name, value.as_bytes());
+            push_field(&mut head, &title_case(name), value.as_bytes());
         }
         match length {
             Some(length) if self.has_body() => push_field(&mut head, "Content-Length", length.to_string().as_bytes()),
@@ -102,4 +108,15 @@ impl Reply {
         head.extend_from_slice(b"\r\n");
         head
     }
+}
+
+/// `content-type` becomes `Content-Type`.
+pub(super) fn title_case(name: &HeaderName) -> String {
+    let mut starts_word = true;
+    let letter = |letter: char| {
+        let cased = if starts_word { letter.to_ascii_uppercase() } else { letter };
+        starts_word = letter == '-';
+        cased
+    };
+    name.as_str().chars().map(letter).collect()
 }

@@ -1,4 +1,4 @@
-//! What the API reads of a request.
+//! Requests, as the API receives them.
 
 use bytes::Bytes;
 use http::Method;
@@ -13,24 +13,25 @@ pub struct Request {
     head: Bytes,
 }
 
-/// Where a request belongs.
+/// The operation that a request addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Route<'a> {
     /// The Runtime API or Extensions API, with the request id where the path has one.
     Api(Endpoint, &'a str),
-    /// Lambda's own `POST /2015-03-31/functions/{name}/invocations`, by which a function is invoked. See
+    /// `POST /2015-03-31/functions/{name}/invocations`, by which a caller invokes a function. See
     /// [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
     Invoke {
-        /// The function's name.
+        /// The name of the function.
         function: &'a str,
     },
     /// `POST /2021-11-15/functions/{name}/response-streaming-invocations`. See
     /// [InvokeWithResponseStream](https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html).
     InvokeWithResponseStream {
-        /// The function's name.
+        /// The name of the function.
         function: &'a str,
     },
-    /// None of these.
+    /// Any other.
     Unknown,
 }
 
@@ -49,13 +50,13 @@ impl Request {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// Where it belongs.
+    /// Returns the operation that the request addresses.
     pub fn route(&self) -> Route<'_> {
         if let Some((endpoint, id)) = Endpoint::parse(self.method.as_str(), self.path()) {
             return Route::Api(endpoint, id);
         }
-        let between = |before: &str, after: &str| {
-            let name = self.path().strip_prefix(before)?.strip_suffix(after)?;
+        let between = |prefix: &str, suffix: &str| {
+            let name = self.path().strip_prefix(prefix)?.strip_suffix(suffix)?;
             (self.method == Method::POST && !name.is_empty() && !name.contains('/')).then_some(name)
         };
         if let Some(function) = between("/2015-03-31/functions/", "/invocations") {
@@ -67,23 +68,18 @@ impl Request {
         }
     }
 
-    /// All headers, in the order they came.
+    /// All headers, in the order received.
     pub fn headers(&self) -> Headers<'_> {
         Headers::of_head(&self.head)
     }
 
-    /// The value of the first header with this name, whatever its case, if it is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        std::str::from_utf8(self.headers().get(name)?).ok()
-    }
-
-    /// `Lambda-Runtime-Function-Response-Mode: streaming`
+    /// Whether the headers contain `Lambda-Runtime-Function-Response-Mode: streaming`.
     pub fn is_streaming(&self) -> bool {
-        self.header("lambda-runtime-function-response-mode") == Some("streaming")
+        self.headers().get_str("lambda-runtime-function-response-mode") == Some("streaming")
     }
 }
 
-/// The fields behind a chunked body.
+/// The fields after a chunked body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trailers(Vec<u8>);
 
@@ -92,7 +88,7 @@ impl Trailers {
         Self(section)
     }
 
-    /// The fields, in the order they came.
+    /// The fields, in the order received.
     pub fn fields(&self) -> Headers<'_> {
         Headers::of_trailers(&self.0)
     }

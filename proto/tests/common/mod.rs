@@ -1,20 +1,20 @@
-//! What the tests of the machines share.
+//! Helpers of the tests.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "each test file uses some of them")]
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use bytes::Bytes;
 use http::HeaderValue;
 use lambda_runtime_proto::client::{Client, Config, Event, Failure, Invocation};
 use lambda_runtime_proto::server::{self, Server};
-use lambda_runtime_proto::{CloseReason, Limits, Output, PeerError};
+use lambda_runtime_proto::{CloseReason, Limits, Misuse, Output};
 
 pub const EVENT: &[u8] =
     b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id-1\r\nLambda-Runtime-Deadline-Ms: 1542409706888\r\nContent-Length: 16\r\n\r\n{\"name\":\"World\"}";
 pub const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
 
 pub fn config() -> Config {
-    Config::new(HeaderValue::from_static("127.0.0.1:9001"))
+    Config::new("127.0.0.1:9001".parse().unwrap())
 }
 
 pub fn client() -> Client {
@@ -25,7 +25,7 @@ pub fn failure() -> Failure {
     Failure::new(HeaderValue::from_static("Function.Test"), r#"{"errorMessage":"m","errorType":"Function.Test"}"#)
 }
 
-/// Everything that the machine wants to write now, as if the socket took it.
+/// Writes everything that the machine has now, and returns it.
 pub fn written(client: &mut Client) -> String {
     let mut written = Vec::new();
     while let Output::Transmit(slices) = client.poll_output() {
@@ -39,14 +39,14 @@ pub fn written(client: &mut Client) -> String {
 pub fn event(client: &mut Client) -> Event {
     match client.poll_output() {
         Output::Event(event) => event,
-        other => panic!("no event but {other:?}"),
+        other => panic!("{other:?} instead of an event"),
     }
 }
 
 pub fn closed(client: &mut Client) -> CloseReason {
     match client.poll_output() {
         Output::Closed(reason) => reason,
-        other => panic!("not closed but {other:?}"),
+        other => panic!("{other:?} instead of the end"),
     }
 }
 
@@ -57,27 +57,36 @@ pub fn in_hand(mut client: Client) -> (Client, Invocation) {
     client.receive(EVENT);
     match event(&mut client) {
         Event::Invocation(invocation) => (client, invocation),
-        other => panic!("no invocation but {other:?}"),
+        other => panic!("{other:?} instead of an invocation"),
     }
 }
 
-/// What the client makes of `bytes` as the answer to /next.
-pub fn answer_to_next(bytes: &[u8], limits: Limits) -> Result<Event, PeerError> {
-    let mut client = Client::new(Config { limits, ..config() });
-    client.next_invocation().unwrap();
+/// The event that `bytes` become as the reply to /next.
+pub fn reply_to_next(bytes: &[u8], limits: Limits) -> Result<Event, CloseReason> {
+    reply_to(Client::next_invocation, bytes, limits)
+}
+
+/// The event that `bytes` become as the reply to this request.
+pub fn reply_to(
+    request: fn(&mut Client) -> Result<(), Misuse>,
+    bytes: &[u8],
+    limits: Limits,
+) -> Result<Event, CloseReason> {
+    let mut client = Client::new(config().limits(limits));
+    request(&mut client).unwrap();
     written(&mut client);
     client.receive(bytes);
     loop {
         match client.poll_output() {
             Output::Event(event) => return Ok(event),
-            Output::Closed(CloseReason::Peer(error)) => return Err(error),
+            Output::Closed(reason) => return Err(reason),
             Output::Receive => client.end_of_input(),
             other => panic!("{other:?}"),
         }
     }
 }
 
-/// Client and server face each other in memory.
+/// A client and a server in memory.
 pub struct Pair {
     pub client: Client,
     pub server: Server,
@@ -88,8 +97,8 @@ impl Pair {
         Self { client: client(), server: Server::new(Limits::default()) }
     }
 
-    /// Carries what the client writes over; returns what the server makes of it.
-    pub fn carry_to_server(&mut self) -> Vec<server::Event> {
+    /// Moves the client's output into the server, and returns the events.
+    pub fn transfer_to_server(&mut self) -> Vec<server::Event> {
         let bytes = written(&mut self.client);
         self.server.receive(bytes.as_bytes());
         let mut events = Vec::new();
@@ -99,8 +108,8 @@ impl Pair {
         events
     }
 
-    /// Carries what the server writes over.
-    pub fn carry_to_client(&mut self) {
+    /// Moves the server's output into the client.
+    pub fn transfer_to_client(&mut self) {
         while let Output::Transmit(slices) = self.server.poll_output() {
             let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
             self.server.sent(bytes.len());
@@ -109,7 +118,7 @@ impl Pair {
     }
 }
 
-/// The data of a request's body.
+/// The body of a request.
 pub fn body(events: &[server::Event]) -> Bytes {
     let data = events.iter().filter_map(|event| match event {
         server::Event::Data(data) => Some(data.to_vec()),

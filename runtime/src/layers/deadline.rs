@@ -1,4 +1,4 @@
-//! An end before the deadline.
+//! Ending an invocation before its deadline.
 
 use std::fmt;
 use std::future::Future;
@@ -9,13 +9,15 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use crate::{Error, Executor, LambdaInvocation};
+use crate::error::Error;
+use crate::executor::Executor;
+use crate::invocation::event::LambdaInvocation;
 
-/// Ends an invocation shortly before its deadline, with an error that says so, where Lambda would end the process
-/// without a word. A response that is being streamed ends as torn. Without a deadline that makes sense, as
-/// [`Context::remaining_time`](crate::Context::remaining_time) has it, an invocation takes the time that it takes.
+/// Ends an invocation shortly before its deadline, with an error that names the reason; Lambda would kill the process
+/// without one. A response that is being streamed is interrupted. An invocation without a plausible deadline, as
+/// defined by [`Context::remaining_time`](crate::Context::remaining_time), is not limited.
 ///
-/// The executors' crates name it `layers::DeadlineLayer`:
+/// The executors' crates export it as `layers::DeadlineLayer`:
 ///
 /// ```
 /// # use lambda_runtime_base::{Error, Executor, LambdaEvent, Runtime, layers, service_fn};
@@ -36,9 +38,16 @@ pub struct DeadlineLayer<X> {
 }
 
 impl<X: Executor + Default> DeadlineLayer<X> {
-    /// Ends invocations so long before their deadline: long enough to report the error, some 100 ms.
+    /// Ends invocations this long before their deadline. Reporting the error takes some time: 100 ms are enough.
     pub fn new(margin: Duration) -> Self {
-        Self { margin, executor: X::default() }
+        Self::with_executor(margin, X::default())
+    }
+}
+
+impl<X: Executor> DeadlineLayer<X> {
+    /// Like [`new`](Self::new), with an executor that has state.
+    pub fn with_executor(margin: Duration, executor: X) -> Self {
+        Self { margin, executor }
     }
 }
 
@@ -72,7 +81,7 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let remaining = invocation.context.remaining_time();
+        let remaining = invocation.context.remaining_time_at(self.executor.system_time());
         let sleep = remaining.map(|remaining| self.executor.sleep(remaining.saturating_sub(self.margin)));
         DeadlineFuture { inner: self.inner.call(invocation), sleep, margin: self.margin }
     }
@@ -83,7 +92,7 @@ pin_project! {
     pub struct DeadlineFuture<F, Sleep> {
         #[pin]
         inner: F,
-        // `None` where there is no deadline.
+        // `None` if there is no deadline.
         #[pin]
         sleep: Option<Sleep>,
         margin: Duration,
@@ -112,7 +121,7 @@ where
     }
 }
 
-/// The invocation was not done when its deadline came near.
+/// The invocation was still running shortly before its deadline.
 #[derive(Debug)]
 struct DeadlineNear {
     margin: Duration,
@@ -120,7 +129,11 @@ struct DeadlineNear {
 
 impl fmt::Display for DeadlineNear {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the invocation was ended {} ms before its deadline: it was not done", self.margin.as_millis())
+        write!(
+            f,
+            "the invocation was ended {} ms before its deadline because it was still running",
+            self.margin.as_millis()
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use tracing::Span;
 
-use crate::LambdaInvocation;
+use crate::invocation::event::LambdaInvocation;
 
 /// Opens a span for each invocation with the attributes of
 /// [OpenTelemetry's conventions for functions](https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/), and calls
@@ -82,6 +82,7 @@ where
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let context = &invocation.context;
         let span = tracing::info_span!(
+            target: "lambda_runtime",
             "Lambda function invocation",
             "otel.name" = context.env_config.function_name,
             "otel.kind" = tracing::field::Empty,

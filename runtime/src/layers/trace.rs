@@ -6,14 +6,16 @@ use tower::{Layer, Service};
 use tracing::instrument::Instrumented;
 use tracing::{Instrument as _, Span};
 
-use crate::{Error, LambdaInvocation};
+use crate::error::Error;
+use crate::invocation::context;
+use crate::invocation::event::LambdaInvocation;
 
-/// Has each invocation handled in the span that [`request_span`] opens.
+/// Handles each invocation in the span of [`request_span`].
 #[derive(Debug, Default, Clone)]
 pub struct TracingLayer {}
 
 impl TracingLayer {
-    /// The layer; there is nothing to choose.
+    /// Creates the layer. It has no options.
     pub fn new() -> Self {
         Self::default()
     }
@@ -47,14 +49,15 @@ where
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let span = request_span(&invocation.context);
-        // Spans that the inner services open have this one as their parent.
+        // Makes it the parent of spans that the inner services open.
         span.in_scope(|| self.inner.call(invocation)).instrument(span)
     }
 }
 
-/// The span of an invocation: its request id and, where the API gave them, its X-Ray trace id and tenant id.
-pub fn request_span(context: &crate::Context) -> Span {
+/// The span of an invocation: its request id and, if the API sent them, its X-Ray trace id and tenant id.
+pub fn request_span(context: &context::Context) -> Span {
     let span = tracing::info_span!(
+        target: "lambda_runtime",
         "Lambda runtime invoke",
         requestId = context.request_id,
         xrayTraceId = tracing::field::Empty,

@@ -2,15 +2,21 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
+use bytes::Bytes;
+use futures_util::Stream;
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::ServiceBuilder;
 use lambda_runtime::tower::util::{BoxCloneService, BoxService};
-use lambda_runtime::{Context, Error, LambdaEvent, Runtime, Service, run, service_fn};
+use lambda_runtime::{
+    Context, Diagnostic, Error, IntoFunctionResponse, LambdaEvent, Runtime, Service, run, service_fn,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::responses::streamed;
@@ -98,6 +104,29 @@ fn a_handler_may_be_wrapped_by_towers_own_layers() {
             .map_response(|text: String| json!({ "text": text }))
             .service(service_fn(|event: LambdaEvent<String>| async { Ok::<_, Error>(event.payload) })))
     };
+}
+
+/// A `run` of one's own, with the bounds of the original.
+async fn run_generic<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Future: Future<Output = Result<R, F::Error>>,
+    F::Error: Into<Diagnostic> + Debug,
+    A: for<'de> Deserialize<'de>,
+    R: IntoFunctionResponse<B, S>,
+    B: Serialize,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send,
+    E: Into<Error> + Send + Debug,
+{
+    run(handler).await
+}
+
+#[test]
+fn a_generic_function_may_repeat_the_bounds_of_run() {
+    let _ = || run_generic(service_fn(echo));
+    let _ = || run_generic(service_fn(streamed));
+    let _ = || run_generic(service_fn(async |_: LambdaEvent<()>| Ok::<(), Error>(())));
 }
 
 #[test]

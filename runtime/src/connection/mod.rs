@@ -1,0 +1,278 @@
+//! Drives the protocol machine over an executor's sockets, one connection after another.
+//!
+//! ```text
+//!          something to send              delay over             connected
+//!   Down ─────────────────────► Pausing ─────────────► Connecting ─────────► Up
+//!     ▲                            ▲                        │                │
+//!     │                            └──────── failed ────────┘                │
+//!     └───────────────────────── closed by either side ──────────────────────┘
+//! ```
+
+pub(crate) mod retry;
+
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use lambda_runtime_proto::client::{Client, Config, Event};
+use lambda_runtime_proto::{CloseReason, Output, PeerError};
+
+use self::retry::{ATTEMPT_TIMEOUT, GiveUp, RetryState};
+use crate::env::address::Address;
+use crate::error::RunError;
+use crate::executor::{Executor, Transport, timeout};
+use crate::logging::report::warn;
+
+/// Delay before repeating a request that returned nothing.
+pub(crate) const REPEAT_DELAY: Duration = Duration::from_millis(100);
+
+/// Time for the rest of a reply whose status is known.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time for reporting a failed start-up: the process ends anyway.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A protocol machine and its connection, which is replaced when it is lost.
+///
+/// Commands are given to [`client`](Self::client) between two polls.
+pub(crate) struct Connection<X: Executor> {
+    executor: X,
+    address: Address,
+    config: Config,
+    pub(crate) client: Client,
+    link: Link<X>,
+    retry: RetryState,
+    /// An outcome was sent again before the last event.
+    resent: bool,
+}
+
+enum Link<X: Executor> {
+    Down,
+    Pausing(Pin<Box<X::Sleep>>),
+    Connecting {
+        connect: Pin<Box<X::Connect>>,
+        timeout: Pin<Box<X::Sleep>>,
+        started: Instant,
+    },
+    Up {
+        transport: X::Transport,
+        since: Instant,
+        /// Limits the wait for the rest of a reply that is not needed.
+        drain: Option<Pin<Box<X::Sleep>>>,
+    },
+}
+
+/// Why there will be no event.
+#[derive(Debug)]
+pub(crate) enum ConnectionError {
+    /// Connections were lost again and again while an outcome was being sent; the last error is given. The outcome is sent
+    /// once more unless it is [withdrawn](Client::withdraw).
+    SendFailed(String),
+    GivenUp(RunError),
+}
+
+impl<X: Executor> Connection<X> {
+    pub(crate) fn new(executor: X, address: Address, config: Config) -> Self {
+        let client = Client::new(config.clone());
+        Self { executor, address, config, client, link: Link::Down, retry: RetryState::default(), resent: false }
+    }
+
+    /// A new connection to the same API.
+    pub(crate) fn sibling(&self) -> Self {
+        Self::new(self.executor.clone(), self.address.clone(), self.config.clone())
+    }
+
+    pub(crate) fn executor(&self) -> &X {
+        &self.executor
+    }
+
+    pub(crate) fn sleep(&self, duration: Duration) -> X::Sleep {
+        self.executor.sleep(duration)
+    }
+
+    /// Whether the outcome to which the last event replies was sent more than once: the API may have accepted it before.
+    pub(crate) fn was_resent(&self) -> bool {
+        self.resent
+    }
+
+    /// Drops the socket; the next request opens another one.
+    pub(crate) fn drop_transport(&mut self) {
+        self.link = Link::Down;
+        self.client.reset();
+    }
+
+    /// Sends the requests that the machine has been given, and waits for a reply for a limited time.
+    pub(crate) async fn report(&mut self) {
+        let sleep = self.executor.sleep(REPORT_TIMEOUT);
+        let _ = timeout(sleep, self.event()).await;
+    }
+
+    /// Waits for the next event, while no outcome is outstanding.
+    pub(crate) async fn event(&mut self) -> Result<Event, RunError> {
+        loop {
+            match poll_fn(|cx| self.poll_event(cx)).await {
+                Ok(event) => return Ok(event),
+                Err(ConnectionError::GivenUp(error)) => return Err(error),
+                Err(ConnectionError::SendFailed(_)) => {}
+            }
+        }
+    }
+
+    /// Connects, writes and reads as the machine wants, until it has an event. Pending while the machine is idle: give it
+    /// a command, and poll again.
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, ConnectionError>> {
+        loop {
+            match &mut self.link {
+                Link::Up { transport, since, drain } => match drive(&mut self.client, transport, cx) {
+                    Poll::Ready(Step::Event(event)) => {
+                        self.resent = self.retry.has_interrupted_sends();
+                        self.retry.succeeded();
+                        return Poll::Ready(Ok(event));
+                    }
+                    Poll::Ready(Step::Closed(reason, error)) => {
+                        let lifetime = self.executor.now().saturating_duration_since(*since);
+                        self.closed(reason, error, lifetime)?;
+                    }
+                    Poll::Pending if self.client.is_draining() => {
+                        let drain = drain.get_or_insert_with(|| Box::pin(self.executor.sleep(DRAIN_TIMEOUT)));
+                        ready!(drain.as_mut().poll(cx));
+                        warn!(
+                            "closed the connection to the Lambda Runtime API at {}: a reply is incomplete",
+                            self.address
+                        );
+                        self.client.disconnected();
+                    }
+                    Poll::Pending => {
+                        *drain = None;
+                        return Poll::Pending;
+                    }
+                },
+                Link::Down => match self.client.poll_output() {
+                    // A stream that was interrupted is reported before the next connection is made.
+                    Output::Event(event) => return Poll::Ready(Ok(event)),
+                    // A connection is opened only when there is something to send.
+                    Output::Idle => return Poll::Pending,
+                    _ => {
+                        let delay = self.retry.next_attempt(self.executor.random());
+                        let delay = delay.map_err(|given_up| ConnectionError::GivenUp(self.given_up(given_up)))?;
+                        // A sleep of no time at all takes a millisecond on some executors.
+                        self.link = match delay {
+                            Duration::ZERO => self.connect(),
+                            delay => Link::Pausing(Box::pin(self.executor.sleep(delay))),
+                        };
+                    }
+                },
+                Link::Pausing(sleep) => {
+                    ready!(sleep.as_mut().poll(cx));
+                    self.link = self.connect();
+                }
+                Link::Connecting { connect, timeout, started } => {
+                    let connected = match connect.as_mut().poll(cx) {
+                        Poll::Ready(connected) => connected,
+                        Poll::Pending => {
+                            ready!(timeout.as_mut().poll(cx));
+                            Err(io::Error::new(io::ErrorKind::TimedOut, "the connection attempt timed out"))
+                        }
+                    };
+                    let now = self.executor.now();
+                    self.link = match connected {
+                        Ok(transport) => Link::Up { transport, since: now, drain: None },
+                        Err(error) => {
+                            self.retry.attempt_failed(error, now.saturating_duration_since(*started));
+                            Link::Down
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    fn connect(&self) -> Link<X> {
+        Link::Connecting {
+            connect: Box::pin(self.executor.connect(self.address.host(), self.address.port())),
+            timeout: Box::pin(self.executor.sleep(ATTEMPT_TIMEOUT)),
+            started: self.executor.now(),
+        }
+    }
+
+    fn closed(
+        &mut self,
+        reason: CloseReason,
+        error: Option<io::Error>,
+        lifetime: Duration,
+    ) -> Result<(), ConnectionError> {
+        let resends = self
+            .client
+            .outstanding()
+            .any(|request| request.endpoint.posts_outcome() && request.is_started && request.can_be_resent);
+        self.drop_transport();
+        let error = match (&reason, error) {
+            // As announced by the API, or as expected.
+            (CloseReason::CloseRequested | CloseReason::RepliedEarly, _) if !resends => return Ok(()),
+            (CloseReason::TransportFailed, Some(error)) => error,
+            (CloseReason::Peer(error), _) => io::Error::new(io::ErrorKind::InvalidData, error.clone()),
+            (reason, _) => io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_string()),
+        };
+        if reason != CloseReason::ClosedByPeer {
+            warn!("lost the connection to the Lambda Runtime API at {}: {error}", self.address);
+        }
+        let send_failed = resends && !self.retry.send_interrupted();
+        let message = if send_failed { error.to_string() } else { String::new() };
+        match reason {
+            CloseReason::Peer(PeerError::UnexpectedEnd(_) | PeerError::Unsolicited) => {
+                self.retry.connection_lost(error, lifetime);
+            }
+            CloseReason::Peer(_) => self.retry.protocol_violated(error, lifetime),
+            _ => self.retry.connection_lost(error, lifetime),
+        }
+        if send_failed { Err(ConnectionError::SendFailed(message)) } else { Ok(()) }
+    }
+
+    fn given_up(&self, given_up: GiveUp) -> RunError {
+        let address = self.address.to_string();
+        match given_up {
+            GiveUp::Unreachable { attempts, last } => RunError::Unreachable { address, attempts, last },
+            GiveUp::ProtocolErrors { count, last } => RunError::ProtocolErrors { address, count, last },
+        }
+    }
+}
+
+enum Step {
+    Event(Event),
+    Closed(CloseReason, Option<io::Error>),
+}
+
+/// Moves bytes between the machine and the socket until there is an event or neither direction can go on.
+fn drive<T: Transport>(client: &mut Client, transport: &mut T, cx: &mut Context<'_>) -> Poll<Step> {
+    let mut failure = None;
+    loop {
+        match client.poll_output() {
+            Output::Event(event) => return Poll::Ready(Step::Event(event)),
+            Output::Closed(reason) => return Poll::Ready(Step::Closed(reason, failure)),
+            Output::Idle | Output::Receive => {}
+            Output::Transmit(slices) => match transport.poll_write_vectored(cx, &slices) {
+                Poll::Ready(Ok(n)) if n > 0 => {
+                    client.sent(n);
+                    continue;
+                }
+                // The API has stopped reading. It may have replied before.
+                Poll::Ready(result) => {
+                    failure = Some(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
+                    client.end_of_output();
+                    continue;
+                }
+                Poll::Pending => {}
+            },
+        }
+        match ready!(transport.poll_read(cx, client.space())) {
+            Ok(0) => client.end_of_input(),
+            Ok(n) => client.filled(n),
+            Err(error) => {
+                failure = Some(error);
+                client.disconnected();
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Errors: why `run` ends, and how failures are reported.
+
+pub(crate) mod bad_event;
+pub mod diagnostic;
+pub(crate) mod failure;
+
+use std::fmt;
+use std::io;
+
+use lambda_runtime_proto::Endpoint;
+use lambda_runtime_proto::client::Reply;
+use serde::Deserialize;
+
+use crate::env::MAX_CONCURRENCY;
+use crate::env::address::AddressError;
+use crate::logging::report::OneLine;
+
+/// The error type of handlers, layers and `run`.
+pub type Error = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Why [`run`](crate::Runtime::run) ended. No retry can help.
+///
+/// `Debug` prints the same text as `Display`, so a `main` that returns the error prints one readable line.
+#[non_exhaustive]
+pub enum RunError {
+    /// `AWS_LAMBDA_RUNTIME_API` is not set, or its value is not an address.
+    Address(AddressError),
+    /// The Runtime API cannot be reached, or every connection to it was lost before it replied.
+    Unreachable {
+        /// The API's address.
+        address: String,
+        /// The number of attempts to connect.
+        attempts: u32,
+        /// The last error.
+        last: io::Error,
+    },
+    /// The Runtime API violates the protocol.
+    ProtocolErrors {
+        /// The API's address.
+        address: String,
+        /// The number of consecutive violations.
+        count: u32,
+        /// The last of them.
+        last: io::Error,
+    },
+    /// The value of `AWS_LAMBDA_MAX_CONCURRENCY`, given, is not a number of workers.
+    BadConcurrency(String),
+    /// No worker of [`run_concurrent`](crate::Runtime::run_concurrent) can go on. The last error of each is given.
+    WorkersFailed(Vec<String>),
+    /// The Runtime API refused a request in a way that makes it impossible to go on.
+    Refused {
+        /// The request that it refused.
+        endpoint: Endpoint,
+        /// The HTTP status.
+        status: u16,
+        /// The API's message.
+        message: String,
+    },
+}
+
+impl RunError {
+    pub(crate) fn refused(reply: &Reply) -> Self {
+        RunError::Refused { endpoint: reply.endpoint(), status: reply.status(), message: message(reply) }
+    }
+}
+
+/// The API's message, from the body of its reply.
+pub(crate) fn message(reply: &Reply) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ErrorResponse {
+        #[serde(default)]
+        error_type: String,
+        #[serde(default)]
+        error_message: String,
+    }
+    let body = reply.body();
+    let message = match serde_json::from_slice(&body) {
+        Ok(ErrorResponse { error_type, error_message }) if !(error_type.is_empty() && error_message.is_empty()) => {
+            format!("{error_type}: {error_message}").into()
+        }
+        _ => String::from_utf8_lossy(&body),
+    };
+    OneLine(message.trim()).to_string()
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Address(error) => error.fmt(f),
+            RunError::Unreachable { address, attempts, last } => {
+                write!(f, "the Lambda Runtime API at {address} cannot be reached: {last} (attempts: {attempts})")
+            }
+            RunError::ProtocolErrors { address, count, last } => {
+                write!(f, "the Lambda Runtime API at {address} violates the protocol: {last} ({count} times in a row)")
+            }
+            RunError::BadConcurrency(value) => write!(
+                f,
+                "invalid {MAX_CONCURRENCY} \"{}\": expected a number of workers from 1 to 65535",
+                value.escape_debug()
+            ),
+            RunError::WorkersFailed(ends) => {
+                write!(f, "none of the {} workers can go on", ends.len())?;
+                ends.iter().enumerate().try_for_each(|(n, end)| write!(f, "; worker {n}: {end}"))
+            }
+            RunError::Refused { endpoint, status, message } => {
+                write!(f, "the Lambda Runtime API refused {endpoint}: {status} {message}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RunError::Address(error) => Some(error),
+            RunError::Unreachable { last, .. } | RunError::ProtocolErrors { last, .. } => Some(last),
+            _ => None,
+        }
+    }
+}
+
+impl From<AddressError> for RunError {
+    fn from(error: AddressError) -> Self {
+        RunError::Address(error)
+    }
+}

@@ -1,0 +1,310 @@
+//! What the API says about an invocation besides its event.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderValue};
+use lambda_runtime_proto::client::Invocation;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::env::config::Config;
+use crate::error::Error;
+
+/// The context of an invocation, from [the headers of /next](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next)
+/// and from the environment.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Context {
+    /// Lambda's id of the invocation: a UUID. Lambda's log and its answer to the caller have it too.
+    pub request_id: String,
+    /// When the time of the invocation is up: milliseconds since the Unix epoch. 0 if the API gave none.
+    pub deadline: u64,
+    /// The ARN by which the function was invoked, with version or alias if it had one. Empty if the API gave none.
+    pub invoked_function_arn: String,
+    /// The X-Ray trace: `Root=1-…;Parent=…;Sampled=1`.
+    pub xray_trace_id: Option<String>,
+    /// What the caller said of itself: AWS's SDKs for mobile applications do.
+    pub client_context: Option<ClientContext>,
+    /// Who invoked the function, if that was with credentials of a Cognito identity pool.
+    pub identity: Option<CognitoIdentity>,
+    /// For which tenant the function was invoked, if it isolates tenants.
+    pub tenant_id: Option<String>,
+    /// The function's configuration, from the environment.
+    pub env_config: Arc<Config>,
+}
+
+impl Context {
+    /// Reads the headers of /next. An empty header counts as absent; text that is not UTF-8 is kept with replacement
+    /// characters.
+    ///
+    /// # Errors
+    ///
+    /// The client context or the Cognito identity is not the JSON it should be; the error names the header.
+    pub fn new(request_id: &str, env_config: Arc<Config>, headers: &HeaderMap) -> Result<Self, Error> {
+        let value = |name| headers.get(name).map(HeaderValue::as_bytes).filter(|value| !value.is_empty());
+        let deadline =
+            value("lambda-runtime-deadline-ms").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        let values = Values {
+            deadline: deadline.map(Duration::from_millis),
+            function_arn: value("lambda-runtime-invoked-function-arn"),
+            trace_id: value("lambda-runtime-trace-id"),
+            client_context: value("lambda-runtime-client-context"),
+            cognito_identity: value("lambda-runtime-cognito-identity"),
+            tenant_id: value("lambda-runtime-aws-tenant-id"),
+        };
+        Ok(Self::read(request_id, env_config, values)?)
+    }
+
+    pub(crate) fn of(invocation: &Invocation, env_config: Arc<Config>) -> Result<Self, BadHeader> {
+        let values = Values {
+            deadline: invocation.deadline(),
+            function_arn: invocation.function_arn(),
+            trace_id: invocation.trace_id(),
+            client_context: invocation.client_context(),
+            cognito_identity: invocation.cognito_identity(),
+            tenant_id: invocation.tenant_id(),
+        };
+        Self::read(invocation.request_id(), env_config, values)
+    }
+
+    fn read(request_id: &str, env_config: Arc<Config>, values: Values<'_>) -> Result<Self, BadHeader> {
+        let deadline = values.deadline.unwrap_or_default().as_millis();
+        Ok(Context {
+            request_id: request_id.to_owned(),
+            deadline: u64::try_from(deadline).unwrap_or(u64::MAX),
+            invoked_function_arn: values.function_arn.map(text).unwrap_or_default(),
+            xray_trace_id: values.trace_id.map(text),
+            client_context: json("lambda-runtime-client-context", values.client_context)?,
+            identity: json("lambda-runtime-cognito-identity", values.cognito_identity)?,
+            tenant_id: values.tenant_id.map(text),
+            env_config,
+        })
+    }
+
+    /// When the time of the invocation is up.
+    pub fn deadline(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.deadline)).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// The time left until the deadline: zero if it has passed, `None` if the API sent none.
+    ///
+    /// A deadline that passed more than a day ago counts as none: no invocation lasts that long, and `cargo lambda watch`
+    /// sends the maximum duration of the invocation instead of its end.
+    pub fn remaining_time(&self) -> Option<Duration> {
+        self.remaining_time_at(SystemTime::now())
+    }
+
+    pub(crate) fn remaining_time_at(&self, now: SystemTime) -> Option<Duration> {
+        match self.deadline().duration_since(now) {
+            Ok(remaining) => Some(remaining),
+            Err(passed) => (passed.duration() < DAY).then_some(Duration::ZERO),
+        }
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The values of the headers of /next that a context is made of.
+struct Values<'a> {
+    deadline: Option<Duration>,
+    function_arn: Option<&'a [u8]>,
+    trace_id: Option<&'a [u8]>,
+    client_context: Option<&'a [u8]>,
+    cognito_identity: Option<&'a [u8]>,
+    tenant_id: Option<&'a [u8]>,
+}
+
+fn text(value: &[u8]) -> String {
+    std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
+}
+
+fn json<T: DeserializeOwned>(header: &'static str, value: Option<&[u8]>) -> Result<Option<T>, BadHeader> {
+    // `null` is as good as absent.
+    value.map(serde_json::from_slice).transpose().map(Option::flatten).map_err(|error| BadHeader { header, error })
+}
+
+/// A header of /next that cannot be understood.
+#[derive(Debug)]
+pub(crate) struct BadHeader {
+    header: &'static str,
+    error: serde_json::Error,
+}
+
+impl fmt::Display for BadHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the header {} of the invocation is not the JSON it should be: {}", self.header, self.error)
+    }
+}
+
+impl std::error::Error for BadHeader {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// What a caller says of itself, as AWS's SDKs for mobile applications do.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, Eq, PartialEq)]
+pub struct ClientContext {
+    /// The application.
+    #[serde(default, deserialize_with = "or_default")]
+    pub client: ClientApplication,
+    /// What the application added. A value that is no string is kept as its JSON.
+    #[serde(default, deserialize_with = "texts")]
+    pub custom: HashMap<String, String>,
+    /// The device and its settings: `locale`, `platform` and so on. A value that is no string is kept as its JSON.
+    #[serde(default, alias = "env", deserialize_with = "texts")]
+    pub environment: HashMap<String, String>,
+}
+
+/// A mobile application. Where a caller leaves a field out, it is empty; a value that is no string is kept as its JSON.
+#[derive(Serialize, Deserialize, Default, Clone, Debug, Eq, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientApplication {
+    /// Which installation of it.
+    #[serde(alias = "installation_id", deserialize_with = "text_of")]
+    pub installation_id: String,
+    /// Its title.
+    #[serde(alias = "app_title", deserialize_with = "text_of")]
+    pub app_title: String,
+    /// Its version, as people read it.
+    #[serde(alias = "app_version_name", deserialize_with = "text_of")]
+    pub app_version_name: String,
+    /// Its version, as programs compare it.
+    #[serde(alias = "app_version_code", deserialize_with = "text_of")]
+    pub app_version_code: String,
+    /// The name of its package.
+    #[serde(alias = "app_package_name", deserialize_with = "text_of")]
+    pub app_package_name: String,
+}
+
+/// An identity of an Amazon Cognito identity pool.
+#[derive(Serialize, Deserialize, Clone, Debug, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct CognitoIdentity {
+    /// The id of the identity.
+    #[serde(alias = "cognitoIdentityId", alias = "identity_id")]
+    pub identity_id: String,
+    /// The id of the pool that it belongs to.
+    #[serde(alias = "cognitoIdentityPoolId", alias = "identity_pool_id")]
+    pub identity_pool_id: String,
+}
+
+/// A map of any JSON values, each as text; `null` for an empty one.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
+    let values: HashMap<String, serde_json::Value> = or_default(deserializer)?;
+    Ok(values.into_iter().map(|(name, value)| (name, json_text(value))).collect())
+}
+
+/// Any JSON value as text; `null` for an empty one.
+fn text_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map(json_text).unwrap_or_default())
+}
+
+fn json_text(value: serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// `null` for what is usual.
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(headers: &[(&'static str, &[u8])]) -> Result<Context, Error> {
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap()));
+        Context::new("id", Arc::default(), &headers.collect())
+    }
+
+    #[test]
+    fn every_header_reaches_its_field() {
+        let context = context(&[
+            ("lambda-runtime-deadline-ms", b"1542409706888"),
+            ("lambda-runtime-invoked-function-arn", b"arn:aws:lambda:eu-west-1:123456789012:function:f"),
+            ("lambda-runtime-trace-id", b"Root=1-5bef4de7;Parent=9;Sampled=1"),
+            ("lambda-runtime-aws-tenant-id", b"blue"),
+            ("lambda-runtime-cognito-identity", br#"{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}"#),
+            (
+                "lambda-runtime-client-context",
+                br#"{"client":{"app_title":"t"},"custom":{"a":"b","n":{"x":1}},"env":{"locale":"de","v":2}}"#,
+            ),
+        ])
+        .unwrap();
+        assert_eq!(context.request_id, "id");
+        assert_eq!(context.deadline(), SystemTime::UNIX_EPOCH + Duration::from_millis(1_542_409_706_888));
+        assert_eq!(context.invoked_function_arn, "arn:aws:lambda:eu-west-1:123456789012:function:f");
+        assert_eq!(context.xray_trace_id.as_deref(), Some("Root=1-5bef4de7;Parent=9;Sampled=1"));
+        assert_eq!(context.tenant_id.as_deref(), Some("blue"));
+        assert_eq!(context.identity.unwrap().identity_pool_id, "p");
+        let client = context.client_context.unwrap();
+        assert_eq!(client.client.app_title, "t");
+        assert_eq!(client.custom["a"], "b");
+        assert_eq!(client.custom["n"], r#"{"x":1}"#);
+        assert_eq!(client.environment["v"], "2");
+    }
+
+    #[test]
+    fn absent_empty_and_odd_headers_do_not_keep_an_event_from_the_handler() {
+        assert_eq!(context(&[]).unwrap(), Context { request_id: "id".into(), ..Context::default() });
+        let empty = context(&[
+            ("lambda-runtime-deadline-ms", b""),
+            ("lambda-runtime-invoked-function-arn", b""),
+            ("lambda-runtime-trace-id", b""),
+            ("lambda-runtime-client-context", b""),
+            ("lambda-runtime-cognito-identity", b""),
+            ("lambda-runtime-aws-tenant-id", b""),
+        ]);
+        assert_eq!(empty.unwrap(), context(&[]).unwrap());
+        let odd =
+            context(&[("lambda-runtime-deadline-ms", b"soon"), ("lambda-runtime-invoked-function-arn", b"arn:\xff")])
+                .unwrap();
+        assert_eq!((odd.deadline, odd.invoked_function_arn.as_str()), (0, "arn:\u{fffd}"));
+        let far = context(&[("lambda-runtime-deadline-ms", b"18446744073709551615")]).unwrap();
+        assert!(far.remaining_time() > Some(Duration::from_secs(60)));
+        assert_eq!(odd.remaining_time(), None);
+    }
+
+    #[test]
+    fn a_deadline_that_passed_long_ago_is_none() {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let remaining = |deadline: Duration| {
+            let deadline = deadline.as_millis().try_into().unwrap();
+            Context { deadline, ..Context::default() }.remaining_time()
+        };
+        assert_eq!(remaining(now - Duration::from_secs(1)), Some(Duration::ZERO));
+        assert_eq!(remaining(now - DAY + Duration::from_secs(60)), Some(Duration::ZERO));
+        assert_eq!(remaining(now - DAY), None);
+        assert_eq!(remaining(Duration::from_secs(600)), None);
+        assert!(remaining(now + DAY) > Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn any_json_value_in_a_client_context_is_kept_as_text() {
+        let client = |json: &[u8]| context(&[("lambda-runtime-client-context", json)]).unwrap().client_context;
+        let found =
+            client(br#"{"client":{"app_version_code":7,"app_title":null,"new":[]},"custom":{"a":[1]},"env":null}"#);
+        let found = found.unwrap();
+        assert_eq!((&*found.client.app_version_code, &*found.client.app_title), ("7", ""));
+        assert_eq!((&*found.custom["a"], found.environment.len()), ("[1]", 0));
+        assert_eq!(client(br#"{"client":null,"custom":null}"#), Some(ClientContext::default()));
+        assert_eq!(client(b"null"), None);
+        assert_eq!(context(&[("lambda-runtime-cognito-identity", b"null")]).unwrap().identity, None);
+    }
+
+    #[test]
+    fn json_that_cannot_be_understood_is_an_error_that_names_the_header() {
+        for name in ["lambda-runtime-client-context", "lambda-runtime-cognito-identity"] {
+            let error = context(&[(name, b"no json")]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Everything before the first invocation and around the last.
+
+#[cfg(feature = "graceful-shutdown")]
+mod extension;
+#[cfg(feature = "graceful-shutdown")]
+pub mod shutdown;
+pub mod snapstart;

@@ -1,0 +1,208 @@
+//! Sending an outcome, from the commands for the machine to the API's acknowledgement.
+
+use std::mem;
+use std::task::{Context, Poll};
+
+use http::HeaderMap;
+use lambda_runtime_proto::Misuse;
+use lambda_runtime_proto::client::{Client, Event, InvocationToken, Reply, ReplyKind, ResponseStream};
+
+use crate::connection::retry::MAX_SENDS;
+use crate::connection::{Connection, ConnectionError};
+use crate::error::failure::Failure;
+use crate::error::{RunError, message};
+use crate::executor::Executor;
+use crate::logging::report::{error, warn};
+use crate::service::outcome::{Item, Outcome, ResponseBody};
+
+/// Chunks are pulled from a stream only while fewer bytes than this are unwritten.
+const MAX_UNWRITTEN: usize = 64 * 1024;
+
+/// Bytes of chunks that one poll forwards before other tasks get their turn. A stream that is always ready, for a socket
+/// that is always writable, would never yield.
+const MAX_PER_POLL: usize = 1024 * 1024;
+
+/// A chunk counts for at least this much of [`MAX_PER_POLL`], so that an endless stream of empty chunks yields, too.
+const MIN_CHUNK_COST: usize = 1024;
+
+/// An outcome on its way to the API.
+pub(crate) struct Sending {
+    state: SendState,
+    pipelining: bool,
+    /// The outcome could not be delivered; a short report of that was sent instead.
+    undelivered: bool,
+}
+
+enum SendState {
+    Streaming(ResponseStream, ResponseBody),
+    /// The machine has been given everything.
+    Complete,
+}
+
+impl Sending {
+    pub(crate) fn start(client: &mut Client, token: InvocationToken, outcome: Outcome, pipelining: bool) -> Self {
+        let refused = match outcome {
+            Outcome::Response(response) => client.respond(token, response).err(),
+            Outcome::Failure(failure) => {
+                failure.log(format_args!("invocation {} failed", client.request_id()));
+                client.fail(token, failure.to_proto()).err()
+            }
+            Outcome::Stream(head, body) => match client.stream(token, head) {
+                Ok(stream) => {
+                    return Self { state: SendState::Streaming(stream, body), pipelining, undelivered: false };
+                }
+                Err(refused) => Some(refused),
+            },
+        };
+        if let Some(refused) = refused {
+            let failure = Failure::runtime("Runtime.BadResponse", refused.to_string());
+            failure.log(format_args!("invocation {} failed", client.request_id()));
+            let _ = client.fail(refused.token, failure.to_proto());
+        }
+        let sending = Self { state: SendState::Complete, pipelining, undelivered: false };
+        sending.request_next(client);
+        sending
+    }
+
+    pub(crate) fn is_streaming(&self) -> bool {
+        matches!(self.state, SendState::Streaming(..))
+    }
+
+    /// Writes, and pulls chunks from the stream while there is room, until the API has replied or the stream is lost.
+    /// An abandoned stream is not pulled.
+    pub(crate) fn poll<X: Executor>(
+        &mut self,
+        connection: &mut Connection<X>,
+        abandoned: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), RunError>> {
+        let mut budget = MAX_PER_POLL;
+        loop {
+            let more = !abandoned && self.pull(&mut connection.client, &mut budget, cx);
+            if let Poll::Ready(event) = connection.poll_event(cx) {
+                match event {
+                    Ok(Event::Reply(reply)) => {
+                        return Poll::Ready(check(&reply, connection));
+                    }
+                    Ok(Event::StreamInterrupted) => {
+                        let request_id = connection.client.request_id();
+                        warn!("invocation {request_id}: the connection was lost while the response was streamed");
+                        return Poll::Ready(Ok(()));
+                    }
+                    Ok(_) => {}
+                    Err(ConnectionError::GivenUp(error)) => return Poll::Ready(Err(error)),
+                    Err(ConnectionError::SendFailed(error)) => {
+                        if !self.report_undelivered(&mut connection.client, &error) {
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
+                }
+            } else if !more || connection.client.queued() >= MAX_UNWRITTEN {
+                return Poll::Pending;
+            } else if budget == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Replaces an outcome that cannot be delivered by a short report, which may pass where a large response does not.
+    /// Returns `false` if there is nothing left to send: the report was lost, too.
+    fn report_undelivered(&mut self, client: &mut Client, error: &str) -> bool {
+        let Some(token) = client.withdraw() else { return true };
+        if self.undelivered {
+            let _ = client.abandon(token);
+            return false;
+        }
+        self.undelivered = true;
+        let message = format!("the response could not be delivered in {MAX_SENDS} attempts: {error}");
+        let failure = Failure::runtime("Runtime.ResponseNotDelivered", message);
+        failure.log(format_args!("invocation {} failed", client.request_id()));
+        let _ = client.fail(token, failure.to_proto());
+        self.request_next(client);
+        true
+    }
+
+    /// Gives the machine chunks while the stream has any and there is room. Returns whether the stream may have more.
+    fn pull(&mut self, client: &mut Client, budget: &mut usize, cx: &mut Context<'_>) -> bool {
+        while let SendState::Streaming(stream, body) = &mut self.state {
+            if client.queued() >= MAX_UNWRITTEN || *budget == 0 {
+                return true;
+            }
+            match body.poll_item(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Item::Chunk(data)) => {
+                    *budget = budget.saturating_sub(data.len().max(MIN_CHUNK_COST));
+                    // Refused when the stream is over on the API's side; its reply, which is an event, says why.
+                    if client.chunk(stream, data).is_err() {
+                        self.state = SendState::Complete;
+                    }
+                }
+                Poll::Ready(Item::Finish(trailers)) => self.finish(client, &trailers),
+                Poll::Ready(Item::Abort(failure)) => self.abort(client, &failure),
+            }
+        }
+        false
+    }
+
+    fn finish(&mut self, client: &mut Client, trailers: &HeaderMap) {
+        let SendState::Streaming(stream, _) = self.complete() else { return };
+        match client.finish_with_trailers(stream, trailers) {
+            Ok(removed) => removed.iter().for_each(|name| {
+                let request_id = client.request_id();
+                warn!("invocation {request_id}: the response's trailer {name} is reserved and was removed");
+            }),
+            // Its stream was over; the machine has an event that says why.
+            Err(refused) if refused.misuse == Misuse::StreamOver => return,
+            Err(refused) => {
+                abort(client, refused.token, &Failure::runtime("Runtime.BadResponse", refused.misuse.to_string()));
+            }
+        }
+        self.request_next(client);
+    }
+
+    /// Ends a stream as incomplete.
+    pub(crate) fn abort(&mut self, client: &mut Client, failure: &Failure) {
+        if let SendState::Streaming(stream, _) = self.complete() {
+            abort(client, stream, failure);
+            self.request_next(client);
+        }
+    }
+
+    fn complete(&mut self) -> SendState {
+        mem::replace(&mut self.state, SendState::Complete)
+    }
+
+    fn request_next(&self, client: &mut Client) {
+        if self.pipelining {
+            let _ = client.next_invocation();
+        }
+    }
+}
+
+fn abort(client: &mut Client, stream: ResponseStream, failure: &Failure) {
+    failure.log(format_args!("invocation {} failed while its response was streamed", client.request_id()));
+    let _ = client.abort(stream, failure.to_trailers());
+}
+
+/// Checks the API's reply to an outcome.
+fn check<X: Executor>(reply: &Reply, connection: &Connection<X>) -> Result<(), RunError> {
+    let (request_id, status) = (connection.client.request_id(), reply.status());
+    match reply.kind() {
+        ReplyKind::Accepted => {}
+        ReplyKind::Fatal => return Err(RunError::refused(reply)),
+        ReplyKind::TooLate => warn!(
+            "invocation {request_id}: the response was too late, the invocation has timed out ({status} {})",
+            message(reply)
+        ),
+        ReplyKind::Rejected if connection.was_resent() => warn!(
+            "invocation {request_id}: the response was sent again after a lost connection, and had probably been accepted \
+             before ({status} {})",
+            message(reply)
+        ),
+        _ => {
+            error!("invocation {request_id}: the Lambda Runtime API refused the response: {status} {}", message(reply))
+        }
+    }
+    Ok(())
+}
