@@ -157,7 +157,7 @@ fn a_stream_with_invalid_framing_is_truncated() {
     let outcome = streamed("4\r\npart\r\nnot a chunk size\r\n", 400);
     assert_eq!(outcome.text(), "part");
     assert!(matches!(outcome.end(), End::Truncated(_)));
-    assert!(outcome.error().unwrap().message().contains("chunk's size"), "{outcome:?}");
+    assert!(outcome.error().unwrap().message().contains("size of a chunk"), "{outcome:?}");
 }
 
 #[test]

@@ -77,7 +77,8 @@ fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     } else if event["pid"] == true {
         runtime.respond(invocation, std::process::id().to_string());
     } else if event["trace"] == true {
-        let trace_id = invocation.headers().get("lambda-runtime-trace-id").map(String::from_utf8_lossy).unwrap_or_default();
+        let trace_id =
+            invocation.headers().get("lambda-runtime-trace-id").map(String::from_utf8_lossy).unwrap_or_default();
         let body = Value::from(trace_id).to_string();
         runtime.respond(invocation, body);
     } else {
