@@ -267,7 +267,16 @@ fn an_invoke_phase_ends_when_another_connection_gets_the_next_event() {
 
 #[test]
 fn an_event_that_three_processes_did_not_accept_fails() {
-    let emulator = Emulator::builder().faults(["next: close".parse().unwrap()]).start().unwrap();
+    let (sender, finished) = mpsc::channel();
+    let emulator = Emulator::builder()
+        .faults(["next: close".parse().unwrap()])
+        .observer(move |notice| {
+            if let Notice::Finished { request_id, .. } = notice {
+                sender.send(request_id.to_string()).unwrap();
+            }
+        })
+        .start()
+        .unwrap();
     let invocation = emulator.start_invocation("1").unwrap();
     for left in [1, 1, 0] {
         let mut http = Http::to_runtime_api(&emulator);
@@ -275,6 +284,7 @@ fn an_event_that_three_processes_did_not_accept_fails() {
         assert!(http.is_over());
         assert_eq!(emulator.runtime_exited("Runtime exited with error: exit status 1"), left);
     }
+    assert_eq!(finished.recv_timeout(LIMIT).unwrap(), invocation.request_id());
     assert_eq!(invocation.wait().unwrap().error().unwrap().error_type(), "Runtime.ExitError");
 }
 

@@ -295,20 +295,24 @@ impl Api {
             }
             state = wait_for(&self.changed, state, left).0;
         }
-        let in_flight: Vec<InFlight> = state.in_flight.drain().map(|(_, in_flight)| in_flight).collect();
+        let in_flight = state.in_flight.drain().map(|(_, InFlight { pending, delivered, .. })| (pending, delivered));
+        let mut delivered: Vec<(Arc<Pending>, Delivered)> = in_flight.collect();
         let was_ready = matches!(state.phase, Phase::Ready | Phase::Stuck);
-        let progressed = state.progressed || !in_flight.is_empty();
-        state.queue.retain_mut(|Queued { pending, attempts, .. }| {
+        let progressed = state.progressed || !delivered.is_empty();
+        state.queue.retain_mut(|queued| {
+            let attempts = &mut queued.attempts;
             if !progressed || attempts.undelivered {
                 *attempts = Attempts { failed: attempts.failed + 1, undelivered: false };
             }
             let stays = was_ready && attempts.failed < Attempts::MAX;
-            if !stays {
-                pending.pipe.end(Ok(error(&pending.request_id)));
+            match queued.delivered {
+                _ if stays => {}
+                Some(earlier) => delivered.push((Arc::clone(&queued.pending), earlier)),
+                None => queued.pending.pipe.end(Ok(error(&queued.pending.request_id))),
             }
             stays
         });
-        state.finishing += in_flight.len();
+        state.finishing += delivered.len();
         state.phase = Phase::Init;
         state.progressed = false;
         state.restored = false;
@@ -318,7 +322,7 @@ impl Api {
         state.extensions.clear();
         let queued = state.queue.len();
         drop(state);
-        for InFlight { pending, delivered, .. } in in_flight {
+        for (pending, delivered) in delivered {
             self.conclude(&pending, &delivered, error(&pending.request_id));
         }
         self.changed.notify_all();
