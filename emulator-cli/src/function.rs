@@ -136,14 +136,15 @@ impl Supervisor {
         };
         let (started, wait) = mpsc::channel();
         // The process may live only as long as the thread that starts it: see `launcher`.
-        thread::spawn(move || {
+        let supervise = move || {
             let result = supervised.start();
             let is_started = result.is_ok();
             let _ = started.send(result);
             if is_started {
                 supervised.run();
             }
-        });
+        };
+        thread::Builder::new().name("supervisor".to_owned()).spawn(supervise).map_err(|error| no_thread(&error))?;
         wait.recv().unwrap_or_else(|error| Err(error.to_string()))
     }
 }
@@ -281,7 +282,7 @@ impl Supervised {
         let init_errors = self.emulator.observed().init_errors.len();
         let started = Instant::now();
         *self.stats() = ProcessStats { started: Some(started), ..ProcessStats::default() };
-        let child = launcher::spawn(program, args, |command| {
+        let mut child = launcher::spawn(program, args, |command| {
             command
                 .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
                 .envs(missing_variables())
@@ -295,12 +296,17 @@ impl Supervised {
         let pid = Pid::from_child(&child);
         let (alive, ended) = mpsc::channel();
         let messages = self.supervisor.messages.clone();
-        thread::spawn(move || {
+        let watch = move || {
             // The process is not reaped: as long as it is a zombie, the id of its process group is not reused.
             let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
             drop(alive);
             let _ = messages.send(Message::Exited(pid));
-        });
+        };
+        if let Err(error) = thread::Builder::new().name("watch".to_owned()).spawn(watch) {
+            let _ = kill_process_group(pid, Signal::KILL);
+            let _ = child.wait();
+            return Err(no_thread(&error));
+        }
         self.stats().group = Some(pid);
         self.process = Some(Process { child, pid, started, ended, init_errors, hint: None, stuck_since: None });
         Ok(())
@@ -380,6 +386,10 @@ fn missing_variables() -> impl Iterator<Item = (&'static str, OsString)> {
         ("LAMBDA_TASK_ROOT", task_root),
     ];
     variables.into_iter().filter(|(name, _)| std::env::var_os(name).is_none())
+}
+
+fn no_thread(error: &io::Error) -> String {
+    format!("cannot start a thread: {error}")
 }
 
 fn cannot_start(program: &OsStr, error: &io::Error) -> String {

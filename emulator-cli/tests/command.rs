@@ -212,8 +212,8 @@ fn a_response_that_cannot_be_written_is_an_error() {
 #[cfg(target_os = "linux")]
 fn the_function_does_not_outlive_a_command_that_is_killed() {
     let file = scratch("killed");
-    let mut child =
-        emulator().args(["--event", r#"{"hang":true}"#, "--"]).arg(function()).env("PID_FILE", &file).spawn().unwrap();
+    let script = format!("echo $$ >{}; exec sleep 600", file.display());
+    let mut child = emulator().args(["--event", "{}", "--", "sh", "-c", &script]).spawn().unwrap();
     let pid = || fs::read_to_string(&file).unwrap_or_default();
     wait_for("the function runs", || runs(&pid()));
     child.kill().unwrap();

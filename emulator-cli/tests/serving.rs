@@ -192,6 +192,11 @@ fn a_function_that_was_started_again_does_not_outlive_a_command_that_is_killed()
     let mut served = Served::start(&[]);
     assert_eq!(served.call(json!({"exit": 1})).json()["errorType"], "Runtime.ExitError");
     let pid = served.call(json!({"pid": true})).text().to_owned();
+    let event = json!({"hang": true}).to_string();
+    let asynchronous = "X-Amz-Invocation-Type: Event\r\n";
+    let path = "/2015-03-31/functions/function/invocations";
+    assert_eq!(Http::connect(&served.address).post(path, asynchronous, &event).status, 202);
+    served.line("hanging");
     served.child.kill().unwrap();
     served.child.wait().unwrap();
     let until = Instant::now() + LIMIT;

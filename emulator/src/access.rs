@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::HeaderValue;
 use lambda_runtime_proto::server::Request;
 
-/// Whether a browser sent the request: on the Runtime API none does.
+use crate::observed::shortened;
+
+/// Whether a browser sent the request. Runtimes do not send these headers.
 pub(crate) fn is_from_browser(request: &Request) -> bool {
     ["origin", "sec-fetch-site"].iter().any(|name| request.headers().get(name).is_some())
 }
@@ -38,21 +40,19 @@ impl Access {
             return Ok(HeaderValue::from_bytes(origin).ok());
         }
         let origin = String::from_utf8_lossy(origin);
-        Err(format!("web pages of {} may not send requests here unless this origin is allowed", short(&origin)))
+        let origin = shortened(&origin);
+        Err(format!("web pages of {origin} may not send requests here unless this origin is allowed"))
     }
 
     /// Checks that `Host` is an address, `localhost` or an allowed name. A page whose name resolves to this machine (DNS
-    /// rebinding) has the same origin for the browser, and only the name gives it away.
+    /// rebinding) has the emulator's own origin for the browser; only the name distinguishes it.
     pub(crate) fn check_host(&self, request: &Request) -> Result<(), String> {
         let hosts = request.headers().iter().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
         for (_, value) in hosts {
             let host = std::str::from_utf8(value).map(without_port).unwrap_or_default();
             if !self.is_allowed_host(host) {
-                let host = String::from_utf8_lossy(value);
-                return Err(format!(
-                    "the Host {} is neither an address nor localhost, and it is not allowed",
-                    short(&host)
-                ));
+                let host = shortened(&String::from_utf8_lossy(value));
+                return Err(format!("the Host {host} is neither an address nor localhost, and it is not allowed"));
             }
         }
         Ok(())
@@ -76,8 +76,4 @@ fn is_address(host: &str) -> bool {
         Some(host) => host.parse::<Ipv6Addr>().is_ok(),
         None => matches!(host.parse(), Ok(IpAddr::V4(_))),
     }
-}
-
-fn short(text: &str) -> String {
-    crate::observed::shortened(text)
 }

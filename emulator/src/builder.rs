@@ -184,7 +184,7 @@ impl Builder {
     /// The emulator cannot listen on an address, a thread cannot be started, or HTTP does not allow the ARN in a header.
     pub fn start(self) -> io::Result<Emulator> {
         /// Connections to the Runtime API beyond those of the workers. A runtime may lose and replace some.
-        const SPARE_CONNECTIONS: usize = 128;
+        const SPARE_CONNECTIONS: usize = 256;
         const CALLERS: usize = 1024;
         let arn = self
             .function_arn

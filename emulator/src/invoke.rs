@@ -156,7 +156,7 @@ impl Call {
             };
             event = event.client_context(context);
         }
-        if let Some(trace_id) = request.headers().get_str("x-amzn-trace-id") {
+        if let Some(trace_id) = request.headers().get_str("x-amzn-trace-id").filter(|id| !id.is_empty()) {
             event = event.trace_id(trace_id);
         }
         if let Some(tenant_id) = request.headers().get_str("x-amz-tenant-id") {

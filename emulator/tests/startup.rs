@@ -6,6 +6,7 @@ mod common;
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use common::{Http, LIMIT, Runtime, failure};
@@ -266,7 +267,16 @@ fn an_invoke_phase_ends_when_another_connection_gets_the_next_event() {
 
 #[test]
 fn an_event_that_three_processes_did_not_accept_fails() {
-    let emulator = Emulator::builder().faults(["next: close".parse().unwrap()]).start().unwrap();
+    let (sender, finished) = mpsc::channel();
+    let emulator = Emulator::builder()
+        .faults(["next: close".parse().unwrap()])
+        .observer(move |notice| {
+            if let Notice::Finished { request_id, .. } = notice {
+                sender.send(request_id.to_string()).unwrap();
+            }
+        })
+        .start()
+        .unwrap();
     let invocation = emulator.start_invocation("1").unwrap();
     for left in [1, 1, 0] {
         let mut http = Http::to_runtime_api(&emulator);
@@ -274,7 +284,35 @@ fn an_event_that_three_processes_did_not_accept_fails() {
         assert!(http.is_over());
         assert_eq!(emulator.runtime_exited("Runtime exited with error: exit status 1"), left);
     }
+    assert_eq!(finished.recv_timeout(LIMIT).unwrap(), invocation.request_id());
     assert_eq!(invocation.wait().unwrap().error().unwrap().error_type(), "Runtime.ExitError");
+}
+
+#[test]
+fn an_event_that_is_requested_again_and_again_times_out() {
+    let (sender, deliveries) = mpsc::channel();
+    let emulator = Emulator::builder()
+        .faults(["next: close".parse().unwrap()])
+        .observer(move |notice| {
+            if let Notice::Delivered { .. } = notice {
+                sender.send(()).unwrap();
+            }
+        })
+        .start()
+        .unwrap();
+    let invocation = emulator.start_invocation(Event::new("1").timeout(Duration::from_millis(100))).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| invocation.wait().unwrap());
+        while !waiting.is_finished() {
+            let mut http = Http::to_runtime_api(&emulator);
+            http.write("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            // When the event has timed out, the request waits.
+            while !waiting.is_finished() && !http.has_ended() {}
+        }
+        assert!(matches!(waiting.join().unwrap().end(), End::TimedOut(_)));
+    });
+    drop(emulator);
+    assert_eq!(deliveries.iter().count(), 1, "the first delivery starts the invocation");
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
 }
 
 fn hang() -> ! {
+    eprintln!("hanging");
     loop {
         std::thread::park();
     }

@@ -1,8 +1,9 @@
 //! Timeouts.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::{Api, State};
+use super::{Api, Delivered, Pending, Queued, State};
 use crate::lock::{wait, wait_for};
 use crate::{End, Error, FunctionError, Notice};
 
@@ -14,11 +15,18 @@ impl Api {
             let now = Instant::now();
             self.fail_unclaimed(&mut state, now);
             let is_late = |until: Option<Instant>| until.is_some_and(|until| until <= now);
-            if let Some((id, in_flight)) = state.in_flight.iter().find(|(_, in_flight)| is_late(in_flight.until)) {
-                let (id, seconds) = (id.clone(), in_flight.timeout.as_secs_f64());
+            if let Some((id, in_flight)) =
+                state.in_flight.iter().find(|(_, in_flight)| is_late(in_flight.delivered.until))
+            {
+                let (id, timeout) = (id.clone(), in_flight.delivered.timeout);
                 drop(state);
-                let message = format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds");
-                self.finish(&id, End::TimedOut(FunctionError::of_platform("Sandbox.Timedout", &message)));
+                self.finish(&id, timed_out(&id, timeout));
+                state = self.state();
+                continue;
+            }
+            if let Some((pending, delivered)) = state.take_undelivered(is_late) {
+                drop(state);
+                self.conclude(&pending, &delivered, timed_out(&pending.request_id, delivered.timeout));
                 state = self.state();
                 continue;
             }
@@ -36,9 +44,10 @@ impl Api {
                 continue;
             }
             let queued = state.queue.iter().filter_map(|queued| queued.until);
-            let in_flight = state.in_flight.values().filter_map(|in_flight| in_flight.until);
+            let delivered = state.queue.iter().filter_map(|queued| queued.delivered?.until);
+            let in_flight = state.in_flight.values().filter_map(|in_flight| in_flight.delivered.until);
             let settling = state.settling.iter().filter_map(|settling| settling.until);
-            state.alarm = queued.chain(in_flight).chain(settling).min();
+            state.alarm = queued.chain(delivered).chain(in_flight).chain(settling).min();
             state = match state.alarm {
                 Some(alarm) => wait_for(&self.earlier, state, alarm.saturating_duration_since(now)).0,
                 None => wait(&self.earlier, state),
@@ -66,4 +75,23 @@ impl Api {
             self.earlier.notify_one();
         }
     }
+}
+
+impl State {
+    /// Removes an event from the queue that was delivered, could not be written, and is late.
+    fn take_undelivered(&mut self, is_late: impl Fn(Option<Instant>) -> bool) -> Option<(Arc<Pending>, Delivered)> {
+        let late = |queued: &Queued| queued.delivered.is_some_and(|delivered| is_late(delivered.until));
+        let Queued { pending, delivered, .. } = self.queue.remove(self.queue.iter().position(late)?)?;
+        self.progressed = true;
+        self.finishing += 1;
+        self.remember_timed_out(&pending.request_id);
+        self.release_extensions();
+        Some((pending, delivered?))
+    }
+}
+
+fn timed_out(id: &str, timeout: Duration) -> End {
+    let seconds = timeout.as_secs_f64();
+    let message = format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds");
+    End::TimedOut(FunctionError::of_platform("Sandbox.Timedout", &message))
 }

@@ -140,6 +140,8 @@ struct Queued {
     /// When the claim timeout passes.
     until: Option<Instant>,
     attempts: Attempts,
+    /// Its deliveries, none of which could be written.
+    delivered: Option<Delivered>,
 }
 
 /// Processes that ended instead of accepting an event.
@@ -148,6 +150,18 @@ struct Attempts {
     failed: u32,
     /// The current process requested the event, and it could not be written.
     undelivered: bool,
+}
+
+/// The deliveries of an event. Its timeout is counted from the first.
+#[derive(Debug, Clone, Copy)]
+struct Delivered {
+    times: u64,
+    since: Instant,
+    timeout: Duration,
+    /// When the timeout passes, on the monotonic clock.
+    until: Option<Instant>,
+    /// The same as time since the Unix epoch.
+    deadline: Duration,
 }
 
 impl Attempts {
@@ -160,14 +174,7 @@ impl Attempts {
 struct InFlight {
     pending: Arc<Pending>,
     attempts: Attempts,
-    /// How often it was delivered.
-    deliveries: u64,
-    since: Instant,
-    timeout: Duration,
-    /// When the timeout passes, on the monotonic clock.
-    until: Option<Instant>,
-    /// The same as time since the Unix epoch.
-    deadline: Duration,
+    delivered: Delivered,
     /// A response has begun.
     responding: bool,
 }
@@ -222,7 +229,9 @@ impl Api {
             if is_over || state.queue.len() >= self.config.max_queued_events {
                 return Err(Error::QueueFull);
             }
-            let queued = self.queued(&mut state, Arc::clone(&pending), Attempts::default());
+            let until = self.claim_deadline(&mut state);
+            let queued =
+                Queued { pending: Arc::clone(&pending), until, attempts: Attempts::default(), delivered: None };
             state.queue.push_back(queued);
         }
         self.changed.notify_all();
@@ -230,10 +239,11 @@ impl Api {
         Ok(pending)
     }
 
-    fn queued(&self, state: &mut State, pending: Arc<Pending>, attempts: Attempts) -> Queued {
+    /// When the claim timeout of an event passes that waits from now on.
+    fn claim_deadline(&self, state: &mut State) -> Option<Instant> {
         let until = self.config.claim_timeout.and_then(|limit| Instant::now().checked_add(limit));
         self.set_alarm(state, until);
-        Queued { pending, until, attempts }
+        until
     }
 
     /// Ends an invocation that is in flight; `false` if it is not in flight any more.
@@ -246,20 +256,20 @@ impl Api {
             state.remember_timed_out(request_id);
             state.release_extensions();
         } else if self.config.is_classic() {
-            let InFlight { timeout, until, .. } = in_flight;
+            let Delivered { timeout, until, .. } = in_flight.delivered;
             state.responded = Some(request_id.to_owned());
             state.settling = Some(Settling { request_id: request_id.to_owned(), timeout, until });
         }
         drop(state);
-        self.conclude(&in_flight, end);
+        self.conclude(&in_flight.pending, &in_flight.delivered, end);
         true
     }
 
     /// Notifies the observer and the caller of an end. It has been counted in `finishing`, so that nothing else is
     /// delivered before the observer returns: it may end the process first.
-    fn conclude(&self, in_flight: &InFlight, end: End) {
-        let InFlight { pending, since, .. } = in_flight;
-        self.notify(&Notice::Finished { request_id: &pending.request_id, duration: since.elapsed(), end: &end });
+    fn conclude(&self, pending: &Pending, delivered: &Delivered, end: End) {
+        let (request_id, duration) = (pending.request_id.as_str(), delivered.since.elapsed());
+        self.notify(&Notice::Finished { request_id, duration, end: &end });
         pending.pipe.end(Ok(end));
         self.state().finishing -= 1;
         self.changed.notify_all();
@@ -285,20 +295,24 @@ impl Api {
             }
             state = wait_for(&self.changed, state, left).0;
         }
-        let in_flight: Vec<InFlight> = state.in_flight.drain().map(|(_, in_flight)| in_flight).collect();
+        let in_flight = state.in_flight.drain().map(|(_, InFlight { pending, delivered, .. })| (pending, delivered));
+        let mut delivered: Vec<(Arc<Pending>, Delivered)> = in_flight.collect();
         let was_ready = matches!(state.phase, Phase::Ready | Phase::Stuck);
-        let progressed = state.progressed || !in_flight.is_empty();
-        state.queue.retain_mut(|Queued { pending, attempts, .. }| {
+        let progressed = state.progressed || !delivered.is_empty();
+        state.queue.retain_mut(|queued| {
+            let attempts = &mut queued.attempts;
             if !progressed || attempts.undelivered {
                 *attempts = Attempts { failed: attempts.failed + 1, undelivered: false };
             }
             let stays = was_ready && attempts.failed < Attempts::MAX;
-            if !stays {
-                pending.pipe.end(Ok(error(&pending.request_id)));
+            match queued.delivered {
+                _ if stays => {}
+                Some(earlier) => delivered.push((Arc::clone(&queued.pending), earlier)),
+                None => queued.pending.pipe.end(Ok(error(&queued.pending.request_id))),
             }
             stays
         });
-        state.finishing += in_flight.len();
+        state.finishing += delivered.len();
         state.phase = Phase::Init;
         state.progressed = false;
         state.restored = false;
@@ -308,9 +322,8 @@ impl Api {
         state.extensions.clear();
         let queued = state.queue.len();
         drop(state);
-        for in_flight in in_flight {
-            let end = error(&in_flight.pending.request_id);
-            self.conclude(&in_flight, end);
+        for (pending, delivered) in delivered {
+            self.conclude(&pending, &delivered, error(&pending.request_id));
         }
         self.changed.notify_all();
         queued

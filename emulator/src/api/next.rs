@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::Reply;
 
-use super::{Api, Attempts, InFlight, Pending, Phase, Queued, State};
+use super::{Api, Attempts, Delivered, InFlight, Pending, Phase, Queued, State};
 use crate::Notice;
 use crate::api::outcomes::Refused;
 use crate::event::{ARN, DEADLINE, REQUEST_ID, TRACE_ID};
@@ -89,39 +89,36 @@ impl Api {
 
     /// Moves the first event of the queue in flight.
     fn deliver(&self, state: &mut State) -> Option<Delivery> {
-        let Queued { pending, attempts, .. } = state.queue.pop_front()?;
+        let Queued { pending, attempts, delivered, .. } = state.queue.pop_front()?;
+        let delivered = delivered.unwrap_or_else(|| self.first_delivery(&pending));
+        self.set_alarm(state, delivered.until);
+        state.settling = None;
+        let mut in_flight = InFlight { pending: Arc::clone(&pending), attempts, delivered, responding: false };
+        let delivery = in_flight.deliver();
+        self.notify_extensions(state, &pending, delivered.deadline);
+        state.in_flight.insert(pending.request_id.clone(), in_flight);
+        Some(delivery)
+    }
+
+    fn first_delivery(&self, pending: &Pending) -> Delivered {
         let timeout = pending.event.chosen_timeout().unwrap_or(self.config.timeout);
         let since = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut in_flight = InFlight {
-            attempts,
-            deliveries: 0,
-            since,
-            timeout,
-            until: since.checked_add(timeout),
-            deadline: now.saturating_add(timeout),
-            responding: false,
-            pending: Arc::clone(&pending),
-        };
-        self.set_alarm(state, in_flight.until);
-        state.settling = None;
-        let delivery = in_flight.deliver();
-        self.notify_extensions(state, &pending, in_flight.deadline);
-        state.in_flight.insert(pending.request_id.clone(), in_flight);
-        Some(delivery)
+        Delivered { times: 0, since, timeout, until: since.checked_add(timeout), deadline: now.saturating_add(timeout) }
     }
 
     /// The event could not be written: the next request gets it.
     pub(super) fn undeliver(&self, delivery: &Delivery) {
         let mut state = self.state();
         let id = &delivery.pending.request_id;
-        let is_undelivered = |in_flight: &InFlight| in_flight.deliveries == delivery.number && !in_flight.responding;
+        let is_undelivered =
+            |in_flight: &InFlight| in_flight.delivered.times == delivery.number && !in_flight.responding;
         if state.in_flight.get(id).is_some_and(is_undelivered)
-            && let Some(InFlight { pending, attempts, .. }) = state.in_flight.remove(id)
+            && let Some(InFlight { pending, attempts, delivered, .. }) = state.in_flight.remove(id)
         {
+            let until = self.claim_deadline(&mut state);
             let attempts = Attempts { undelivered: true, ..attempts };
-            let queued = self.queued(&mut state, pending, attempts);
-            state.queue.push_front(queued);
+            state.queue.push_front(Queued { pending, until, attempts, delivered: Some(delivered) });
             self.changed.notify_all();
         }
     }
@@ -182,8 +179,9 @@ impl State {
 
 impl InFlight {
     fn deliver(&mut self) -> Delivery {
-        self.deliveries += 1;
-        Delivery { pending: Arc::clone(&self.pending), deadline: self.deadline, number: self.deliveries }
+        self.delivered.times += 1;
+        let Delivered { times, deadline, .. } = self.delivered;
+        Delivery { pending: Arc::clone(&self.pending), deadline, number: times }
     }
 }
 

@@ -235,7 +235,16 @@ impl Http {
         line.trim_end().to_owned()
     }
 
-    /// Whether the peer has closed or reset the connection.
+    /// Whether the peer has closed or reset the connection, without waiting for it.
+    pub(crate) fn has_ended(&self) -> bool {
+        let socket = self.reader.get_ref();
+        socket.set_nonblocking(true).unwrap();
+        let peeked = socket.peek(&mut [0]);
+        socket.set_nonblocking(false).unwrap();
+        peeked.map_or_else(|error| error.kind() != std::io::ErrorKind::WouldBlock, |n| n == 0)
+    }
+
+    /// Waits until the peer has closed or reset the connection.
     pub(crate) fn is_over(&mut self) -> bool {
         !matches!(self.reader.read(&mut [0]), Ok(n) if n > 0)
     }
