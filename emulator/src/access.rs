@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::HeaderValue;
 use lambda_runtime_proto::server::Request;
 
-use crate::observed::shortened;
+use crate::text::shortened;
 
 /// Whether a browser sent the request. Runtimes do not send these headers.
 pub(crate) fn is_from_browser(request: &Request) -> bool {

@@ -57,6 +57,13 @@ impl Default for Builder {
     }
 }
 
+impl Emulator {
+    /// Configures an emulator before it starts.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl Builder {
     /// The address of the Runtime API. Default: a free port on 127.0.0.1.
     pub fn address(mut self, address: SocketAddr) -> Self {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::api::Api;
 use crate::listener::Listener;
-use crate::{Builder, Error, Event, Invocation, Observed, Outcome};
+use crate::{Error, Event, Invocation, Observed, Outcome};
 
 /// A local Runtime API, and the part of Lambda that invokes functions. Dropping it stops it: its threads end and its
 /// sockets are closed.
@@ -29,11 +29,6 @@ impl Emulator {
     /// No port is free, or a thread cannot be started.
     pub fn start() -> io::Result<Self> {
         Self::builder().start()
-    }
-
-    /// Configures an emulator before it starts.
-    pub fn builder() -> Builder {
-        Builder::default()
     }
 
     pub(crate) fn new(api: Arc<Api>, runtime: Listener, invoke: Option<Listener>, clock: JoinHandle<()>) -> Self {

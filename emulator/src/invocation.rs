@@ -1,11 +1,9 @@
 //! An invocation in progress.
 
 use std::sync::Arc;
-use std::time::Instant;
-
-use bytes::Bytes;
 
 use crate::api::Pending;
+use crate::pipe::Chunk;
 use crate::{Error, Outcome, ResponseHead};
 
 /// An invocation in progress, from the caller's point of view.
@@ -18,15 +16,6 @@ use crate::{Error, Outcome, ResponseHead};
 #[derive(Debug)]
 pub struct Invocation {
     pending: Arc<Pending>,
-}
-
-/// Part of a response's body, as it was read from the function: not necessarily one chunk of the function's.
-#[derive(Debug, Clone)]
-pub struct Chunk {
-    /// The bytes; never empty.
-    pub data: Bytes,
-    /// When they arrived. For a buffered response, when it was complete.
-    pub at: Instant,
 }
 
 impl Invocation {

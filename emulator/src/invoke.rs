@@ -14,8 +14,8 @@ use lambda_runtime_proto::server::{self, Reply, Request, Route};
 use crate::api::Api;
 use crate::budget::Reservation;
 use crate::decided::Decided;
-use crate::observed::shortened;
 use crate::socket::{Activity, Connection};
+use crate::text::shortened;
 use crate::{End, Error, Event, FunctionError, InvalidPayload, Invocation, MAX_EVENT, Outcome, ResponseHead, json};
 
 /// Serves a caller's connection until it is closed.

@@ -108,16 +108,18 @@ mod outcome;
 mod pipe;
 mod prelude;
 mod socket;
+mod text;
 
 pub use builder::Builder;
 pub use emulator::Emulator;
 pub use error::{Error, InvalidPayload};
 pub use event::Event;
 pub use fault::Fault;
-pub use invocation::{Chunk, Invocation};
+pub use invocation::Invocation;
 pub use lambda_runtime_proto::Endpoint;
 pub use observed::{Extension, Notice, Observed, Refusal};
 pub use outcome::{End, FunctionError, Outcome, ResponseHead};
+pub use pipe::Chunk;
 pub use prelude::Prelude;
 
 /// The largest payload that Lambda's Invoke API accepts, in bytes: 6 MiB.

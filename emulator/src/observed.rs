@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lambda_runtime_proto::Endpoint;
 
+use crate::text::shortened;
 use crate::{End, Fault, FunctionError};
 
 /// What the emulator has observed of the runtime, besides the outcomes of invocations.
@@ -65,16 +66,6 @@ pub struct Refusal {
     pub error_type: &'static str,
     /// `errorMessage` in the body of the reply.
     pub message: String,
-}
-
-/// Text as it is retained.
-pub(crate) fn shortened(text: &str) -> String {
-    const MAX: usize = 1024;
-    if text.len() <= MAX {
-        return text.to_owned();
-    }
-    let end = (0..=MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 impl Observed {

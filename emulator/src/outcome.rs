@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::observed::shortened;
 use crate::prelude::Prelude;
+use crate::text::shortened;
 
 /// The outcome of an invocation: the part of the response that arrived, and how the invocation ended.
 ///

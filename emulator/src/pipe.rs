@@ -8,7 +8,16 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 
 use crate::lock::{lock, wait as wait_on};
-use crate::{Chunk, End, Error, Outcome, ResponseHead};
+use crate::{End, Error, Outcome, ResponseHead};
+
+/// Part of a response's body, as it was read from the function: not necessarily one chunk of the function's.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// The bytes; never empty.
+    pub data: Bytes,
+    /// When they arrived. For a buffered response, when it was complete.
+    pub at: Instant,
+}
 
 /// A bounded pipe: a slow reader makes the writer wait.
 #[derive(Debug, Default)]

@@ -143,18 +143,3 @@ impl<'s> Connection<'s> {
         while began.elapsed() < TOTAL && matches!((&*self.socket).read(&mut discarded), Ok(n) if n > 0) {}
     }
 }
-
-/// Whether the peer has kept the connection open, as far as this can be known without writing. Bytes that it sent
-/// remain unread.
-pub(crate) fn is_alive(socket: &TcpStream) -> bool {
-    if socket.set_nonblocking(true).is_err() {
-        return false;
-    }
-    let peeked = socket.peek(&mut [0]);
-    let blocking = socket.set_nonblocking(false).is_ok();
-    blocking
-        && match peeked {
-            Ok(n) => n > 0,
-            Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
-        }
-}

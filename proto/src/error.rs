@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::limits::{MAX_PRELUDE, MAX_TRAILERS};
+
 /// A message that violates HTTP/1.1 (RFC 9112) or exceeds a [limit](crate::Limits).
 ///
 /// It poisons the connection: the machine reports the same error until it is reset for a new connection.
@@ -172,10 +174,10 @@ impl fmt::Display for Misuse {
             Misuse::PreludeTooLong(len) => write!(
                 f,
                 "the metadata prelude has {len} bytes: expected at most {} with the 8 bytes of its delimiter",
-                crate::client::MAX_PRELUDE
+                MAX_PRELUDE
             ),
             Misuse::TrailersTooLong(len) => {
-                write!(f, "the trailers have {len} bytes: Lambda accepts at most {}", crate::client::MAX_TRAILERS)
+                write!(f, "the trailers have {len} bytes: Lambda accepts at most {MAX_TRAILERS}")
             }
         }
     }

@@ -87,3 +87,11 @@ impl Default for Limits {
         }
     }
 }
+
+/// The longest metadata prelude of a streamed response, its delimiter included: the API searches this many bytes at the
+/// start of the body.
+pub const MAX_PRELUDE: usize = 16 * 1024;
+
+/// The longest trailer section of a streamed response, its empty line included. Go's HTTP server, on which the API is
+/// built, looks for the end of the section in a buffer of this size, and fails if it is not there.
+pub const MAX_TRAILERS: usize = 4096;

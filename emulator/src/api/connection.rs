@@ -10,7 +10,8 @@ use super::exchange::{Exchange, NextStep, Waiting};
 use super::next::Next;
 use super::outcomes::Refused;
 use super::script::Script;
-use crate::socket::{self, Activity, Connection};
+use crate::faulty_socket;
+use crate::socket::{Activity, Connection};
 
 /// Serves a connection until it is closed.
 pub(crate) fn serve(api: &Api, socket: &TcpStream) {
@@ -77,7 +78,7 @@ fn reply_early(
 
 /// Replies to a request that has to wait; `false` if the connection is to be dropped.
 fn wait(api: &Api, connection: &mut Connection<'_>, socket: &TcpStream, generation: u64, waiting: Waiting) -> bool {
-    let is_alive = || socket::is_alive(socket);
+    let is_alive = || faulty_socket::is_alive(socket);
     let refuse = |endpoint: Endpoint, refused: &Refused| api.refuse(&endpoint.to_string(), refused);
     match waiting {
         Waiting::Next => match api.next(generation, is_alive) {

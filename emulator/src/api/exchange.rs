@@ -13,7 +13,7 @@ use super::{Api, Pending};
 use crate::access::is_from_browser;
 use crate::budget::Reservation;
 use crate::decided::Decided;
-use crate::observed::shortened;
+use crate::text::shortened;
 use crate::{End, FunctionError, MAX_RESPONSE, Observed, Refusal, ResponseHead, event};
 
 /// A request whose body is being received.

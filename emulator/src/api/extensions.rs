@@ -9,7 +9,8 @@ use lambda_runtime_proto::server::Reply;
 
 use super::outcomes::Refused;
 use super::{Api, Pending, Phase, State};
-use crate::observed::{Extension, shortened};
+use crate::observed::Extension;
+use crate::text::shortened;
 use crate::{Observed, event, id};
 
 const IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");

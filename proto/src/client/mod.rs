@@ -30,19 +30,12 @@ use self::receive::Reading;
 use crate::http1::{Outgoing, Reader, Role, Slices};
 use crate::{CloseReason, Endpoint, Misuse, Output};
 
+pub use crate::limits::{MAX_PRELUDE, MAX_TRAILERS};
 pub use address::{BasePath, Host, ParseAddressError};
 pub use command::{Failure, Response, StreamHead};
 pub use config::Config;
 pub use invocation::{Invocation, InvocationToken, NoInvocation, ResponseStream};
 pub use reply::{Reply, ReplyKind};
-
-/// The longest metadata prelude of a streamed response, its delimiter included: the API searches this many bytes at the
-/// start of the body.
-pub const MAX_PRELUDE: usize = 16 * 1024;
-
-/// The longest trailer section of a streamed response, its empty line included. Go's HTTP server, on which the API is
-/// built, looks for the end of the section in a buffer of this size, and fails if it is not there.
-pub const MAX_TRAILERS: usize = 4096;
 
 /// The runtime's side of one connection to the Runtime API.
 ///
