@@ -210,8 +210,9 @@ fn what_the_api_refuses_is_in_the_log_in_its_words_and_with_the_request_id() {
         let Ended { code, stderr } = function.end();
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.contains("no header Lambda-Runtime-Aws-Request-Id; repeating the request"), "{stderr}");
-        let refusal =
-            format!("invocation {request_id}: the Lambda Runtime API refused the response: 413 TooLarge: over the limit");
+        let refusal = format!(
+            "invocation {request_id}: the Lambda Runtime API refused the response: 413 TooLarge: over the limit"
+        );
         assert_eq!(stderr.matches(&refusal).count(), 1, "{stderr}");
     }
 }
