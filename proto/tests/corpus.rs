@@ -43,6 +43,11 @@ fn request_ids_are_preserved_and_safe() {
 }
 
 #[test]
+fn heads_that_resemble_earlier_ones_are_the_same_as_parsed_ones() {
+    replay("heads", checks::heads);
+}
+
+#[test]
 fn preludes_are_sent_unchanged_or_refused() {
     replay("prelude", checks::prelude);
 }

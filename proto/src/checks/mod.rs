@@ -9,6 +9,7 @@ use crate::client::Config;
 mod duplex;
 mod entropy;
 mod headers;
+mod heads;
 mod splits;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod trace;
 pub use duplex::duplex;
 pub use entropy::Entropy;
 pub use headers::{headers, prelude};
+pub use heads::heads;
 pub use splits::{check_splits, client_bytes, server_bytes, splits};
 pub use trace::{Command, Entry, Side, Step, trace};
 

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    Command, Entry, Side, Step, check_splits, client_bytes, duplex, headers, prelude, server_bytes, splits, trace,
+    Command, Entry, Side, Step, check_splits, client_bytes, duplex, headers, heads, prelude, server_bytes, splits,
+    trace,
 };
 use crate::Limits;
 
@@ -45,6 +46,14 @@ proptest! {
     #[test]
     fn bytes_that_resemble_http_have_the_same_trace_with_all_splits(text in "(HTTP/1\\.[01] [1-5][0-9]{2} OK\r\n)?((Content-Length|Transfer-Encoding|Connection|A): ?[a-z0-9]{0,3}\r?\n){0,3}(\r\n)?[0-9a-f\r\n;]{0,40}") {
         client_bytes(text.as_bytes());
+    }
+
+    /// Few names and separators, so that heads resemble each other, and values that the parser trims or refuses.
+    #[test]
+    fn comparing_a_head_with_earlier_ones_is_parsing_it(
+        text in "((HTTP/1\\.[01] (200 OK|202 Accepted|204 No Content)\r\n)((A|Content-Length|Connection|Expect|Transfer-Encoding):( |  |\t)?([0-9]{0,3}|close|chunked|[ -~\x01\t\x7f\u{e9}]{0,6})(\r\n|\n|\r\n )){0,3}(\r\n)?\x00){2,6}"
+    ) {
+        heads(text.as_bytes());
     }
 
     #[test]

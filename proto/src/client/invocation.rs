@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use crate::http1::{Field, Headers, Reader};
 
@@ -77,6 +77,13 @@ impl Invocation {
     /// The allocation that contains head and event, and the offset of the event. Slices of it are cheap.
     pub fn bytes(&self) -> (&Bytes, usize) {
         (&self.message.bytes, self.message.head_len)
+    }
+
+    /// Splits the invocation into its token and its event, which then needs no shared reference to the headers.
+    pub fn into_parts(self) -> (InvocationToken, Bytes) {
+        let mut event = self.message.bytes;
+        event.advance(self.message.head_len.min(event.len()));
+        (self.token, event)
     }
 
     /// Discards everything but the token.

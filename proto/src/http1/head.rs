@@ -43,7 +43,7 @@ pub(crate) enum Framing {
 }
 
 /// The positions of a field's name and trimmed value in the head.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) name: Range<usize>,
     pub(crate) value: Range<usize>,
@@ -206,7 +206,7 @@ impl FramingHeaders {
 }
 
 /// Parses digits only: a sign, a space or a list is refused.
-fn decimal(value: &[u8]) -> Option<u64> {
+pub(super) fn decimal(value: &[u8]) -> Option<u64> {
     let append = |number: u64, digit: &u8| {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
         number.checked_mul(10)?.checked_add(digit)

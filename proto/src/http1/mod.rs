@@ -6,10 +6,15 @@ mod headers;
 mod input;
 mod outgoing;
 mod reader;
+mod template;
 
 pub use headers::{Headers, HeadersIter};
 pub use outgoing::Slices;
 
+#[cfg(any(test, feature = "checks"))]
+pub(crate) use head::parse_whole as parse_head;
 pub(crate) use head::{Field, Framing, Head, Role, StartLine};
 pub(crate) use outgoing::{Outgoing, push_field, trailer_section};
 pub(crate) use reader::{Reader, Step};
+#[cfg(any(test, feature = "checks"))]
+pub(crate) use template::Templates;

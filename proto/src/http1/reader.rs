@@ -1,10 +1,13 @@
 //! Received bytes become messages.
 
+use std::mem;
+
 use bytes::Bytes;
 
 use super::body::{Body, Decoded};
 use super::head::{self, Field, Framing, Head, Role, StartLine};
 use super::input::Input;
+use super::template::Templates;
 use crate::{Limits, Part, PeerError};
 
 /// Decodes one message after another.
@@ -19,8 +22,12 @@ pub(crate) struct Reader {
     /// Initialised storage; valid up to `filled`.
     message: Vec<u8>,
     filled: usize,
-    /// Positions in the head that was parsed last.
+    /// The length of a small reply that arrived at once: it stays at the start of `input` instead of being moved to
+    /// `message`. 0 if there is none.
+    in_place: usize,
+    /// Positions in the current head.
     fields: Vec<Field>,
+    templates: Templates,
     /// Of a request; those of a reply are checked and discarded.
     trailers: Vec<u8>,
     state: State,
@@ -41,6 +48,11 @@ enum State {
         longest: u64,
         stored: bool,
         landed: bool,
+    },
+    /// After the head of a reply whose whole body, of this length, is in the input.
+    InPlace {
+        body: u64,
+        longest: u64,
     },
     Failed(PeerError),
 }
@@ -72,7 +84,9 @@ impl Reader {
             input: Input::new(),
             message: Vec::new(),
             filled: 0,
+            in_place: 0,
             fields: Vec::new(),
+            templates: Templates::default(),
             trailers: Vec::new(),
             state: State::BEFORE_HEAD,
             end_of_input: false,
@@ -81,8 +95,8 @@ impl Reader {
 
     /// Starts over on a new connection.
     pub(crate) fn reset(&mut self) {
-        self.input.reset();
         self.discard();
+        self.input.reset();
         self.state = State::BEFORE_HEAD;
         self.end_of_input = false;
     }
@@ -138,7 +152,7 @@ impl Reader {
 
     /// Whether no message has started and no input is left.
     pub(crate) fn is_between_messages(&self) -> bool {
-        self.input.bytes().is_empty() && matches!(self.state, State::Head { interim: 0, .. })
+        self.input.bytes().len() == self.in_place && matches!(self.state, State::Head { interim: 0, .. })
     }
 
     /// Whether more input is left than one message may have.
@@ -149,21 +163,22 @@ impl Reader {
 
     /// Replaces [`Limits::body`] for the message whose head was returned last.
     pub(crate) fn limit_body(&mut self, limit: u64) {
-        if let State::Body { longest, .. } = &mut self.state {
+        if let State::Body { longest, .. } | State::InPlace { longest, .. } = &mut self.state {
             *longest = limit;
         }
     }
 
     /// Discards the body of the message whose head was returned last, up to this many bytes.
     pub(crate) fn drain_body(&mut self, limit: u64) {
-        if let State::Body { longest, stored, .. } = &mut self.state {
-            *longest = limit;
+        self.limit_body(limit);
+        if let State::Body { stored, .. } = &mut self.state {
             *stored = false;
         }
     }
 
     /// Drops what exceeds `len` bytes of the message so far.
     pub(crate) fn truncate(&mut self, len: usize) {
+        self.in_place = self.in_place.min(len);
         self.filled = self.filled.min(len);
     }
 
@@ -182,6 +197,14 @@ impl Reader {
             match &mut self.state {
                 State::Failed(error) => return Err(error.clone()),
                 State::Head { scanned, interim } => {
+                    if self.input.bytes().len() == self.in_place {
+                        return match (self.end_of_input, *interim) {
+                            (false, _) => Ok(Step::NeedInput),
+                            (true, 0) => Ok(Step::Closed),
+                            (true, _) => Err(PeerError::UnexpectedEnd(Part::Head)),
+                        };
+                    }
+                    self.input.consume(mem::take(&mut self.in_place));
                     let input = self.input.bytes();
                     // RFC 9112 section 2.2: a server skips empty lines before a request.
                     if self.role == Role::Request && input.starts_with(b"\r\n") {
@@ -189,21 +212,20 @@ impl Reader {
                         *scanned = 0;
                         continue;
                     }
-                    if input.is_empty() && !self.end_of_input {
-                        return Ok(Step::NeedInput);
-                    }
                     let (role, limits, fields) = (self.role, &self.limits, &mut self.fields);
                     // Only once: a head that arrives in small pieces is not parsed again for each of them.
-                    let at_once = if *scanned == 0 { head::parse_whole(role, input, limits, fields) } else { None };
+                    let at_once = match *scanned {
+                        0 => head_at_once(role, input, limits, &mut self.templates, fields),
+                        _ => None,
+                    };
                     let head = match at_once {
                         Some(head) => head,
                         None => match head::find_end(role, input, scanned, limits)? {
                             Some(len) => head::parse(role, input.get(..len).unwrap_or_default(), limits, fields)?,
                             None => {
-                                return match (self.end_of_input, input.is_empty() && *interim == 0) {
-                                    (true, true) => Ok(Step::Closed),
-                                    (true, false) => Err(PeerError::UnexpectedEnd(Part::Head)),
-                                    (false, _) => Ok(Step::NeedInput),
+                                return match self.end_of_input {
+                                    true => Err(PeerError::UnexpectedEnd(Part::Head)),
+                                    false => Ok(Step::NeedInput),
                                 };
                             }
                         },
@@ -220,8 +242,15 @@ impl Reader {
                             self.input.consume(len);
                         }
                         _ => {
-                            let body = Body::new(head.framing);
+                            let longest = self.limits.body;
+                            let complete = complete_message(&head, input);
                             self.discard();
+                            if let Some((message, body)) = complete {
+                                self.in_place = message;
+                                self.state = State::InPlace { body, longest };
+                                return Ok(Step::Head(head));
+                            }
+                            let body = Body::new(head.framing);
                             self.reserve_for(&head);
                             self.accept(len, len);
                             self.state = State::Body { body, longest: self.limits.body, stored: true, landed: false };
@@ -229,6 +258,17 @@ impl Reader {
                         }
                     }
                 }
+                State::InPlace { body, longest } => match *body {
+                    0 => {
+                        self.state = State::BEFORE_HEAD;
+                        return Ok(Step::End);
+                    }
+                    length if length > *longest => return Err(PeerError::BodyTooLong(*longest)),
+                    _ => {
+                        *body = 0;
+                        return Ok(Step::Data);
+                    }
+                },
                 State::Body { landed: landed @ true, .. } => {
                     *landed = false;
                     return Ok(Step::Data);
@@ -272,7 +312,10 @@ impl Reader {
 
     /// The message so far: its head, followed by the data of its body.
     pub(crate) fn message(&self) -> &[u8] {
-        self.message.get(..self.filled).unwrap_or_default()
+        match self.in_place {
+            0 => self.message.get(..self.filled).unwrap_or_default(),
+            len => self.input.bytes().get(..len).unwrap_or_default(),
+        }
     }
 
     /// Takes the message so far. A small one is copied into an allocation of the exact size, and the storage is reused.
@@ -285,6 +328,7 @@ impl Reader {
             Bytes::copy_from_slice(self.message())
         };
         self.filled = 0;
+        self.input.consume(mem::take(&mut self.in_place));
         taken
     }
 
@@ -295,6 +339,7 @@ impl Reader {
 
     /// Discards the message so far.
     fn discard(&mut self) {
+        self.input.consume(mem::take(&mut self.in_place));
         self.filled = 0;
         self.trailers.clear();
         if self.message.len() > Self::KEEP {
@@ -337,6 +382,32 @@ impl Reader {
         }
         self.message.resize(end, 0);
     }
+}
+
+/// The lengths of the message and its body, if it is a small reply of known length that is in `input`.
+fn complete_message(head: &Head, input: &[u8]) -> Option<(usize, u64)> {
+    let (StartLine::Response { .. }, Framing::Length(body)) = (&head.start_line, head.framing) else { return None };
+    let message = usize::try_from(body).ok()?.checked_add(head.len)?;
+    (message <= input.len().min(Reader::KEEP)).then_some((message, body))
+}
+
+/// The head at the start of `input`, if it is complete and valid.
+fn head_at_once(
+    role: Role,
+    input: &[u8],
+    limits: &Limits,
+    templates: &mut Templates,
+    fields: &mut Vec<Field>,
+) -> Option<Head> {
+    if role == Role::Request {
+        return head::parse_whole(role, input, limits, fields);
+    }
+    if let Some(head) = templates.find(input, limits, fields) {
+        return Some(head);
+    }
+    let head = head::parse_whole(role, input, limits, fields)?;
+    templates.store(input, fields, &head);
+    Some(head)
 }
 
 impl State {

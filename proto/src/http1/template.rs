@@ -1,0 +1,190 @@
+//! Heads that resemble earlier ones.
+//!
+//! An API sends almost the same heads again and again: a few values differ. A line that is identical costs one comparison, and
+//! a value that differs is checked for control characters. Anything else is left to the parser.
+
+use super::head::{Field, Framing, Head, StartLine, decimal};
+use crate::Limits;
+
+const EMPTY_LINE: &[u8] = b"\r\n";
+
+/// The heads that were parsed last: the reply to /next and the acknowledgement.
+#[derive(Debug, Default)]
+pub(crate) struct Templates {
+    known: [Option<Template>; 2],
+    /// The one to replace next.
+    oldest: usize,
+}
+
+#[derive(Debug)]
+struct Template {
+    bytes: Vec<u8>,
+    fields: Vec<Field>,
+    head: Head,
+}
+
+impl Templates {
+    /// Longer heads are not stored.
+    const MAX_HEAD: usize = 4 * 1024;
+
+    /// Returns the head at the start of `bytes` if it is like one that was parsed before, and writes the positions of its
+    /// fields to `fields`. The result is that of the parser.
+    pub(crate) fn find(&self, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Option<Head> {
+        self.known
+            .iter()
+            .flatten()
+            .find_map(|template| template.compare(bytes, fields))
+            .filter(|head| head.len <= limits.head)
+    }
+
+    /// Stores a head that was parsed, without a body.
+    pub(crate) fn store(&mut self, bytes: &[u8], fields: &[Field], head: &Head) {
+        let Some(bytes) = bytes.get(..head.len).filter(|bytes| bytes.len() <= Self::MAX_HEAD) else { return };
+        let template = Template { bytes: bytes.to_vec(), fields: fields.to_vec(), head: head.clone() };
+        let same_start =
+            |known: &Option<Template>| known.as_ref().is_some_and(|known| known.start() == template.start());
+        let place = self.known.iter().position(same_start).unwrap_or(self.oldest);
+        self.oldest = (place + 1) % self.known.len();
+        if let Some(known) = self.known.get_mut(place) {
+            *known = Some(template);
+        }
+    }
+}
+
+impl Template {
+    /// The first line.
+    fn start(&self) -> &[u8] {
+        let end = self.fields.first().map_or(self.head.len - EMPTY_LINE.len(), |field| field.name.start);
+        self.bytes.get(..end).unwrap_or_default()
+    }
+
+    fn compare(&self, bytes: &[u8], fields: &mut Vec<Field>) -> Option<Head> {
+        let mut rest = bytes.strip_prefix(self.start())?;
+        let mut framing = self.head.framing;
+        fields.clear();
+        let ends = self.fields.iter().skip(1).map(|field| field.name.start).chain([self.head.len - EMPTY_LINE.len()]);
+        for (field, end) in self.fields.iter().zip(ends) {
+            let at = bytes.len() - rest.len();
+            let line = self.bytes.get(field.name.start..end)?;
+            let name = at..at + field.name.len();
+            let value_at = at + (field.value.start - field.name.start);
+            if let Some(after) = rest.strip_prefix(line) {
+                rest = after;
+                fields.push(Field { name, value: value_at..value_at + field.value.len() });
+                continue;
+            }
+            // Another value: the name and what separates them are the same.
+            let (value, after) = split_value(rest.strip_prefix(self.bytes.get(field.name.start..field.value.start)?)?)?;
+            match field.name.len() {
+                14 if self.names(field, b"content-length") => framing = self.framing(value)?,
+                17 if self.names(field, b"transfer-encoding") => return None,
+                10 if self.names(field, b"connection") => return None,
+                6 if self.names(field, b"expect") => return None,
+                _ => {}
+            }
+            rest = after;
+            fields.push(Field { name, value: value_at..value_at + value.len() });
+        }
+        let rest = rest.strip_prefix(EMPTY_LINE)?;
+        Some(Head { len: bytes.len() - rest.len(), framing, ..self.head.clone() })
+    }
+
+    /// The framing with another `Content-Length`.
+    fn framing(&self, length: &[u8]) -> Option<Framing> {
+        match self.head.start_line {
+            // The status rules out a body, whatever the length.
+            StartLine::Response { status: 204 | 304 } => None,
+            _ => decimal(length).map(Framing::Length),
+        }
+    }
+
+    fn names(&self, field: &Field, name: &[u8]) -> bool {
+        self.bytes.get(field.name.clone()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Splits a value that the parser would accept without trimming it, and what follows its CRLF.
+fn split_value(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, after) = bytes.split_at_checked(memchr::memchr(b'\n', bytes)? + 1)?;
+    let value = line.strip_suffix(b"\r\n")?;
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    if value.first().is_none_or(is_space) || value.last().is_none_or(is_space) {
+        return None;
+    }
+    // Without an early exit, so that it is vectorised.
+    let control = value.iter().fold(false, |found, &byte| found | ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f));
+    (!control).then_some((value, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::head::{Role, parse_whole};
+    use super::*;
+
+    const EVENT: &str = "HTTP/1.1 200 OK\r\nDate: one\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 2\r\n\r\n";
+    const ACCEPTED: &str = "HTTP/1.1 202 Accepted\r\nContent-Length: 16\r\n\r\n";
+
+    fn known(heads: &[&str]) -> Templates {
+        let mut templates = Templates::default();
+        for head in heads {
+            let mut fields = Vec::new();
+            let parsed = parse_whole(Role::Response, head.as_bytes(), &Limits::default(), &mut fields).unwrap();
+            templates.store(head.as_bytes(), &fields, &parsed);
+        }
+        templates
+    }
+
+    /// Whether the head is like a known one.
+    fn is_found(known: &Templates, head: &str) -> bool {
+        known.find(head.as_bytes(), &Limits::default(), &mut Vec::new()).is_some()
+    }
+
+    #[test]
+    fn heads_with_other_values_are_found() {
+        let known = known(&[EVENT, ACCEPTED]);
+        let other = EVENT
+            .replace("one", "Fri, 27 Nov 2026 12:00:00 GMT")
+            .replace(": a", ": 8476a536")
+            .replace(": 2", ": 10000");
+        for head in [EVENT, &other, ACCEPTED, &ACCEPTED.replace("16", "0"), &format!("{EVENT}{{}}")] {
+            assert!(is_found(&known, head), "{head}");
+            let (mut found_fields, mut parsed_fields) = (Vec::new(), Vec::new());
+            let found = known.find(head.as_bytes(), &Limits::default(), &mut found_fields);
+            let parsed = parse_whole(Role::Response, head.as_bytes(), &Limits::default(), &mut parsed_fields);
+            assert_eq!((found, found_fields), (parsed, parsed_fields));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_left_to_the_parser() {
+        let known = known(&[EVENT]);
+        for (from, to) in [
+            ("200 OK", "200 Fine"),
+            ("Date", "date"),
+            ("Date: one\r\n", ""),
+            ("one", " one"),
+            ("one", "one "),
+            ("one", ""),
+            ("one", "o\u{1}e"),
+            ("one", "one\r"),
+            ("one\r\n", "one\n"),
+            (": 2", ": two"),
+            (": 2", ": -2"),
+            ("2\r\n\r\n", "2\r\nX: y\r\n\r\n"),
+            ("\r\n\r\n", "\r\n"),
+        ] {
+            assert!(!is_found(&known, &EVENT.replace(from, to)), "{from:?} replaced by {to:?}");
+        }
+        let limits = Limits::default().head(EVENT.len() - 1);
+        assert!(known.find(EVENT.as_bytes(), &limits, &mut Vec::new()).is_none());
+    }
+
+    #[test]
+    fn of_two_kinds_of_heads_the_last_ones_are_known() {
+        let third = EVENT.replace("200 OK", "200 Fine");
+        let known = known(&[EVENT, ACCEPTED, &third]);
+        assert!(!is_found(&known, EVENT) && is_found(&known, ACCEPTED) && is_found(&known, &third));
+        let large = EVENT.replace("one", &"x".repeat(Templates::MAX_HEAD));
+        assert!(!is_found(&super::tests::known(&[&large]), &large));
+    }
+}
