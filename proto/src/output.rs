@@ -8,7 +8,6 @@ use crate::{PeerError, Slices};
 /// [`Server::poll_output`](crate::server::Server::poll_output).
 #[must_use = "the machine does not continue until the driver has done this"]
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "short-lived, and boxing would allocate")]
 pub enum Output<'a, E> {
     /// Write some of these slices, in order, and report with `sent` how much. While the socket is not writable, read: the
     /// peer may reply before it has read everything.

@@ -1,6 +1,5 @@
 //! Commands: the requests that the caller makes.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -386,8 +385,8 @@ impl Client {
 
     /// Completes a head and queues the request.
     fn post(&mut self, endpoint: Endpoint, mut head: Vec<u8>, body: Bytes) {
-        // Writing to a Vec does not fail.
-        let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
+        push_field(&mut head, "Content-Length", itoa::Buffer::new().format(body.len()).as_bytes());
+        head.extend_from_slice(b"\r\n");
         self.request(endpoint, Outgoing::buffered(head, body));
     }
 

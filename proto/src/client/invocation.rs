@@ -148,6 +148,9 @@ enum KnownHeader {
 }
 
 impl KnownHeader {
+    /// The length of the shortest name.
+    const SHORTEST: usize = b"Lambda-Runtime-Trace-Id".len();
+
     /// In the order of the variants, as the API writes them.
     const NAMES: [&'static [u8]; 8] = [
         b"Lambda-Runtime-Aws-Request-Id",
@@ -167,6 +170,9 @@ type Places = [Option<Range<u32>>; KnownHeader::NAMES.len()];
 fn places(head: &[u8], fields: &[Field]) -> Places {
     let mut places = Places::default();
     for Field { name, value } in fields {
+        if name.len() < KnownHeader::SHORTEST {
+            continue;
+        }
         let name = head.get(name.clone()).unwrap_or_default();
         let known = KnownHeader::NAMES.iter().zip(&mut places).find(|(known, _)| {
             // The length rules out almost every other one without a comparison.

@@ -9,22 +9,38 @@ use bytes::Bytes;
 /// Slices for one vectored write, in order.
 #[derive(Debug)]
 pub struct Slices<'a> {
-    slices: [IoSlice<'a>; Slices::MAX],
+    /// The first slices, which are all of them for most messages.
+    few: [IoSlice<'a>; Slices::FEW],
     len: usize,
+    /// All slices, if there are more than [`Self::FEW`].
+    many: Vec<IoSlice<'a>>,
 }
 
 impl<'a> Slices<'a> {
     /// The largest number of slices for one write. The rest follows in the next.
     pub const MAX: usize = 18;
 
+    /// A buffered message and a pipelined request have no more.
+    const FEW: usize = 3;
+
     pub(crate) fn new() -> Self {
-        Self { slices: [IoSlice::new(&[]); Self::MAX], len: 0 }
+        Self { few: [IoSlice::new(&[]); Self::FEW], len: 0, many: Vec::new() }
     }
 
     /// Returns `false` if all slices are used.
     fn push(&mut self, slice: &'a [u8]) -> bool {
-        let Some(free) = self.slices.get_mut(self.len) else { return false };
-        *free = IoSlice::new(slice);
+        let slice = IoSlice::new(slice);
+        match self.few.get_mut(self.len) {
+            Some(free) => *free = slice,
+            None if self.len < Self::MAX => {
+                if self.many.is_empty() {
+                    self.many.reserve_exact(Self::MAX);
+                    self.many.extend_from_slice(&self.few);
+                }
+                self.many.push(slice);
+            }
+            None => return false,
+        }
         self.len += 1;
         true
     }
@@ -34,7 +50,7 @@ impl<'a> Deref for Slices<'a> {
     type Target = [IoSlice<'a>];
 
     fn deref(&self) -> &Self::Target {
-        self.slices.get(..self.len).unwrap_or_default()
+        if self.many.is_empty() { self.few.get(..self.len).unwrap_or_default() } else { &self.many }
     }
 }
 

@@ -43,6 +43,8 @@ mod process {
     /// `NAME=value`, padded with NUL.
     static ENTRY: [AtomicU8; SIZE] = [const { AtomicU8::new(0) }; SIZE];
 
+    const PREFIX: &[u8] = b"_X_AMZN_TRACE_ID=";
+
     /// Trace ids have about 100 bytes. A value that does not fit is set by way of the standard library.
     const SIZE: usize = 1024;
 
@@ -56,11 +58,15 @@ mod process {
     /// The lock of the caller is held.
     pub(super) fn set(is_set: bool, value: &str) {
         // At least one byte is never written and remains NUL.
-        let fits = VARIABLE.len() + 1 + value.len() < SIZE;
+        let fits = PREFIX.len() + value.len() < SIZE;
         if fits {
-            let entry = VARIABLE.bytes().chain([b'=']).chain(value.bytes()).chain([0]);
-            for (byte, place) in entry.zip(&ENTRY) {
-                place.store(byte, Ordering::Relaxed);
+            let (prefix, rest) = ENTRY.split_at(PREFIX.len());
+            if !INSTALLED.load(Ordering::Relaxed) {
+                store(prefix, PREFIX);
+            }
+            store(rest, value.as_bytes());
+            if let Some(end) = rest.get(value.len()) {
+                end.store(0, Ordering::Relaxed);
             }
         }
         if fits && is_set && INSTALLED.load(Ordering::Relaxed) {
@@ -78,6 +84,12 @@ mod process {
             unsafe { putenv(ENTRY.as_ptr().cast_mut().cast()) };
         }
         INSTALLED.store(fits, Ordering::Relaxed);
+    }
+
+    fn store(places: &[AtomicU8], bytes: &[u8]) {
+        for (place, byte) in places.iter().zip(bytes) {
+            place.store(*byte, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn remove() {
