@@ -61,6 +61,8 @@ enum Link<X: Executor> {
         since: Instant,
         /// Limits the wait for the rest of a reply that is not needed.
         drain: Option<Pin<Box<X::Sleep>>>,
+        /// Why the socket failed.
+        failure: Option<io::Error>,
     },
 }
 
@@ -125,29 +127,27 @@ impl<X: Executor> Connection<X> {
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, ConnectionError>> {
         loop {
             match &mut self.link {
-                Link::Up { transport, since, drain } => match drive(&mut self.client, transport, cx) {
-                    Poll::Ready(Step::Event(event)) => {
+                Link::Up { transport, since, failure, .. } => match self.client.poll_output() {
+                    Output::Event(event) => {
                         self.resent = self.retry.has_interrupted_sends();
                         self.retry.succeeded();
                         return Poll::Ready(Ok(event));
                     }
-                    Poll::Ready(Step::Closed(reason, error)) => {
+                    Output::Closed(reason) => {
                         let lifetime = self.executor.now().saturating_duration_since(*since);
-                        self.closed(reason, error, lifetime)?;
+                        let failure = failure.take();
+                        self.closed(reason, failure, lifetime)?;
                     }
-                    Poll::Pending if self.client.is_draining() => {
-                        let drain = drain.get_or_insert_with(|| Box::pin(self.executor.sleep(DRAIN_TIMEOUT)));
-                        ready!(drain.as_mut().poll(cx));
-                        warn!(
-                            "closed the connection to the Lambda Runtime API at {}: a reply is incomplete",
-                            self.address
-                        );
-                        self.client.disconnected();
-                    }
-                    Poll::Pending => {
-                        *drain = None;
-                        return Poll::Pending;
-                    }
+                    Output::Transmit(slices) => match transport.poll_write_vectored(cx, &slices) {
+                        Poll::Ready(Ok(n)) if n > 0 => self.client.sent(n),
+                        // The API has stopped reading. It may have replied before.
+                        Poll::Ready(result) => {
+                            *failure = Some(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
+                            self.client.end_of_output();
+                        }
+                        Poll::Pending => ready!(self.poll_read(cx)),
+                    },
+                    Output::Idle | Output::Receive => ready!(self.poll_read(cx)),
                 },
                 Link::Down => match self.client.poll_output() {
                     // A stream that was interrupted is reported before the next connection is made.
@@ -178,7 +178,7 @@ impl<X: Executor> Connection<X> {
                     };
                     let now = self.executor.now();
                     self.link = match connected {
-                        Ok(transport) => Link::Up { transport, since: now, drain: None },
+                        Ok(transport) => Link::Up { transport, since: now, drain: None, failure: None },
                         Err(error) => {
                             self.retry.attempt_failed(error, now.saturating_duration_since(*started));
                             Link::Down
@@ -187,6 +187,31 @@ impl<X: Executor> Connection<X> {
                 }
             }
         }
+    }
+
+    /// Reads from the socket. Pending for a limited time only, if what is awaited is the rest of a reply that is not
+    /// needed.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Link::Up { transport, drain, failure, .. } = &mut self.link else { return Poll::Ready(()) };
+        match transport.poll_read(cx, self.client.space()) {
+            Poll::Ready(Ok(0)) => self.client.end_of_input(),
+            Poll::Ready(Ok(n)) => self.client.filled(n),
+            Poll::Ready(Err(error)) => {
+                *failure = Some(error);
+                self.client.disconnected();
+            }
+            Poll::Pending if self.client.is_draining() => {
+                let drain = drain.get_or_insert_with(|| Box::pin(self.executor.sleep(DRAIN_TIMEOUT)));
+                ready!(drain.as_mut().poll(cx));
+                warn!("closed the connection to the Lambda Runtime API at {}: a reply is incomplete", self.address);
+                self.client.disconnected();
+            }
+            Poll::Pending => {
+                *drain = None;
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
     }
 
     fn connect(&self) -> Link<X> {
@@ -235,44 +260,6 @@ impl<X: Executor> Connection<X> {
         match given_up {
             GiveUp::Unreachable { attempts, last } => RunError::Unreachable { address, attempts, last },
             GiveUp::ProtocolErrors { count, last } => RunError::ProtocolErrors { address, count, last },
-        }
-    }
-}
-
-enum Step {
-    Event(Event),
-    Closed(CloseReason, Option<io::Error>),
-}
-
-/// Moves bytes between the machine and the socket until there is an event or neither direction can go on.
-fn drive<T: Transport>(client: &mut Client, transport: &mut T, cx: &mut Context<'_>) -> Poll<Step> {
-    let mut failure = None;
-    loop {
-        match client.poll_output() {
-            Output::Event(event) => return Poll::Ready(Step::Event(event)),
-            Output::Closed(reason) => return Poll::Ready(Step::Closed(reason, failure)),
-            Output::Idle | Output::Receive => {}
-            Output::Transmit(slices) => match transport.poll_write_vectored(cx, &slices) {
-                Poll::Ready(Ok(n)) if n > 0 => {
-                    client.sent(n);
-                    continue;
-                }
-                // The API has stopped reading. It may have replied before.
-                Poll::Ready(result) => {
-                    failure = Some(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
-                    client.end_of_output();
-                    continue;
-                }
-                Poll::Pending => {}
-            },
-        }
-        match ready!(transport.poll_read(cx, client.space())) {
-            Ok(0) => client.end_of_input(),
-            Ok(n) => client.filled(n),
-            Err(error) => {
-                failure = Some(error);
-                client.disconnected();
-            }
         }
     }
 }

@@ -58,7 +58,7 @@ impl Context {
         Ok(Self::read(request_id, env_config, values)?)
     }
 
-    pub(crate) fn of(invocation: &Invocation, env_config: Arc<Config>) -> Result<Self, BadHeader> {
+    pub(crate) fn of(invocation: &Invocation, request_id: &str, env_config: Arc<Config>) -> Result<Self, BadHeader> {
         let values = Values {
             deadline: invocation.deadline(),
             function_arn: invocation.function_arn(),
@@ -67,7 +67,7 @@ impl Context {
             cognito_identity: invocation.cognito_identity(),
             tenant_id: invocation.tenant_id(),
         };
-        Self::read(invocation.request_id(), env_config, values)
+        Self::read(request_id, env_config, values)
     }
 
     fn read(request_id: &str, env_config: Arc<Config>, values: Values<'_>) -> Result<Self, BadHeader> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use lambda_runtime_proto::client::{Event, Invocation};
+use lambda_runtime_proto::client::{Event, Invocation, InvocationToken};
 use tower::Service;
 
 use self::send::Sending;
@@ -107,8 +107,7 @@ where
     /// Serves one invocation.
     async fn serve(&mut self, invocation: Invocation) -> Result<(), RunError> {
         let Self { service, connection, handover, options, .. } = self;
-        let unpacked = unpack(&invocation, handover.open(), options);
-        let token = invocation.into_token();
+        let (token, unpacked) = unpack(invocation, connection.client.request_id(), handover.open(), options);
         if options.sets_trace_id
             && let Ok(invocation) = &unpacked
         {
@@ -245,19 +244,24 @@ fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Fai
 
 /// The reply to /next as layers see it.
 fn unpack(
-    invocation: &Invocation,
+    invocation: Invocation,
+    request_id: &str,
     responder: Responder<Outcome>,
     options: &Options,
-) -> Result<LambdaInvocation, Failure> {
-    let context = context::Context::of(invocation, Arc::clone(&options.config))
-        .map_err(|error| Failure::runtime("Runtime.BadHeader", error.to_string()))?;
+) -> (InvocationToken, Result<LambdaInvocation, Failure>) {
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = http::StatusCode::from_u16(invocation.status()).unwrap_or_default();
     if options.shows_headers {
-        parts.headers = headers(invocation);
+        parts.headers = headers(&invocation);
     }
     parts.extensions.insert(responder);
-    Ok(LambdaInvocation { parts, body: invocation.body(), context })
+    let context = context::Context::of(&invocation, request_id, Arc::clone(&options.config));
+    let (token, body) = invocation.into_parts();
+    let unpacked = match context {
+        Ok(context) => Ok(LambdaInvocation { parts, body, context }),
+        Err(error) => Err(Failure::runtime("Runtime.BadHeader", error.to_string())),
+    };
+    (token, unpacked)
 }
 
 /// Values are slices of the event's own memory, not copies.
