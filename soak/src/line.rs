@@ -93,7 +93,11 @@ impl Line {
     pub fn accept(&mut self, fields: &'static str) -> Result<(), String> {
         let style = self.style(fields);
         let accepted = messages::accepted(style, &mut self.rng);
-        self.write(&accepted.bytes)
+        match self.write(&accepted.bytes) {
+            // The function closes the connection as soon as it knows the status; the rest of the body may find it closed.
+            Err(_) if fields == CLOSE => Ok(()),
+            written => written,
+        }
     }
 
     /// Some of an acknowledgement.
