@@ -132,7 +132,7 @@ fn a_worker_that_fails_starts_again_while_the_others_serve() {
         }
         function.signal("-KILL");
         let stderr = function.end().stderr;
-        assert_eq!(stderr.matches("a worker failed and is restarted").count(), 1, "{stderr}");
+        assert_eq!(stderr.matches("WARN worker restarted attempt=").count(), 1, "{stderr}");
     }
 }
 
@@ -209,9 +209,13 @@ fn what_the_api_refuses_is_in_the_log_in_its_words_and_with_the_request_id() {
         invocation.wait().unwrap();
         let Ended { code, stderr } = function.end();
         assert_eq!(code, Some(1), "{stderr}");
-        assert!(stderr.contains("no header Lambda-Runtime-Aws-Request-Id; repeating the request"), "{stderr}");
+        assert!(
+            stderr
+                .contains("WARN reply without an invocation error_message=\"no header Lambda-Runtime-Aws-Request-Id\""),
+            "{stderr}"
+        );
         let refusal = format!(
-            "invocation {request_id}: the Lambda Runtime API refused the response: 413 TooLarge: over the limit"
+            "ERROR response refused request_id={request_id} status=413 error_type=TooLarge error_message=\"over the limit\""
         );
         assert_eq!(stderr.matches(&refusal).count(), 1, "{stderr}");
     }
@@ -251,7 +255,10 @@ fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves_un
                 function.signal(signal);
                 let Ended { code, stderr } = function.end();
                 assert_eq!(code, None, "{stderr}");
-                assert!(stderr.contains("graceful shutdown is not available: ") && stderr.contains(words), "{stderr}");
+                assert!(
+                    stderr.contains("ERROR graceful shutdown unavailable error_message=") && stderr.contains(words),
+                    "{stderr}"
+                );
                 assert!(!stderr.contains("refused") || reply.starts_with("403"), "{stderr}");
             }
         }

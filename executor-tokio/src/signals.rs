@@ -53,7 +53,7 @@ async fn register(address: Option<Address>) -> Result<impl Future<Output = Signa
 /// [`graceful_shutdown`], which does not end it.
 ///
 /// Await it before `run`. Call it from within a tokio runtime with I/O enabled. If the extension cannot be registered, a message is
-/// printed to stderr and the hook never runs.
+/// logged and the hook never runs.
 ///
 /// ```no_run
 /// use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};

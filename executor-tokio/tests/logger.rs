@@ -1,4 +1,4 @@
-//! Where the runtime's own words go when the function logs through `log`.
+//! The runtime's messages in a function that logs through `log`.
 
 #![cfg(feature = "tracing")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -41,7 +41,8 @@ fn a_failure_is_a_record_where_a_logger_is_set() {
     emulator.invoke(Event::new("1").request_id("id")).unwrap();
     let records = LOGGER.0.lock().unwrap();
     assert!(
-        records.iter().any(|record| record.starts_with("ERROR invocation id failed") && record.contains("words")),
+        records.iter().any(|record| record.starts_with("ERROR invocation failed request_id=id error_type=")
+            && record.contains("words")),
         "{records:?}"
     );
 }

@@ -17,7 +17,7 @@ use crate::executor::{Executor, Spawn};
 use crate::invocation::event::LambdaInvocation;
 use crate::layers::trace::TracingLayer;
 use crate::lifecycle::snapstart::{self, SnapStartResource};
-use crate::logging::report::warn;
+use crate::logging::messages;
 use crate::panics;
 use crate::service::bounds::Handler;
 use crate::service::handler::HandlerService;
@@ -199,9 +199,7 @@ where
         if let Some(value) = self.environment.get(MAX_CONCURRENCY)
             && value != "1"
         {
-            warn!(
-                "{MAX_CONCURRENCY} is {value:?}, but this function serves one invocation at a time: use run_concurrent"
-            );
+            messages::concurrency_ignored(&value.to_string_lossy());
         }
         Err(self.start().await?.run().await.into())
     }

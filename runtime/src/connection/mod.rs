@@ -23,7 +23,7 @@ use self::retry::{ATTEMPT_TIMEOUT, GiveUp, RetryState};
 use crate::env::address::Address;
 use crate::error::RunError;
 use crate::executor::{Executor, Transport, timeout};
-use crate::logging::report::warn;
+use crate::logging::messages;
 
 /// Delay before repeating a request that returned nothing.
 pub(crate) const REPEAT_DELAY: Duration = Duration::from_millis(100);
@@ -203,7 +203,7 @@ impl<X: Executor> Connection<X> {
             Poll::Pending if self.client.is_draining() => {
                 let drain = drain.get_or_insert_with(|| Box::pin(self.executor.sleep(DRAIN_TIMEOUT)));
                 ready!(drain.as_mut().poll(cx));
-                warn!("closed the connection to the Lambda Runtime API at {}: a reply is incomplete", self.address);
+                messages::reply_incomplete(&self.address);
                 self.client.disconnected();
             }
             Poll::Pending => {
@@ -241,7 +241,7 @@ impl<X: Executor> Connection<X> {
             (reason, _) => io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_string()),
         };
         if reason != CloseReason::ClosedByPeer {
-            warn!("lost the connection to the Lambda Runtime API at {}: {error}", self.address);
+            messages::connection_lost(&self.address, self.retry.attempts(), &error);
         }
         let send_failed = resends && !self.retry.send_interrupted();
         let message = if send_failed { error.to_string() } else { String::new() };

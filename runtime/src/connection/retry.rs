@@ -92,6 +92,11 @@ impl RetryState {
         self.interrupted_sends > 0
     }
 
+    /// The number of connections, and attempts to connect, since the last reply.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
     /// A connection was lost because the API violated the protocol. That it took its time does not excuse it.
     pub(crate) fn protocol_violated(&mut self, error: io::Error, lifetime: Duration) {
         self.protocol_errors += 1;

@@ -8,7 +8,6 @@ use serde::Serialize;
 use tracing::Span;
 
 use super::diagnostic::Diagnostic;
-use crate::logging::report::{OneLine, error};
 
 /// The largest report that Lambda Managed Instances accept on /error. Above 6 MiB the API fails in either mode.
 const MAX_REPORT: usize = 1024 * 1024;
@@ -44,9 +43,9 @@ impl Failure {
         Diagnostic { error_type: error_type.to_owned(), error_message: error_message.into() }.into()
     }
 
-    /// Logs it after `prefix`, which names what failed.
-    pub(crate) fn log(&self, prefix: fmt::Arguments<'_>) {
-        self.span.in_scope(|| error!("{prefix}: {}", OneLine(self)));
+    /// Calls `log` with the diagnostic, in the span of the failure.
+    pub(crate) fn in_span(&self, log: impl FnOnce(&Diagnostic)) {
+        self.span.in_scope(|| log(&self.diagnostic));
     }
 
     /// For a request to /error, /init/error or /restore/error.

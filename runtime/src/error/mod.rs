@@ -13,7 +13,8 @@ use serde::Deserialize;
 
 use crate::env::MAX_CONCURRENCY;
 use crate::env::address::AddressError;
-use crate::logging::report::OneLine;
+use crate::error::diagnostic::Diagnostic;
+use crate::logging::text::OneLine;
 
 /// The error type of handlers, layers and `run`.
 pub type Error = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -60,12 +61,15 @@ pub enum RunError {
 
 impl RunError {
     pub(crate) fn refused(reply: &Reply) -> Self {
-        RunError::Refused { endpoint: reply.endpoint(), status: reply.status(), message: message(reply) }
+        let Diagnostic { error_type, error_message } = refusal(reply);
+        let message = if error_type.is_empty() { error_message } else { format!("{error_type}: {error_message}") };
+        let (endpoint, status) = (reply.endpoint(), reply.status());
+        RunError::Refused { endpoint, status, message: OneLine(message).to_string() }
     }
 }
 
-/// The API's message, from the body of its reply.
-pub(crate) fn message(reply: &Reply) -> String {
+/// The API's error, from the body of its reply. A body in another form is the message.
+pub(crate) fn refusal(reply: &Reply) -> Diagnostic {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct ErrorResponse {
@@ -75,13 +79,15 @@ pub(crate) fn message(reply: &Reply) -> String {
         error_message: String,
     }
     let body = reply.body();
-    let message = match serde_json::from_slice(&body) {
+    match serde_json::from_slice(&body) {
         Ok(ErrorResponse { error_type, error_message }) if !(error_type.is_empty() && error_message.is_empty()) => {
-            format!("{error_type}: {error_message}").into()
+            Diagnostic { error_type, error_message }
         }
-        _ => String::from_utf8_lossy(&body),
-    };
-    OneLine(message.trim()).to_string()
+        _ => {
+            let error_message = String::from_utf8_lossy(&body).trim().to_owned();
+            Diagnostic { error_type: String::new(), error_message }
+        }
+    }
 }
 
 impl fmt::Display for RunError {

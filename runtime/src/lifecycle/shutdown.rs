@@ -9,7 +9,7 @@ use super::extension::Extension;
 use crate::env::address::Address;
 use crate::error::Error;
 use crate::executor::Executor;
-use crate::logging::report::{stderr_line, warn};
+use crate::logging::messages;
 use crate::panics::catch_panic;
 
 /// The signal that announces the end of the process.
@@ -57,7 +57,7 @@ pub async fn prepare<X: Executor, S: Future<Output = Signal>>(
         poll_fn(|cx| {
             if running && let Poll::Ready(error) = extension.as_mut().poll(cx) {
                 running = false;
-                warn!("the extension for graceful shutdown has ended, so Lambda may not send SIGTERM: {error}");
+                messages::extension_ended(&error);
             }
             signal.as_mut().poll(cx)
         })
@@ -65,8 +65,8 @@ pub async fn prepare<X: Executor, S: Future<Output = Signal>>(
     })
 }
 
-/// The task of `spawn_graceful_shutdown_handler`: after the signal it runs the hook, logs to stderr, and ends the process
-/// with code 0, or 1 if the hook panicked. `None`, with a message on stderr, if there will be no signal.
+/// The task of `spawn_graceful_shutdown_handler`: after the signal it runs the hook, logs that, and ends the process
+/// with code 0, or 1 if the hook panicked. `None`, with a message in the log, if there will be no signal.
 #[doc(hidden)]
 pub fn handler<Fut: Future<Output = ()>>(
     signal: Result<impl Future<Output = Signal>, Error>,
@@ -75,7 +75,7 @@ pub fn handler<Fut: Future<Output = ()>>(
     let signal = match signal {
         Ok(signal) => signal,
         Err(error) => {
-            stderr_line!("[runtime] graceful shutdown is not available: {error}");
+            messages::shutdown_unavailable(&error);
             return None;
         }
     };
@@ -84,15 +84,14 @@ pub fn handler<Fut: Future<Output = ()>>(
 
 /// Returns the exit code of the process.
 async fn shut_down<Fut: Future<Output = ()>>(signal: impl Future<Output = Signal>, hook: impl FnOnce() -> Fut) -> i32 {
-    stderr_line!("[runtime] {} received", signal.await.name());
-    stderr_line!("[runtime] Graceful shutdown in progress ...");
+    messages::shutdown_started(signal.await.name());
     match catch_panic(async { hook().await }).await {
         Ok(()) => {
-            stderr_line!("[runtime] Graceful shutdown completed");
+            messages::shutdown_completed();
             0
         }
         Err(panic) => {
-            stderr_line!("[runtime] Graceful shutdown failed: the hook panicked: {panic}");
+            messages::shutdown_failed(&panic);
             1
         }
     }

@@ -1,5 +1,6 @@
 //! The runtime's own messages, and the subscriber for functions.
 
-pub(crate) mod report;
+pub(crate) mod messages;
 #[cfg(feature = "tracing")]
 pub mod subscriber;
+pub(crate) mod text;

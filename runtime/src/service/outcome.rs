@@ -13,6 +13,7 @@ use tracing::Span;
 
 use crate::error::Error;
 use crate::error::failure::Failure;
+use crate::logging::messages;
 use crate::panics;
 use crate::response::{HandlerResponse, MetadataPrelude, PlainStream, RawResponse, streaming};
 
@@ -150,7 +151,7 @@ impl Drop for ResponseBody {
         let chunks = self.chunks.take();
         self.span.in_scope(|| {
             if let Err(failure) = panics::catch("dropping the response stream", || drop(chunks)) {
-                failure.log(format_args!("the response stream failed after its end"));
+                messages::drop_failed(&failure);
             }
         });
     }

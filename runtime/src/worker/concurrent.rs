@@ -9,7 +9,7 @@ use crate::env::{Environment, MAX_CONCURRENCY};
 use crate::error::{Error, RunError};
 use crate::executor::{Executor, Spawn};
 use crate::invocation::event::LambdaInvocation;
-use crate::logging::report::warn;
+use crate::logging::messages;
 use crate::panics::catch_panic;
 use crate::service::responder::Handover;
 use crate::worker::Worker;
@@ -74,10 +74,10 @@ where
             };
             failures = if self.served { 1 } else { failures + 1 };
             if failures >= MAX_FAILURES {
-                warn!("a worker failed and is not restarted: {error}");
+                messages::worker_stopped(failures, &error);
                 return error;
             }
-            warn!("a worker failed and is restarted: {error}");
+            messages::worker_restarted(failures, &error);
             // Before the delay: an event that arrived on the old connection now would be lost.
             self.connection = self.connection.sibling();
             self.handover = Handover::new();

@@ -22,7 +22,7 @@ use crate::error::{Error, RunError};
 use crate::executor::Executor;
 use crate::invocation::context;
 use crate::invocation::event::LambdaInvocation;
-use crate::logging::report::warn;
+use crate::logging::messages;
 use crate::panics;
 use crate::service::handler::NotReady;
 use crate::service::outcome::Outcome;
@@ -87,7 +87,7 @@ where
             match self.connection.event().await? {
                 Event::Invocation(invocation) => return Ok(invocation),
                 Event::NoInvocation(none) => {
-                    warn!("the Lambda Runtime API sent no invocation: {none}; repeating the request");
+                    messages::no_invocation(&none);
                     self.connection.sleep(REPEAT_DELAY).await;
                 }
                 Event::EventTooLarge { invocation, limit, .. } => {
@@ -163,8 +163,7 @@ where
         })
         .await;
         if let Some(Err(failure)) = call.result.take() {
-            let request_id = connection.client.request_id();
-            failure.log(format_args!("a layer failed after invocation {request_id} was acknowledged"));
+            messages::layer_failed(connection.client.request_id(), &failure);
         }
         Ok(())
     }
@@ -214,7 +213,7 @@ impl<F> Drop for Call<'_, F> {
     fn drop(&mut self) {
         // If the runtime ends early, foreign code is dropped here.
         if let Err(failure) = panics::catch("dropping a layer", || self.future.set(None)) {
-            failure.log(format_args!("the runtime ended during an invocation"));
+            messages::drop_failed(&failure);
         }
     }
 }

@@ -9,10 +9,10 @@ use lambda_runtime_proto::client::{Client, Event, InvocationToken, Reply, ReplyK
 
 use crate::connection::retry::MAX_SENDS;
 use crate::connection::{Connection, ConnectionError};
+use crate::error::RunError;
 use crate::error::failure::Failure;
-use crate::error::{RunError, message};
 use crate::executor::Executor;
-use crate::logging::report::{error, warn};
+use crate::logging::messages;
 use crate::service::outcome::{Item, Outcome, ResponseBody};
 
 /// Chunks are pulled from a stream only while fewer bytes than this are unwritten.
@@ -44,7 +44,7 @@ impl Sending {
         let refused = match outcome {
             Outcome::Response(response) => client.respond(token, response).err(),
             Outcome::Failure(failure) => {
-                failure.log(format_args!("invocation {} failed", client.request_id()));
+                messages::invocation_failed(client.request_id(), &failure);
                 client.fail(token, failure.to_proto()).err()
             }
             Outcome::Stream(head, body) => match client.stream(token, head) {
@@ -56,7 +56,7 @@ impl Sending {
         };
         if let Some(refused) = refused {
             let failure = Failure::runtime("Runtime.BadResponse", refused.to_string());
-            failure.log(format_args!("invocation {} failed", client.request_id()));
+            messages::invocation_failed(client.request_id(), &failure);
             let _ = client.fail(refused.token, failure.to_proto());
         }
         let sending = Self { state: SendState::Complete, pipelining, undelivered: false };
@@ -85,8 +85,7 @@ impl Sending {
                         return Poll::Ready(check(&reply, connection));
                     }
                     Ok(Event::StreamInterrupted) => {
-                        let request_id = connection.client.request_id();
-                        warn!("invocation {request_id}: the connection was lost while the response was streamed");
+                        messages::stream_interrupted(connection.client.request_id());
                         return Poll::Ready(Ok(()));
                     }
                     Ok(_) => {}
@@ -117,7 +116,7 @@ impl Sending {
         self.undelivered = true;
         let message = format!("the response could not be delivered in {MAX_SENDS} attempts: {error}");
         let failure = Failure::runtime("Runtime.ResponseNotDelivered", message);
-        failure.log(format_args!("invocation {} failed", client.request_id()));
+        messages::invocation_failed(client.request_id(), &failure);
         let _ = client.fail(token, failure.to_proto());
         self.request_next(client);
         true
@@ -148,10 +147,7 @@ impl Sending {
     fn finish(&mut self, client: &mut Client, trailers: &HeaderMap) {
         let SendState::Streaming(stream, _) = self.complete() else { return };
         match client.finish_with_trailers(stream, trailers) {
-            Ok(removed) => removed.iter().for_each(|name| {
-                let request_id = client.request_id();
-                warn!("invocation {request_id}: the response's trailer {name} is reserved and was removed");
-            }),
+            Ok(removed) => removed.iter().for_each(|name| messages::trailer_removed(client.request_id(), name)),
             // Its stream was over; the machine has an event that says why.
             Err(refused) if refused.misuse == Misuse::StreamOver => return,
             Err(refused) => {
@@ -181,28 +177,19 @@ impl Sending {
 }
 
 fn abort(client: &mut Client, stream: ResponseStream, failure: &Failure) {
-    failure.log(format_args!("invocation {} failed while its response was streamed", client.request_id()));
+    messages::stream_failed(client.request_id(), failure);
     let _ = client.abort(stream, failure.to_trailers());
 }
 
 /// Checks the API's reply to an outcome.
 fn check<X: Executor>(reply: &Reply, connection: &Connection<X>) -> Result<(), RunError> {
-    let (request_id, status) = (connection.client.request_id(), reply.status());
+    let request_id = connection.client.request_id();
     match reply.kind() {
         ReplyKind::Accepted => {}
         ReplyKind::Fatal => return Err(RunError::refused(reply)),
-        ReplyKind::TooLate => warn!(
-            "invocation {request_id}: the response was too late, the invocation has timed out ({status} {})",
-            message(reply)
-        ),
-        ReplyKind::Rejected if connection.was_resent() => warn!(
-            "invocation {request_id}: the response was sent again after a lost connection, and had probably been accepted \
-             before ({status} {})",
-            message(reply)
-        ),
-        _ => {
-            error!("invocation {request_id}: the Lambda Runtime API refused the response: {status} {}", message(reply))
-        }
+        ReplyKind::TooLate => messages::response_too_late(request_id, reply),
+        ReplyKind::Rejected if connection.was_resent() => messages::repeated_response_refused(request_id, reply),
+        _ => messages::response_refused(request_id, reply),
     }
     Ok(())
 }

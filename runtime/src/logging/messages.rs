@@ -1,0 +1,239 @@
+//! Every message that the runtime logs: a constant text, and fields.
+//!
+//! `docs/operating.md` lists them for operators; `.ci/readme` compares the list with this file.
+
+use std::fmt::{self, Display};
+use std::io::{self, Write as _};
+
+use http::HeaderName;
+use lambda_runtime_proto::client::{NoInvocation, Reply};
+use tracing::Level;
+use tracing::field::{DisplayValue, display};
+
+use super::text::OneLine;
+use crate::env::address::Address;
+use crate::error::diagnostic::Diagnostic;
+use crate::error::failure::Failure;
+use crate::error::refusal;
+
+/// Logs an event of `tracing` if a subscriber or a logger of `log`, which then receives the events, is set. Otherwise it
+/// prints the same to stderr, so the message is never lost silently.
+macro_rules! message {
+    ($level:ident, $text:literal $(, $field:ident = $value:expr)* $(,)?) => {
+        if has_subscriber() {
+            tracing::event!(target: "lambda_runtime", Level::$level, $($field = $value,)* $text);
+        } else {
+            print(Level::$level, $text, &[$((stringify!($field), &$value as &dyn Display)),*]);
+        }
+    };
+}
+
+// Invocations.
+
+/// The invocation failed, and the failure is about to be reported.
+pub(crate) fn invocation_failed(request_id: &str, failure: &Failure) {
+    failure.in_span(|Diagnostic { error_type, error_message }| {
+        message!(
+            ERROR,
+            "invocation failed",
+            request_id = text(request_id),
+            error_type = text(error_type),
+            error_message = text(error_message)
+        );
+    });
+}
+
+/// The response is ended as incomplete, because its stream, or a layer, failed.
+pub(crate) fn stream_failed(request_id: &str, failure: &Failure) {
+    failure.in_span(|Diagnostic { error_type, error_message }| {
+        message!(
+            ERROR,
+            "streamed response failed",
+            request_id = text(request_id),
+            error_type = text(error_type),
+            error_message = text(error_message)
+        );
+    });
+}
+
+/// The connection was lost, and a stream cannot be sent again.
+pub(crate) fn stream_interrupted(request_id: &str) {
+    message!(WARN, "streamed response interrupted", request_id = text(request_id));
+}
+
+/// A layer failed or panicked after the acknowledgement, so the caller does not notice.
+pub(crate) fn layer_failed(request_id: &str, failure: &Failure) {
+    failure.in_span(|Diagnostic { error_type, error_message }| {
+        message!(
+            ERROR,
+            "layer failed after the response",
+            request_id = text(request_id),
+            error_type = text(error_type),
+            error_message = text(error_message)
+        );
+    });
+}
+
+/// A destructor of the function, a layer or a stream panicked.
+pub(crate) fn drop_failed(failure: &Failure) {
+    failure.in_span(|Diagnostic { error_type, error_message }| {
+        message!(ERROR, "destructor panicked", error_type = text(error_type), error_message = text(error_message));
+    });
+}
+
+pub(crate) fn trailer_removed(request_id: &str, trailer: &HeaderName) {
+    message!(WARN, "reserved trailer removed", request_id = text(request_id), trailer = text(trailer));
+}
+
+/// The invocation had timed out.
+pub(crate) fn response_too_late(request_id: &str, reply: &Reply) {
+    let Diagnostic { error_type, error_message } = refusal(reply);
+    message!(
+        WARN,
+        "response too late",
+        request_id = text(request_id),
+        status = reply.status(),
+        error_type = text(error_type),
+        error_message = text(error_message)
+    );
+}
+
+/// It was sent again after a lost connection, and had probably been accepted before.
+pub(crate) fn repeated_response_refused(request_id: &str, reply: &Reply) {
+    let Diagnostic { error_type, error_message } = refusal(reply);
+    message!(
+        WARN,
+        "repeated response refused",
+        request_id = text(request_id),
+        status = reply.status(),
+        error_type = text(error_type),
+        error_message = text(error_message)
+    );
+}
+
+pub(crate) fn response_refused(request_id: &str, reply: &Reply) {
+    let Diagnostic { error_type, error_message } = refusal(reply);
+    message!(
+        ERROR,
+        "response refused",
+        request_id = text(request_id),
+        status = reply.status(),
+        error_type = text(error_type),
+        error_message = text(error_message)
+    );
+}
+
+// The Runtime API.
+
+/// A reply to /next that is not an invocation. The request is repeated.
+pub(crate) fn no_invocation(reason: &NoInvocation) {
+    message!(WARN, "reply without an invocation", error_message = text(reason));
+}
+
+/// A connection ended unexpectedly. `attempt` is the number of connections since the last reply.
+pub(crate) fn connection_lost(address: &Address, attempt: u32, error: &io::Error) {
+    message!(WARN, "connection lost", address = text(address), attempt = attempt, error_message = text(error));
+}
+
+/// The rest of a reply that is not needed did not arrive in time, so the connection is replaced.
+pub(crate) fn reply_incomplete(address: &Address) {
+    message!(WARN, "reply incomplete", address = text(address));
+}
+
+// Workers.
+
+/// `run` was called where `run_concurrent` is needed. `value` is that of `AWS_LAMBDA_MAX_CONCURRENCY`.
+pub(crate) fn concurrency_ignored(value: &str) {
+    message!(WARN, "concurrency ignored", concurrency = text(value));
+}
+
+/// `attempt` is the number of consecutive failures.
+pub(crate) fn worker_restarted(attempt: u32, error: &str) {
+    message!(WARN, "worker restarted", attempt = attempt, error_message = text(error));
+}
+
+pub(crate) fn worker_stopped(attempt: u32, error: &str) {
+    message!(ERROR, "worker stopped", attempt = attempt, error_message = text(error));
+}
+
+// Graceful shutdown.
+
+#[cfg(feature = "graceful-shutdown")]
+pub(crate) fn shutdown_unavailable(error: &crate::error::Error) {
+    message!(ERROR, "graceful shutdown unavailable", error_message = text(error));
+}
+
+/// The extension for graceful shutdown has ended.
+#[cfg(feature = "graceful-shutdown")]
+pub(crate) fn extension_ended(error: &crate::error::Error) {
+    message!(WARN, "extension ended", error_message = text(error));
+}
+
+#[cfg(feature = "graceful-shutdown")]
+pub(crate) fn shutdown_started(signal: &str) {
+    message!(INFO, "graceful shutdown started", signal = text(signal));
+}
+
+#[cfg(feature = "graceful-shutdown")]
+pub(crate) fn shutdown_completed() {
+    message!(INFO, "graceful shutdown completed");
+}
+
+/// The hook panicked.
+#[cfg(feature = "graceful-shutdown")]
+pub(crate) fn shutdown_failed(panic: &str) {
+    message!(ERROR, "graceful shutdown failed", error_message = text(panic));
+}
+
+/// A field of text that may come from the function or the API.
+fn text<T: Display>(text: T) -> DisplayValue<OneLine<T>> {
+    display(OneLine(text))
+}
+
+fn has_subscriber() -> bool {
+    #[cfg(feature = "tracing")]
+    let logger = log::max_level() > log::LevelFilter::Off;
+    #[cfg(not(feature = "tracing"))]
+    let logger = false;
+    logger || tracing::dispatcher::has_been_set()
+}
+
+/// Prints a line to stderr. A line that cannot be written, because the reader has gone or the disk is full, is lost;
+/// `eprintln` would panic.
+#[cold]
+fn print(level: Level, text: &str, fields: &[(&str, &dyn Display)]) {
+    let _ = io::stderr().write_all(line(level, text, fields).as_bytes());
+}
+
+fn line(level: Level, text: &str, fields: &[(&str, &dyn Display)]) -> String {
+    let mut line = format!("[lambda-runtime] {level} {text}");
+    for (name, value) in fields {
+        let _ = fmt::Write::write_fmt(&mut line, format_args!(" {name}={}", quoted(&value.to_string())));
+    }
+    line.push('\n');
+    line
+}
+
+/// The value of a field, in quotes unless it is one word.
+fn quoted(value: &str) -> String {
+    let is_word =
+        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'='));
+    if is_word { value.to_owned() } else { format!("\"{}\"", value.replace('"', "\\\"")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_a_constant_text_and_fields_that_cannot_be_mistaken_for_others() {
+        let fields: [(&str, &dyn Display); 3] =
+            [("request_id", &text("8476-a")), ("status", &413), ("error_message", &text("a=\"b\"\nstatus=1"))];
+        assert_eq!(
+            line(Level::ERROR, "response refused", &fields),
+            "[lambda-runtime] ERROR response refused request_id=8476-a status=413 \
+             error_message=\"a=\\\"b\\\"\\nstatus=1\"\n"
+        );
+        assert_eq!(line(Level::INFO, "done", &[("empty", &"")]), "[lambda-runtime] INFO done empty=\"\"\n");
+    }
+}
