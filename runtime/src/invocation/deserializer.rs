@@ -3,23 +3,22 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
+use super::path::path;
 use crate::error::bad_event::BadEvent;
 
 /// The name with which [`RawEvent`](super::event::RawEvent) requests the bytes. No type in Rust has it.
 pub(crate) const RAW: &str = "lambda-runtime::RawEvent";
 
-/// Decodes an event. The path to an error costs as much as the decoding, so it is determined only after a failure.
+/// Decodes an event.
 pub(crate) fn decode<'de, T: Deserialize<'de>>(event: &'de [u8]) -> Result<T, BadEvent> {
-    let error = match T::deserialize(EventDeserializer(event)) {
-        Ok(payload) => return Ok(payload),
-        Err(error) => error,
-    };
-    let traced = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(event)).err();
-    let reason = match traced {
-        Some(traced) if traced.path().iter().next().is_some() => format!("at {}: {}", traced.path(), traced.inner()),
-        _ => error.to_string(),
-    };
-    Err(BadEvent::new::<T>(reason))
+    T::deserialize(EventDeserializer(event)).map_err(|error| BadEvent::new::<T>(reason(&error, event)))
+}
+
+fn reason(error: &serde_json::Error, event: &[u8]) -> String {
+    match path(error, event) {
+        path if path.is_empty() => error.to_string(),
+        path => format!("at {path}: {error}"),
+    }
 }
 
 /// A deserializer for JSON that returns the bytes themselves to a [`RawEvent`](super::event::RawEvent).

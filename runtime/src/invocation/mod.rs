@@ -3,3 +3,4 @@
 pub(crate) mod context;
 pub(crate) mod deserializer;
 pub(crate) mod event;
+mod path;
