@@ -65,6 +65,8 @@ fn what_it_cannot_say_does_not_end_it() {
         let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
         let mut command = Command::new(program);
         command.env_clear().env(API, emulator.endpoint()).stdout(full()).stderr(full());
+        // Invalid, and it cannot be reported.
+        command.env("RUST_LOG", "info,no=such=level,[{=");
         let _function = Process(command.spawn().unwrap());
         assert!(emulator.invoke(failing).unwrap().error().is_some());
         assert!(emulator.invoke(good).unwrap().is_complete());

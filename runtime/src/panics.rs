@@ -9,18 +9,17 @@ use std::pin::pin;
 use std::sync::Once;
 use std::task::Poll;
 
-use crate::error::failure::Failure;
+use crate::error::failure::{Failure, Trace};
 
 thread_local! {
     /// Panics on this thread so far.
     static COUNT: Cell<u64> = const { Cell::new(0) };
     /// The last panic on this thread.
-    static LAST: Cell<Option<Trace>> = const { Cell::new(None) };
+    static LAST: Cell<Option<Caught>> = const { Cell::new(None) };
 }
 
 /// Details of a panic that its payload does not contain.
-struct Trace {
-    /// `file:line:column`
+struct Caught {
     location: String,
     backtrace: Backtrace,
 }
@@ -33,10 +32,10 @@ pub(crate) fn install_hook() {
         std::panic::set_hook(Box::new(move |info| {
             let location = info.location().map(ToString::to_string).unwrap_or_default();
             // Captures only if RUST_BACKTRACE is set.
-            let trace = Trace { location, backtrace: Backtrace::capture() };
+            let caught = Caught { location, backtrace: Backtrace::capture() };
             COUNT.set(COUNT.get().wrapping_add(1));
             // Fails while the thread ends: a destructor of another thread-local may panic.
-            let _ = LAST.try_with(|last| last.set(Some(trace)));
+            let _ = LAST.try_with(|last| last.set(Some(caught)));
             next(info);
         }));
     });
@@ -52,19 +51,21 @@ pub(crate) fn catch<T>(what: &str, f: impl FnOnce() -> T) -> Result<T, Failure> 
 #[cold]
 fn failure(what: &str, payload: Box<dyn Any + Send>, count: u64) -> Failure {
     // A panic that was caught elsewhere and resumed here has not passed the hook.
-    let trace = LAST.take().filter(|_| COUNT.get() != count);
+    let caught = LAST.take().filter(|_| COUNT.get() != count);
     let message = message(&*payload).to_owned();
     // The payload can be of any type, and panic when it is dropped; the payload of that panic can, too.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
     }
-    let Some(Trace { location, backtrace }) = trace else {
+    let Some(Caught { location, backtrace }) = caught else {
         return Failure::runtime("Function.Panic", format!("{what} panicked: {message}"));
     };
     let mut failure = Failure::runtime("Function.Panic", format!("{what} panicked at {location}: {message}"));
+    let mut stack = Vec::new();
     if backtrace.status() == BacktraceStatus::Captured {
-        failure.stack_trace = backtrace.to_string().lines().map(|line| line.trim().to_owned()).collect();
+        stack.extend(backtrace.to_string().lines().map(|line| line.trim().to_owned()));
     }
+    failure.panic = Some(Box::new(Trace { location, stack }));
     failure
 }
 

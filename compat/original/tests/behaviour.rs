@@ -242,7 +242,7 @@ fn the_trace_id_is_a_variable_too() {
 }
 
 #[test]
-fn what_lambda_wants_of_the_log_is_done_alike() {
+fn the_originals_log_format_is_an_option() {
     const FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
     const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
     for (variables, lines) in [
@@ -251,11 +251,32 @@ fn what_lambda_wants_of_the_log_is_done_alike() {
         (&[(FORMAT, "JSON"), (LEVEL, "ERROR")], 1),
         (&[(FORMAT, "json"), (LEVEL, "nonsense")], 2),
         (&[("RUST_LOG", "debug")], 3),
-        (&[("RUST_LOG", "debug"), (LEVEL, "error")], 3),
         (&[("RUST_LOG", "here=error,original=error"), (LEVEL, "DEBUG")], 1),
     ] {
         assert_eq!(logged_alike("logs", variables).lines().count(), lines, "{variables:?}");
     }
+}
+
+#[test]
+fn lambdas_log_level_takes_precedence() {
+    let lines = |program| {
+        let variables = [("AWS_LAMBDA_LOG_LEVEL", "ERROR"), ("RUST_LOG", "debug")];
+        let output = Command::new(program).arg("logs").env_clear().envs(variables).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().count()
+    };
+    assert_eq!((lines(ORIGINAL), lines(HERE)), (3, 1));
+}
+
+#[test]
+fn json_is_flat_and_has_a_timestamp() {
+    let line = |program| -> serde_json::Value {
+        let variables = [("AWS_LAMBDA_LOG_FORMAT", "JSON")];
+        let output = Command::new(program).arg("logs").env_clear().envs(variables).output().unwrap();
+        serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap()
+    };
+    let [original, here] = [ORIGINAL, HERE].map(line);
+    assert_eq!((&original["fields"]["n"], &original["timestamp"]), (&1.into(), &serde_json::Value::Null));
+    assert_eq!((&here["n"], &here["message"], here["timestamp"].is_string()), (&1.into(), &"words".into(), true));
 }
 
 #[test]
@@ -271,7 +292,9 @@ fn spans_have_the_same_names_and_fields() {
 /// What both print.
 fn logged_alike(function: &str, variables: &[(&str, &str)]) -> String {
     let [original, here] = [ORIGINAL, HERE].map(|program| {
-        let output = Command::new(program).arg(function).env_clear().envs(variables.iter().copied()).output().unwrap();
+        let mut command = Command::new(program);
+        command.arg(function).env_clear().env("LAMBDA_RUNTIME_LOG_FORMAT", "original").envs(variables.iter().copied());
+        let output = command.output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     });
     assert_eq!(original, here, "{function} {variables:?}");

@@ -1,5 +1,5 @@
-//! A log as Lambda's settings want it: `AWS_LAMBDA_LOG_FORMAT` (`JSON`, or text) and `AWS_LAMBDA_LOG_LEVEL`, from INFO on
-//! where nothing is set. Each line says to which invocation it belongs.
+//! A log that follows Lambda's settings: `AWS_LAMBDA_LOG_FORMAT` (`JSON`, or text) and `AWS_LAMBDA_LOG_LEVEL`. Each line
+//! contains the request id of its invocation, and the fields of the event.
 //!
 //!     AWS_LAMBDA_LOG_FORMAT=JSON cargo emulate --event '{"name":"World"}' -- cargo run -q -p examples --bin logging-tokio
 

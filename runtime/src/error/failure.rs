@@ -22,9 +22,19 @@ const MAX_TYPE: usize = 256;
 #[derive(Debug)]
 pub struct Failure {
     pub(crate) diagnostic: Diagnostic,
-    pub(crate) stack_trace: Vec<String>,
+    /// `None` unless it is a panic. Boxed because panics are rare.
+    pub(crate) panic: Option<Box<Trace>>,
     /// The span that was current. The failure is logged in it, with the fields that layers have recorded.
     span: Span,
+}
+
+/// Details of a panic that its payload does not contain.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    /// `file:line:column`
+    pub(crate) location: String,
+    /// The lines of the backtrace, if `RUST_BACKTRACE` is set.
+    pub(crate) stack: Vec<String>,
 }
 
 /// The body of /error, /init/error and of an error trailer. See
@@ -41,6 +51,16 @@ impl Failure {
     /// A failure that the runtime itself detected. `error_type` has the form `Runtime.Name`.
     pub(crate) fn runtime(error_type: &str, error_message: impl Into<String>) -> Self {
         Diagnostic { error_type: error_type.to_owned(), error_message: error_message.into() }.into()
+    }
+
+    /// Where it panicked: `file:line:column`.
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.panic.as_ref().map(|panic| &*panic.location)
+    }
+
+    /// The lines of a panic's backtrace.
+    pub(crate) fn stack_trace(&self) -> &[String] {
+        self.panic.as_ref().map_or(&[], |panic| &panic.stack)
     }
 
     /// Calls `log` with the diagnostic, in the span of the failure.
@@ -67,8 +87,8 @@ impl Failure {
             // Three strings always serialize.
             serde_json::to_vec(&Report { error_message, error_type, stack_trace }).unwrap_or_else(|_| b"{}".to_vec())
         };
-        let mut body = report(error_message, &self.stack_trace);
-        let mut lines = self.stack_trace.as_slice();
+        let mut lines = self.stack_trace();
+        let mut body = report(error_message, lines);
         while body.len() > limit && !lines.is_empty() {
             lines = lines.get(..lines.len() / 2).unwrap_or_default();
             body = report(error_message, lines);
@@ -96,7 +116,7 @@ impl fmt::Display for Failure {
 
 impl<D: Into<Diagnostic>> From<D> for Failure {
     fn from(diagnostic: D) -> Self {
-        Self { diagnostic: diagnostic.into(), stack_trace: Vec::new(), span: Span::current() }
+        Self { diagnostic: diagnostic.into(), panic: None, span: Span::current() }
     }
 }
 
@@ -151,7 +171,8 @@ mod tests {
                     error_type: character.repeat(message),
                     error_message: format!("asked for {}", character.repeat(message)),
                 };
-                let failure = Failure { stack_trace: vec![line.repeat(70); lines], ..diagnostic.into() };
+                let panic = Trace { location: String::new(), stack: vec![line.repeat(70); lines] };
+                let failure = Failure { panic: Some(Box::new(panic)), ..diagnostic.into() };
                 let (request, trailers) = (failure.to_proto(), failure.to_trailers());
                 assert!(request.body.len() <= MAX_REPORT);
                 let fields = "Lambda-Runtime-Function-Error-Type: \r\nLambda-Runtime-Function-Error-Body: \r\n\r\n";

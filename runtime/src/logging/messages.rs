@@ -2,14 +2,19 @@
 //!
 //! `docs/operating.md` lists them for operators; `.ci/readme` compares the list with this file.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use http::HeaderName;
 use lambda_runtime_proto::client::{NoInvocation, Reply};
+use serde_json::Value;
 use tracing::Level;
 use tracing::field::{DisplayValue, display};
 
+#[cfg(feature = "tracing")]
+use super::layer::LogFormat;
+#[cfg(feature = "tracing")]
+use super::line::{self, Line};
 use super::text::OneLine;
 use crate::env::address::Address;
 use crate::error::diagnostic::Diagnostic;
@@ -23,7 +28,7 @@ macro_rules! message {
         if has_subscriber() {
             tracing::event!(target: "lambda_runtime", Level::$level, $($field = $value,)* $text);
         } else {
-            print(Level::$level, $text, &[$((stringify!($field), &$value as &dyn Display)),*]);
+            print(Level::$level, $text, &[$((stringify!($field), &$value as &dyn Field)),*]);
         }
     };
 }
@@ -38,7 +43,9 @@ pub(crate) fn invocation_failed(request_id: &str, failure: &Failure) {
             "invocation failed",
             request_id = text(request_id),
             error_type = text(error_type),
-            error_message = text(error_message)
+            error_message = text(error_message),
+            location = failure.location().map(text),
+            stack_trace = stack_trace(failure)
         );
     });
 }
@@ -51,7 +58,9 @@ pub(crate) fn stream_failed(request_id: &str, failure: &Failure) {
             "streamed response failed",
             request_id = text(request_id),
             error_type = text(error_type),
-            error_message = text(error_message)
+            error_message = text(error_message),
+            location = failure.location().map(text),
+            stack_trace = stack_trace(failure)
         );
     });
 }
@@ -69,7 +78,9 @@ pub(crate) fn layer_failed(request_id: &str, failure: &Failure) {
             "layer failed after the response",
             request_id = text(request_id),
             error_type = text(error_type),
-            error_message = text(error_message)
+            error_message = text(error_message),
+            location = failure.location().map(text),
+            stack_trace = stack_trace(failure)
         );
     });
 }
@@ -77,7 +88,14 @@ pub(crate) fn layer_failed(request_id: &str, failure: &Failure) {
 /// A destructor of the function, a layer or a stream panicked.
 pub(crate) fn drop_failed(failure: &Failure) {
     failure.in_span(|Diagnostic { error_type, error_message }| {
-        message!(ERROR, "destructor panicked", error_type = text(error_type), error_message = text(error_message));
+        message!(
+            ERROR,
+            "destructor panicked",
+            error_type = text(error_type),
+            error_message = text(error_message),
+            location = failure.location().map(text),
+            stack_trace = stack_trace(failure)
+        );
     });
 }
 
@@ -190,6 +208,11 @@ fn text<T: Display>(text: T) -> DisplayValue<OneLine<T>> {
     display(OneLine(text))
 }
 
+/// The lines of a panic's backtrace, if there are any.
+fn stack_trace(failure: &Failure) -> Option<DisplayValue<OneLine<String>>> {
+    (!failure.stack_trace().is_empty()).then(|| text(failure.stack_trace().join("\n")))
+}
+
 fn has_subscriber() -> bool {
     #[cfg(feature = "tracing")]
     let logger = log::max_level() > log::LevelFilter::Off;
@@ -198,27 +221,72 @@ fn has_subscriber() -> bool {
     logger || tracing::dispatcher::has_been_set()
 }
 
-/// Prints a line to stderr. A line that cannot be written, because the reader has gone or the disk is full, is lost;
-/// `eprintln` would panic.
+/// The value of a field; `None` if it is absent.
+trait Field {
+    fn value(&self) -> Option<Value>;
+}
+
+impl<T: Display> Field for DisplayValue<T> {
+    fn value(&self) -> Option<Value> {
+        Some(self.to_string().into())
+    }
+}
+
+impl<F: Field> Field for Option<F> {
+    fn value(&self) -> Option<Value> {
+        self.as_ref()?.value()
+    }
+}
+
+impl Field for u16 {
+    fn value(&self) -> Option<Value> {
+        Some((*self).into())
+    }
+}
+
+impl Field for u32 {
+    fn value(&self) -> Option<Value> {
+        Some((*self).into())
+    }
+}
+
+/// Prints a message to stderr, unless it is for debugging. A line that cannot be written, because the reader has gone or
+/// the disk is full, is lost; `eprintln` would panic.
 #[cold]
-fn print(level: Level, text: &str, fields: &[(&str, &dyn Display)]) {
+fn print(level: Level, text: &str, fields: &[(&'static str, &dyn Field)]) {
+    if level > Level::INFO {
+        return;
+    }
+    #[cfg(feature = "tracing")]
+    if LogFormat::from_env() == LogFormat::Json {
+        let mut line = Line::new(level, line::RUNTIME, text.to_owned());
+        for (name, value) in values(fields) {
+            line.field(line::RUNTIME, name, value);
+        }
+        let _ = io::stderr().write_all(&line.json());
+        return;
+    }
     let _ = io::stderr().write_all(line(level, text, fields).as_bytes());
 }
 
-fn line(level: Level, text: &str, fields: &[(&str, &dyn Display)]) -> String {
+fn values<'f>(fields: &'f [(&'static str, &dyn Field)]) -> impl Iterator<Item = (&'static str, Value)> + 'f {
+    fields.iter().filter_map(|(name, field)| Some((*name, field.value()?)))
+}
+
+fn line(level: Level, text: &str, fields: &[(&'static str, &dyn Field)]) -> String {
     let mut line = format!("[lambda-runtime] {level} {text}");
-    for (name, value) in fields {
-        let _ = fmt::Write::write_fmt(&mut line, format_args!(" {name}={}", quoted(&value.to_string())));
+    for (name, value) in values(fields) {
+        line.extend([" ", name, "=", &quoted(value)]);
     }
     line.push('\n');
     line
 }
 
 /// The value of a field, in quotes unless it is one word.
-fn quoted(value: &str) -> String {
-    let is_word =
-        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'='));
-    if is_word { value.to_owned() } else { format!("\"{}\"", value.replace('"', "\\\"")) }
+fn quoted(value: Value) -> String {
+    let Value::String(text) = value else { return value.to_string() };
+    let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'='));
+    if is_word { text } else { format!("\"{}\"", text.replace('"', "\\\"")) }
 }
 
 #[cfg(test)]
@@ -227,13 +295,17 @@ mod tests {
 
     #[test]
     fn a_line_has_a_constant_text_and_fields_that_cannot_be_mistaken_for_others() {
-        let fields: [(&str, &dyn Display); 3] =
-            [("request_id", &text("8476-a")), ("status", &413), ("error_message", &text("a=\"b\"\nstatus=1"))];
+        let fields: [(&str, &dyn Field); 4] = [
+            ("request_id", &text("8476-a")),
+            ("status", &413_u16),
+            ("location", &None::<u32>),
+            ("error_message", &text("a=\"b\"\nstatus=1")),
+        ];
         assert_eq!(
             line(Level::ERROR, "response refused", &fields),
             "[lambda-runtime] ERROR response refused request_id=8476-a status=413 \
              error_message=\"a=\\\"b\\\"\\nstatus=1\"\n"
         );
-        assert_eq!(line(Level::INFO, "done", &[("empty", &"")]), "[lambda-runtime] INFO done empty=\"\"\n");
+        assert_eq!(line(Level::INFO, "done", &[("empty", &text(""))]), "[lambda-runtime] INFO done empty=\"\"\n");
     }
 }

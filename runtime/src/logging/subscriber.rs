@@ -6,14 +6,18 @@ use std::io::stdout;
 pub use ::tracing::*;
 /// To build subscribers of your own.
 pub use tracing_subscriber as subscriber;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Sets a global subscriber that writes to stdout, from where Lambda takes its log.
+pub use super::filter::LogFilter;
+pub use super::layer::{LogFormat, LogLayer};
+
+/// Sets a global subscriber that writes to stdout, from where Lambda takes its log: a [`LogLayer`] with a [`LogFilter`].
 ///
 /// It follows [Lambda's log settings](https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html):
-/// `AWS_LAMBDA_LOG_FORMAT` (`JSON`, or text), `AWS_LAMBDA_LOG_LEVEL`, and where that is not set `RUST_LOG`; `INFO` where
-/// neither is.
+/// `AWS_LAMBDA_LOG_FORMAT` (`JSON`, or text), `AWS_LAMBDA_LOG_LEVEL`, and `RUST_LOG`. With
+/// `LAMBDA_RUNTIME_LOG_FORMAT=original` the lines have the format of `lambda_runtime` 1.5, whose JSON is nested.
 ///
 /// # Panics
 ///
@@ -31,21 +35,19 @@ pub fn init_default_subscriber_with_writer<Writer>(writer: Writer)
 where
     Writer: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let level = env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| env::var("RUST_LOG"));
-    // Not by way of an empty text, which would be a level: ERROR.
-    let level = level.ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    // What cannot be written is lost: to say so on stderr would panic where that cannot be written either, and in Lambda
-    // stdout and stderr are one pipe.
-    let subscriber = tracing_subscriber::fmt()
+    let (format, filter) = (LogFormat::from_env(), LogFilter::from_env());
+    if !env::var("LAMBDA_RUNTIME_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("original")) {
+        let layer = LogLayer::new(format).with_writer(writer);
+        return tracing_subscriber::registry().with(layer.with_filter(filter)).init();
+    }
+    // A message on stderr about a line that cannot be written would panic, because stderr is the same pipe in Lambda.
+    let layer = tracing_subscriber::fmt::layer()
         .with_target(false)
         .without_time()
-        .with_env_filter(filter)
         .with_writer(writer)
         .log_internal_errors(false);
-    if env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json")) {
-        subscriber.json().init();
-    } else {
-        subscriber.init();
+    match format {
+        LogFormat::Json => tracing_subscriber::registry().with(layer.json().with_filter(filter)).init(),
+        LogFormat::Text => tracing_subscriber::registry().with(layer.with_filter(filter)).init(),
     }
 }

@@ -19,6 +19,17 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
     }
 }
 
+/// Text of any length on one line, escaped as in [`OneLine`].
+#[cfg(feature = "tracing")]
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+#[cfg(feature = "tracing")]
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaping { out: f, room: usize::MAX }.write_str(self.0)
+    }
+}
+
 struct Escaping<'a, 'f> {
     out: &'a mut fmt::Formatter<'f>,
     room: usize,

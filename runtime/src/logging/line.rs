@@ -1,0 +1,169 @@
+//! One line of the log: what it contains, and how it is written.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use tracing::Level;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+
+use super::text::Escaped;
+use crate::error::diagnostic::Diagnostic;
+
+/// Targets of events and spans that the runtime itself emits.
+pub(crate) const RUNTIME: &str = "lambda_runtime";
+
+/// A named value of an event or of a span.
+pub(crate) type Field = (&'static str, Value);
+
+/// A line of the log.
+#[derive(Debug)]
+pub(crate) struct Line {
+    level: Level,
+    logger: String,
+    message: String,
+    standard: Standard,
+    /// The other fields of the event, then those of its spans, innermost first.
+    fields: Vec<Field>,
+}
+
+/// Fields that have a place of their own.
+#[derive(Debug, Default)]
+struct Standard {
+    request_id: Option<Value>,
+    tenant_id: Option<Value>,
+    xray_trace_id: Option<Value>,
+    error_type: Option<Value>,
+    error_message: Option<Value>,
+    stack_trace: Option<Value>,
+    location: Option<Value>,
+}
+
+impl Standard {
+    /// The place of a field of the runtime's own events and spans.
+    fn place(&mut self, name: &str) -> Option<&mut Option<Value>> {
+        Some(match name {
+            "requestId" | "request_id" | "faas.invocation_id" => &mut self.request_id,
+            "tenantId" | "tenant_id" => &mut self.tenant_id,
+            "xrayTraceId" => &mut self.xray_trace_id,
+            "error_type" => &mut self.error_type,
+            "error_message" => &mut self.error_message,
+            "stack_trace" => &mut self.stack_trace,
+            "location" => &mut self.location,
+            _ => return None,
+        })
+    }
+
+    fn ids(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        let ids =
+            [("requestId", &self.request_id), ("tenantId", &self.tenant_id), ("xrayTraceId", &self.xray_trace_id)];
+        ids.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
+    }
+
+    fn error(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        let error = [
+            ("errorType", &self.error_type),
+            ("errorMessage", &self.error_message),
+            ("stackTrace", &self.stack_trace),
+            ("location", &self.location),
+        ];
+        error.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
+    }
+}
+
+impl Line {
+    pub(crate) fn new(level: Level, target: &str, message: String) -> Self {
+        Self { level, logger: target.to_owned(), message, standard: Standard::default(), fields: Vec::new() }
+    }
+
+    /// Adds a field of an event or a span with this target. The first of its name counts.
+    pub(crate) fn field(&mut self, target: &str, name: &'static str, value: Value) {
+        let place = if target == RUNTIME { self.standard.place(name) } else { None };
+        match place {
+            Some(place @ None) if name == "stack_trace" => {
+                // Several lines, escaped as one.
+                *place = value.as_str().map(|text| text.split("\\n").collect());
+            }
+            Some(place) => _ = place.get_or_insert(value),
+            None => self.fields.push((name, value)),
+        }
+    }
+
+    /// Adds an error, unless there is one, with the location where it was logged.
+    pub(crate) fn error(&mut self, error: Diagnostic, location: Option<String>) {
+        if self.standard.error_type.is_none() {
+            self.standard.error_type = Some(error.error_type.into());
+            self.standard.error_message = Some(error.error_message.into());
+            self.standard.stack_trace = Some(Value::Array(Vec::new()));
+            self.standard.location = location.map(Value::from);
+        }
+    }
+
+    /// One flat JSON object. A field whose name the object already has is nested in the object `fields`.
+    pub(crate) fn json(&self) -> Vec<u8> {
+        let mut object = Object { json: b"{".to_vec(), names: vec!["fields"] };
+        object.push("timestamp", &timestamp().into());
+        object.push("level", &self.level.as_str().into());
+        object.push("message", &self.message.as_str().into());
+        object.push("logger", &self.logger.as_str().into());
+        self.standard.ids().chain(self.standard.error()).for_each(|(name, value)| object.push(name, value));
+        let mut nested = serde_json::Map::new();
+        for (name, value) in &self.fields {
+            if object.names.contains(name) {
+                nested.entry(*name).or_insert_with(|| value.clone());
+            } else {
+                object.push(name, value);
+            }
+        }
+        if !nested.is_empty() {
+            object.push("fields", &nested.into());
+        }
+        object.json.extend_from_slice(b"}\n");
+        object.json
+    }
+
+    /// Level, timestamp and request id, then the message with the other fields; separated by tabs.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let mut message = self.message.clone();
+        let fields = self.fields.iter().map(|(name, value)| (*name, value));
+        for (name, value) in self.standard.error().chain(fields) {
+            let separator = if message.is_empty() { "" } else { " " };
+            if value.as_array().is_none_or(|lines| !lines.is_empty()) {
+                let _ = write!(message, "{separator}{name}={value}");
+            }
+        }
+        let request_id = self.standard.request_id.as_ref().and_then(Value::as_str).unwrap_or_default();
+        format!("[{}]\t{}\t{}\t{}\n", self.level, timestamp(), Escaped(request_id), Escaped(&message)).into_bytes()
+    }
+}
+
+/// An object of JSON, field by field.
+struct Object {
+    json: Vec<u8>,
+    names: Vec<&'static str>,
+}
+
+impl Object {
+    fn push(&mut self, name: &'static str, value: &Value) {
+        if self.json.len() > 1 {
+            self.json.push(b',');
+        }
+        // Neither text nor a `Value` can fail to serialize.
+        let _ = serde_json::to_writer(&mut self.json, name);
+        self.json.push(b':');
+        let _ = serde_json::to_writer(&mut self.json, value);
+        self.names.push(name);
+    }
+}
+
+/// The current time: UTC, with milliseconds.
+fn timestamp() -> String {
+    let mut text = String::new();
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    // From microseconds.
+    if text.ends_with('Z') && text.len() > 4 {
+        text.truncate(text.len() - 4);
+        text.push('Z');
+    }
+    text
+}
