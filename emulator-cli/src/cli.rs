@@ -10,12 +10,14 @@ use lambda_runtime_emulator::{Event, Fault, MAX_EVENT};
 use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt as _;
 
+use crate::front::Settings;
+
 /// What to do.
 pub(crate) enum Task {
     /// Invoke the function once with this event.
     Once(Event, Options),
     /// Serve the Invoke API.
-    Serve(Endpoint, Options),
+    Serve(Settings, Options),
     /// Print this text.
     Print(String),
 }
@@ -28,16 +30,10 @@ pub(crate) struct Options {
     pub(crate) concurrency: usize,
     pub(crate) snapstart: bool,
     pub(crate) faults: Vec<Fault>,
+    /// The function's name.
+    pub(crate) name: Option<String>,
     /// The program and its arguments; never empty.
     pub(crate) command: Vec<OsString>,
-}
-
-/// Where the Invoke API is served, and to whom.
-#[derive(Debug)]
-pub(crate) struct Endpoint {
-    pub(crate) address: SocketAddr,
-    pub(crate) allowed_origins: Vec<String>,
-    pub(crate) allowed_hosts: Vec<String>,
 }
 
 const HELP: &str = "\
@@ -57,10 +53,13 @@ Options:
   --event JSON|@FILE|-   invoke once with this event, or with the contents of a file or of stdin
   --trace-id ID          the trace id of this event [default: a new one, not sampled]
   --timeout SECONDS      the timeout of an invocation [default: 900, Lambda's maximum]
+  --name NAME            the function's name; callers that name another get 404 [default: function, and any name is served]
   --memory MB            the memory size in the function's environment; not enforced [default: 128]
   --concurrency N        events handled at the same time, as on Lambda Managed Instances [default: 1]
   --snapstart            start as with SnapStart: the first event restores the function
   --fault FAULT          a fault of the Runtime API, see below; repeatable
+  --retries N            how often to repeat an asynchronous invocation that failed [default: 2]
+  --on-failure FILE      append asynchronous invocations whose retries failed to this file, as JSON lines
   --port PORT            the port to serve on, on 127.0.0.1 [default: 9000]
   --address HOST:PORT    the address to serve on
   --allow-origin ORIGIN  let web pages of this origin, such as http://localhost:3000, invoke the function; repeatable
@@ -94,17 +93,14 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
     let mut trace_id = None;
     // The first option that is for serving only.
     let mut for_serving = None;
-    let mut endpoint = Endpoint {
-        address: SocketAddr::from(([127, 0, 0, 1], 9000)),
-        allowed_origins: Vec::new(),
-        allowed_hosts: Vec::new(),
-    };
+    let mut endpoint = Settings { address: SocketAddr::from(([127, 0, 0, 1], 9000)), ..Settings::default() };
     let mut options = Options {
         timeout: Duration::from_secs(900),
         memory: 128,
         concurrency: 1,
         snapstart: false,
         faults: Vec::new(),
+        name: None,
         command: command.unwrap_or_default(),
     };
     while let Some(arg) = parser.next().map_err(text)? {
@@ -126,6 +122,15 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
                 let fault = string(&mut parser)?.parse().map_err(|error| format!("--fault: {error}"))?;
                 options.faults.push(fault);
             }
+            Long("name") => options.name = Some(name(string(&mut parser)?)?),
+            Long("retries") => {
+                for_serving.get_or_insert("--retries");
+                endpoint.retries = number(&mut parser, "--retries", "a number")?;
+            }
+            Long("on-failure") => {
+                for_serving.get_or_insert("--on-failure");
+                endpoint.on_failure = Some(parser.value().map_err(text)?.into());
+            }
             Long("port") => {
                 for_serving.get_or_insert("--port");
                 endpoint.address = SocketAddr::from(([127, 0, 0, 1], number(&mut parser, "--port", "a port")?));
@@ -135,15 +140,15 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
                 let value = string(&mut parser)?;
                 endpoint.address = address(&value)?;
                 let name = value.rsplit_once(':').map(|(name, _)| name.to_owned());
-                endpoint.allowed_hosts.extend(name);
+                endpoint.access.hosts.extend(name);
             }
             Long("allow-origin") => {
                 for_serving.get_or_insert("--allow-origin");
-                endpoint.allowed_origins.push(origin(string(&mut parser)?)?);
+                endpoint.access.origins.push(origin(string(&mut parser)?)?);
             }
             Long("allow-host") => {
                 for_serving.get_or_insert("--allow-host");
-                endpoint.allowed_hosts.push(host(string(&mut parser)?)?);
+                endpoint.access.hosts.push(host(string(&mut parser)?)?);
             }
             Value(value) => {
                 return Err(format!("unexpected argument {value:?}: the function's command follows --"));
@@ -158,7 +163,11 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
         (Some(_), Some(option)) => Err(format!("{option} cannot be combined with --event")),
         (Some(event), None) => Ok(Task::Once(self::event(&event, trace_id)?, options)),
         (None, _) if trace_id.is_some() => Err("--trace-id requires --event".to_owned()),
-        (None, _) => Ok(Task::Serve(endpoint, options)),
+        (None, _) => {
+            endpoint.function_name = options.name.clone();
+            endpoint.max_buffered = endpoint.max_buffered.saturating_add(options.concurrency.saturating_mul(MAX_EVENT));
+            Ok(Task::Serve(endpoint, options))
+        }
     }
 }
 
@@ -202,6 +211,14 @@ fn host(value: String) -> Result<String, String> {
     match value.is_empty() || value.contains([':', '/']) {
         false => Ok(value),
         true => Err(format!("--allow-host {value}: expected a host name without a port, such as host.docker.internal")),
+    }
+}
+
+fn name(value: String) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    match (1..=64).contains(&value.len()) && value.bytes().all(fits) {
+        true => Ok(value),
+        false => Err(format!("--name {value:?}: expected at most 64 letters, digits, hyphens and underscores")),
     }
 }
 

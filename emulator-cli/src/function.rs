@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use lambda_runtime_emulator::Emulator;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::output::Output;
 use crate::{launcher, log};
 
 /// A handle to the function's process.
@@ -122,6 +123,7 @@ impl Supervisor {
         command: Vec<OsString>,
         timeout: Duration,
         emulator: Arc<Emulator>,
+        output: Arc<Output>,
         never_ready: impl FnOnce() + Send + 'static,
     ) -> Result<(), String> {
         let mut supervised = Supervised {
@@ -129,6 +131,7 @@ impl Supervisor {
             command,
             timeout,
             emulator,
+            output,
             process: None,
             failures: 0,
             not_before: Instant::now(),
@@ -155,6 +158,7 @@ struct Supervised {
     command: Vec<OsString>,
     timeout: Duration,
     emulator: Arc<Emulator>,
+    output: Arc<Output>,
     process: Option<Process>,
     /// Processes in a row that ended without having finished an invocation.
     failures: u32,
@@ -177,7 +181,7 @@ struct Process {
 }
 
 impl Supervised {
-    const FIRST_HINT: Duration = Duration::from_secs(10);
+    const FIRST_HINT: Duration = Duration::from_millis(800);
     const NEXT_HINT: Duration = Duration::from_secs(30);
     /// How often to check whether the process is stuck.
     const CHECK: Duration = Duration::from_millis(250);
@@ -236,9 +240,10 @@ impl Supervised {
             if *hint <= now {
                 *hint = now + Self::NEXT_HINT;
                 log::message(format_args!(
-                    "the function has been running for {} s and has not requested an event, by GET \
-                     http://{}/2018-06-01/runtime/invocation/next; Ctrl-C stops it",
-                    process.started.elapsed().as_secs(),
+                    "the function has been running for {:.0} s and has not requested an event: GET \
+                     http://{}/2018-06-01/runtime/invocation/next. It may still be compiling or starting; otherwise it \
+                     has to use AWS_LAMBDA_RUNTIME_API",
+                    process.started.elapsed().as_secs_f64(),
                     self.emulator.endpoint()
                 ));
             }
@@ -282,14 +287,16 @@ impl Supervised {
         let init_errors = self.emulator.observed().init_errors.len();
         let started = Instant::now();
         *self.stats() = ProcessStats { started: Some(started), ..ProcessStats::default() };
+        // One pipe for both, so that their order is kept. Stdout of the command itself is for the response.
+        let pipe = self.output.attach().map_err(|error| format!("cannot read the function's output: {error}"))?;
+        let stdout = pipe.try_clone().map_err(|error| format!("cannot read the function's output: {error}"))?;
         let mut child = launcher::spawn(program, args, |command| {
             command
                 .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
                 .envs(missing_variables())
                 .envs(self.emulator.environment())
-                // Stdout is for the response.
-                .stdout(io::stderr())
-                .stderr(Stdio::inherit())
+                .stdout(stdout)
+                .stderr(pipe)
                 .process_group(0)
         })
         .map_err(|error| cannot_start(program, &error))?;
@@ -340,6 +347,7 @@ impl Supervised {
     fn reap(&mut self, mut process: Process) -> String {
         let _ = kill_process_group(process.pid, Signal::KILL);
         let reason = process.child.wait().map_or_else(|error| error.to_string(), describe);
+        self.output.drain();
         self.stats().group = None;
         self.emulator.runtime_exited(&reason);
         self.failures = if self.stats().progressed { 0 } else { self.failures.saturating_add(1) };

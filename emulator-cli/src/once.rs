@@ -13,6 +13,7 @@ use lambda_runtime_emulator::{Emulator, Error, Event, Invocation, Notice, Outcom
 use crate::cli::Options;
 use crate::function::Function;
 use crate::log;
+use crate::output::Output;
 use crate::session::{builder, observe, on_interrupt, report_unused_faults};
 
 pub(crate) fn run(event: Event, options: Options) -> Result<ExitCode, String> {
@@ -29,13 +30,15 @@ pub(crate) fn run(event: Event, options: Options) -> Result<ExitCode, String> {
     // The event is queued before the process starts, because it fails if the process ends.
     let invocation = emulator.start_invocation(event).map_err(|error| error.to_string())?;
     let interrupted = Interrupted::default();
-    let (flag, stopped) = (interrupted.clone(), function.clone());
+    let output = Output::new(Arc::default());
+    let (flag, stopped, drained) = (interrupted.clone(), function.clone(), Arc::clone(&output));
     on_interrupt(move || {
         flag.set();
         stopped.shut_down();
+        drained.drain();
         std::process::exit(130);
     })?;
-    supervisor.start(options.command.clone(), options.timeout, Arc::clone(&emulator), || {})?;
+    supervisor.start(options.command.clone(), options.timeout, Arc::clone(&emulator), Arc::clone(&output), || {})?;
     let printed = print(invocation);
     interrupted.wait_if_set();
     let code = match printed {
@@ -52,6 +55,7 @@ pub(crate) fn run(event: Event, options: Options) -> Result<ExitCode, String> {
         }
     };
     function.shut_down();
+    output.drain();
     interrupted.wait_if_set();
     report_unused_faults(&options.faults, &emulator);
     Ok(code)

@@ -4,20 +4,28 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use crate::cli::{Endpoint, Options};
+use crate::cli::Options;
+use crate::front::{Front, Settings};
 use crate::function::Function;
+use crate::history::History;
 use crate::log;
-use crate::report::Report;
+use crate::output::Output;
+use crate::report::{Report, Style};
 use crate::session::{builder, observe, on_interrupt, report_unused_faults};
 
-pub(crate) fn run(endpoint: Endpoint, options: Options) -> Result<ExitCode, String> {
+pub(crate) fn run(endpoint: Settings, options: Options) -> Result<ExitCode, String> {
     let (function, supervisor) = Function::new();
-    let report = Report { function: function.clone(), memory: options.memory };
+    let history = Arc::<History>::default();
+    let output = Output::new(Arc::clone(&history));
+    let report = Report {
+        function: function.clone(),
+        history: Arc::clone(&history),
+        output: Arc::clone(&output),
+        memory: options.memory,
+        style: Style::of_stderr(),
+    };
     let is_classic = options.concurrency == 1;
-    let builder = builder(&options).invoke_address(endpoint.address);
-    let builder = endpoint.allowed_origins.into_iter().fold(builder, |builder, origin| builder.allow_origin(origin));
-    let builder = endpoint.allowed_hosts.into_iter().fold(builder, |builder, host| builder.allow_host(host));
-    let emulator = builder
+    let emulator = builder(&options)
         .observer(move |notice| {
             report.write(notice);
             observe(&report.function, is_classic, notice);
@@ -25,6 +33,7 @@ pub(crate) fn run(endpoint: Endpoint, options: Options) -> Result<ExitCode, Stri
         .start()
         .map_err(|error| error.to_string())?;
     let emulator = Arc::new(emulator);
+    let front = Front::start(Arc::clone(&emulator), history, endpoint).map_err(|error| error.to_string())?;
     let (over, wait) = mpsc::channel();
     let interrupted = over.clone();
     on_interrupt(move || {
@@ -33,13 +42,12 @@ pub(crate) fn run(endpoint: Endpoint, options: Options) -> Result<ExitCode, Stri
     let never_ready = move || {
         let _ = over.send(ExitCode::FAILURE);
     };
-    supervisor.start(options.command, options.timeout, Arc::clone(&emulator), never_ready)?;
-    if let Some(address) = emulator.invoke_address() {
-        log::message("invoke the function with");
-        log::line(format_args!("  curl -N -d '{{}}' http://{address}/2015-03-31/functions/function/invocations"));
-    }
+    supervisor.start(options.command, options.timeout, Arc::clone(&emulator), Arc::clone(&output), never_ready)?;
+    log::message("invoke the function with");
+    log::line(format_args!("  curl -d '{{}}' http://{}/2015-03-31/functions/function/invocations", front.address()));
     let code = wait.recv().unwrap_or(ExitCode::FAILURE);
     function.shut_down();
+    output.drain();
     report_unused_faults(&options.faults, &emulator);
     Ok(code)
 }

@@ -8,7 +8,8 @@ use crate::log;
 
 /// The emulator with these options.
 pub(crate) fn builder(options: &Options) -> Builder {
-    let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok().filter(|name| !name.is_empty());
+    let of_environment = || std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok().filter(|name| !name.is_empty());
+    let name = options.name.clone().or_else(of_environment);
     Emulator::builder()
         .timeout(options.timeout)
         // The command may compile the function first.

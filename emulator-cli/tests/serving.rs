@@ -235,3 +235,41 @@ fn an_address_that_is_taken_is_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains(&address), "{}", stderr(&output));
 }
+
+#[test]
+fn the_end_of_the_log_is_returned_on_request() {
+    use base64::Engine as _;
+
+    let served = Served::start(&[]);
+    let path = "/2015-03-31/functions/function/invocations";
+    let log = |event: &str, headers: &str| {
+        let received = Http::connect(&served.address).post(path, headers, event);
+        let log = received.header("x-amz-log-result");
+        log.map(|log| String::from_utf8(base64::engine::general_purpose::STANDARD.decode(log).unwrap()).unwrap())
+    };
+    assert_eq!(log("1", ""), None);
+    for _ in 0..20 {
+        let log = log(r#"{"log":"a line"}"#, "X-Amz-Log-Type: Tail\r\n").unwrap();
+        let lines: Vec<&str> = log.lines().collect();
+        let [start, line, end, report] = lines.as_slice() else { panic!("{log}") };
+        assert!(start.starts_with("START RequestId: ") && start.ends_with(" Version: $LATEST"), "{log}");
+        assert_eq!(*line, "a line");
+        assert!(end.starts_with("END RequestId: ") && report.starts_with("REPORT RequestId: "), "{log}");
+    }
+    let long = log(&json!({"log": "x".repeat(10_000)}).to_string(), "X-Amz-Log-Type: Tail\r\n").unwrap();
+    assert_eq!(long.len(), 4096);
+    assert!(long.starts_with("xxx") && long.contains("\nREPORT RequestId: "));
+    let failed = log(r#"{"exit":3}"#, "X-Amz-Log-Type: Tail\r\n").unwrap();
+    assert!(failed.contains("Runtime exited with error: exit status 3"), "{failed}");
+    let received = Http::connect(&served.address).post(path, "X-Amz-Log-Type: All\r\n", "1");
+    assert_eq!((received.status, received.header("x-amzn-errortype")), (400, Some("InvalidParameterValueException")));
+}
+
+#[test]
+fn a_function_that_does_not_request_events_is_reported_within_a_second() {
+    let mut child = emulator().args(["--port", "0", "--", "sleep", "60"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("has not requested an event")));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap();
+}

@@ -5,25 +5,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many bytes may be buffered at the same time.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     limit: usize,
     used: AtomicUsize,
 }
 
 /// A part of a [`Budget`], returned when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Reservation {
+pub struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
 }
 
 impl Budget {
-    pub(crate) fn new(limit: usize) -> Arc<Self> {
+    /// A budget of this many bytes.
+    pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, used: AtomicUsize::new(0) })
     }
 
     /// An empty reservation.
-    pub(crate) fn reservation(self: &Arc<Self>) -> Reservation {
+    pub fn reservation(self: &Arc<Self>) -> Reservation {
         Reservation { budget: Arc::clone(self), bytes: 0 }
     }
 }
@@ -31,7 +32,7 @@ impl Budget {
 impl Reservation {
     /// Reserves more bytes; `false` if there are not as many left.
     #[must_use = "without a reservation nothing may be buffered"]
-    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+    pub fn grow(&mut self, bytes: usize) -> bool {
         let Budget { limit, used } = &*self.budget;
         let grown = |used: usize| used.checked_add(bytes).filter(|used| used <= limit);
         let reserved = used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok();

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::access::Access;
 use crate::api::{self, Api, Config, Observer};
-use crate::invoke;
 use crate::listener::{Listener, Service};
 use crate::{Emulator, Fault, Notice};
 
@@ -19,8 +17,6 @@ use crate::{Emulator, Fault, Notice};
 #[must_use = "nothing runs until start() is called"]
 pub struct Builder {
     address: SocketAddr,
-    invoke_address: Option<SocketAddr>,
-    access: Access,
     timeout: Duration,
     claim_timeout: Option<Duration>,
     concurrency: usize,
@@ -39,8 +35,6 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            invoke_address: None,
-            access: Access::default(),
             timeout: Duration::from_secs(60),
             claim_timeout: Some(Duration::from_secs(60)),
             concurrency: 1,
@@ -68,35 +62,6 @@ impl Builder {
     /// The address of the Runtime API. Default: a free port on 127.0.0.1.
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
-        self
-    }
-
-    /// Also serves `POST /2015-03-31/functions/{name}/invocations` at this address, as Lambda itself does. See
-    /// [Invoke](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html). The name may be any.
-    ///
-    /// The body is the event, which must be JSON of at most [`MAX_EVENT`](crate::MAX_EVENT) bytes, and the reply's body is
-    /// the response, which is streamed if the function streams it. If a streamed response fails midway, the reply ends in
-    /// trailers for a caller that sent `TE: trailers`; for any other caller the connection is closed abruptly, so that
-    /// the response does not look complete.
-    ///
-    /// Requests of web pages are rejected with 403, unless [`allow_origin`](Self::allow_origin) permits them; so are
-    /// requests with a `Host` that is neither an IP address nor `localhost`, unless [`allow_host`](Self::allow_host)
-    /// permits it.
-    pub fn invoke_address(mut self, address: SocketAddr) -> Self {
-        self.invoke_address = Some(address);
-        self
-    }
-
-    /// Permits web pages of this origin (`http://localhost:3000`, for example) to invoke the function and to read the
-    /// response. May be called more than once.
-    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
-        self.access.origins.push(origin.into());
-        self
-    }
-
-    /// Permits requests that name this host, without a port, in their `Host` header. May be called more than once.
-    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
-        self.access.hosts.push(host.into());
         self
     }
 
@@ -192,13 +157,11 @@ impl Builder {
     pub fn start(self) -> io::Result<Emulator> {
         /// Connections to the Runtime API beyond those of the workers. A runtime may lose and replace some.
         const SPARE_CONNECTIONS: usize = 256;
-        const CALLERS: usize = 1024;
         let arn = self
             .function_arn
             .unwrap_or_else(|| format!("arn:aws:lambda:us-east-1:012345678912:function:{}", self.function_name));
         let function_arn = HeaderValue::from_str(&arn).map_err(io::Error::other)?;
         let runtime = bind(self.address)?;
-        let invoke = self.invoke_address.map(bind).transpose()?;
         let api = Arc::new(Api::new(Config {
             endpoint: runtime.local_addr()?.to_string(),
             timeout: self.timeout,
@@ -211,7 +174,6 @@ impl Builder {
             stream_limit: self.stream_limit,
             max_queued_events: self.max_queued_events,
             max_queued_bytes: self.max_queued_bytes,
-            access: self.access,
             faults: self.faults,
             observer: self.observer,
         }));
@@ -224,21 +186,13 @@ impl Builder {
         };
         let runtime = Listener::start(runtime, runtime_service)?;
         let shared = Arc::clone(&api);
-        let invoke_service = Service {
-            name: "lambda-invoke",
-            limit: CALLERS,
-            refusal: "HTTP/1.1 429 Too Many Requests\r\nX-Amzn-ErrorType: TooManyRequestsException\r\n\
-                      Connection: close\r\nContent-Length: 0\r\n\r\n",
-            serve: Box::new(move |socket| invoke::serve(&shared, socket)),
-        };
-        let invoke = invoke.map(|invoke| Listener::start(invoke, invoke_service)).transpose()?;
-        let shared = Arc::clone(&api);
         let clock = thread::Builder::new().name("lambda-clock".to_owned()).spawn(move || shared.run_clock())?;
-        Ok(Emulator::new(api, runtime, invoke, clock))
+        Ok(Emulator::new(api, runtime, clock))
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens on an address. The error names it.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }

@@ -5,28 +5,29 @@ use lambda_runtime_proto::server::Reply;
 /// A reply that does not depend on the rest of the request's body. The body is discarded, so that the connection
 /// survives; but only up to a limit, because it may have no end.
 #[derive(Debug)]
-pub(crate) struct Decided {
+pub struct Decided {
     reply: Reply,
     discardable: u64,
 }
 
 impl Decided {
     /// Bytes of the body to discard. Go's server, on which the real API is built, has the same limit.
-    pub(crate) const DISCARD_LIMIT: u64 = 256 * 1024;
+    pub const DISCARD_LIMIT: u64 = 256 * 1024;
 
-    pub(crate) fn new(reply: Reply) -> Self {
+    /// A decision for this reply.
+    pub fn new(reply: Reply) -> Self {
         Self { reply, discardable: Self::DISCARD_LIMIT }
     }
 
     /// Discards some of the body. Beyond the limit it returns the reply, to be sent at once.
-    pub(crate) fn discard(&mut self, len: usize) -> Option<Reply> {
+    pub fn discard(&mut self, len: usize) -> Option<Reply> {
         let left = u64::try_from(len).ok().and_then(|len| self.discardable.checked_sub(len));
         self.discardable = left.unwrap_or(0);
         left.is_none().then(|| self.reply.clone())
     }
 
     /// The body is complete: the reply.
-    pub(crate) fn into_reply(self) -> Reply {
+    pub fn into_reply(self) -> Reply {
         self.reply
     }
 }

@@ -1,7 +1,6 @@
 //! The emulator.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,9 +13,8 @@ use crate::{Error, Event, Invocation, Observed, Outcome};
 /// sockets are closed.
 #[derive(Debug)]
 pub struct Emulator {
-    api: Arc<Api>,
+    pub(crate) api: Arc<Api>,
     // Dropped in this order, after the API has been stopped.
-    invoke: Option<Listener>,
     runtime: Listener,
     clock: Option<JoinHandle<()>>,
 }
@@ -31,8 +29,8 @@ impl Emulator {
         Self::builder().start()
     }
 
-    pub(crate) fn new(api: Arc<Api>, runtime: Listener, invoke: Option<Listener>, clock: JoinHandle<()>) -> Self {
-        Self { api, invoke, runtime, clock: Some(clock) }
+    pub(crate) fn new(api: Arc<Api>, runtime: Listener, clock: JoinHandle<()>) -> Self {
+        Self { api, runtime, clock: Some(clock) }
     }
 
     /// The value that the function's `AWS_LAMBDA_RUNTIME_API` must have: `127.0.0.1:PORT`.
@@ -40,9 +38,9 @@ impl Emulator {
         &self.api.config.endpoint
     }
 
-    /// The address of the Invoke API, with [`Builder::invoke_address`].
-    pub fn invoke_address(&self) -> Option<SocketAddr> {
-        self.invoke.as_ref().map(Listener::address)
+    /// The ARN that is delivered with an event: [`Builder::function_arn`](crate::Builder::function_arn).
+    pub fn function_arn(&self) -> &str {
+        self.api.config.function_arn.to_str().unwrap_or_default()
     }
 
     /// The environment variables that Lambda sets for a function, for `Command::envs`.
@@ -119,6 +117,14 @@ impl Emulator {
     /// Closes the connections of the process. Returns how many events still wait.
     pub fn runtime_exited(&self, reason: &str) -> usize {
         self.api.runtime_exited(reason, || self.runtime.close_connections())
+    }
+}
+
+impl Emulator {
+    /// Ends everything that waits, as dropping the emulator does, while others still use it.
+    #[doc(hidden)]
+    pub fn stop(&self) {
+        self.api.stop();
     }
 }
 

@@ -127,7 +127,8 @@ impl Event {
         self
     }
 
-    pub(crate) fn with_payload(self, payload: Bytes) -> Self {
+    /// Replaces the payload.
+    pub fn with_payload(self, payload: Bytes) -> Self {
         Self { payload, ..self }
     }
 

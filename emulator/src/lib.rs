@@ -99,7 +99,6 @@ pub mod fault;
 mod faulty_socket;
 mod id;
 mod invocation;
-mod invoke;
 mod json;
 mod listener;
 mod lock;
@@ -107,6 +106,8 @@ mod observed;
 mod outcome;
 mod pipe;
 mod prelude;
+#[doc(hidden)]
+pub mod serving;
 mod socket;
 mod text;
 

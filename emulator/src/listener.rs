@@ -11,7 +11,7 @@ use crate::lock::lock;
 
 /// Accepts connections and serves each on its own thread. Dropping it ends them all.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub struct Listener {
     address: SocketAddr,
     connections: Arc<Mutex<Connections>>,
     accepting: Option<JoinHandle<()>>,
@@ -25,20 +25,24 @@ struct Connections {
 }
 
 /// How a listener serves its connections.
-pub(crate) struct Service {
+pub struct Service {
     /// Name of the threads.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Connections that may be open at the same time.
-    pub(crate) limit: usize,
+    pub limit: usize,
     /// The reply on connections beyond the limit.
-    pub(crate) refusal: &'static str,
+    pub refusal: &'static str,
     /// Serves a connection until it is over.
-    pub(crate) serve: Box<dyn Fn(&TcpStream) + Send + Sync>,
+    pub serve: Box<dyn Fn(&TcpStream) + Send + Sync>,
 }
 
 impl Listener {
     /// Starts to accept connections.
-    pub(crate) fn start(listener: TcpListener, service: Service) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// A thread cannot be started.
+    pub fn start(listener: TcpListener, service: Service) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let connections = Arc::<Mutex<Connections>>::default();
         let shared = Arc::clone(&connections);
@@ -48,7 +52,8 @@ impl Listener {
         Ok(Self { address, connections, accepting: Some(accepting) })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 

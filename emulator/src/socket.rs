@@ -12,16 +12,18 @@ use crate::fault::Fault;
 use crate::faulty_socket::FaultySocket;
 
 /// Drives the API's side of one connection with blocking reads and writes.
-pub(crate) struct Connection<'s> {
+pub struct Connection<'s> {
     socket: &'s TcpStream,
     faulty: FaultySocket<'s>,
-    pub(crate) machine: Server,
+    /// Commands go to it directly.
+    pub machine: Server,
     /// An activity that came up during a write.
     pending: Option<Activity>,
 }
 
 /// What the peer did.
-pub(crate) enum Activity {
+pub enum Activity {
+    /// The machine reports this.
     Event(Event),
     /// The connection is over.
     Closed(CloseReason),
@@ -30,8 +32,6 @@ pub(crate) enum Activity {
 impl<'s> Connection<'s> {
     /// The largest head of a request to the Runtime API: the limit of Go's server, on which AWS's is built.
     pub(crate) const RUNTIME_API_HEAD: usize = 1024 * 1024;
-    /// The largest head of a caller's request.
-    pub(crate) const INVOKE_HEAD: usize = 64 * 1024;
 
     /// A connection with this limit for heads. The receiver of a body limits it: it has to receive some of a body to
     /// reply with 413. Longer trailers are an error for Go's server as well.
@@ -49,7 +49,7 @@ impl<'s> Connection<'s> {
 
     /// Writes what is queued and reads until something happens. The request before must have a reply once it is
     /// complete.
-    pub(crate) fn next_activity(&mut self) -> Activity {
+    pub fn next_activity(&mut self) -> Activity {
         loop {
             if let Some(activity) = self.take_pending() {
                 return activity;
@@ -91,7 +91,7 @@ impl<'s> Connection<'s> {
     }
 
     /// Writes everything that is queued; `false` if the connection failed first.
-    pub(crate) fn send(&mut self) -> bool {
+    pub fn send(&mut self) -> bool {
         loop {
             match self.machine.poll_output() {
                 Output::Transmit(slices) => {
@@ -113,7 +113,7 @@ impl<'s> Connection<'s> {
     }
 
     /// Queues the reply to the current request.
-    pub(crate) fn reply(&mut self, reply: Reply) {
+    pub fn reply(&mut self, reply: Reply) {
         // It fails only if there is no request that needs a reply.
         let _ = self.machine.reply(reply);
     }
@@ -128,7 +128,7 @@ impl<'s> Connection<'s> {
 
     /// Closes the connection so that the peer receives the last reply, even if it is still sending: closing a socket
     /// with unread bytes would reset the connection, and the peer would lose what it has not read yet.
-    pub(crate) fn close(self, reason: &CloseReason) {
+    pub fn close(self, reason: &CloseReason) {
         const SILENCE: Duration = Duration::from_secs(1);
         // A peer that never stops sending has had the time to read the reply.
         const TOTAL: Duration = Duration::from_secs(5);

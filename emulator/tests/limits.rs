@@ -1,22 +1,15 @@
 //! Whatever clients send, the memory that the emulator uses for it is limited.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
 
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::Instant;
 
 use common::{Http, LIMIT, Runtime, failure};
-use lambda_runtime_emulator::{Builder, Emulator, Error, MAX_EVENT};
-
-const INVOKE: &str = "/2015-03-31/functions/function/invocations";
-
-fn serving(builder: Builder) -> Emulator {
-    builder.invoke_address(([127, 0, 0, 1], 0).into()).start().unwrap()
-}
+use lambda_runtime_emulator::{Emulator, Error, MAX_EVENT};
 
 #[test]
 fn refused_requests_leave_little_behind() {
@@ -79,64 +72,6 @@ fn the_queue_is_limited_in_bytes() {
     let _queued = emulator.start_invocation(vec![b'x'; MAX_EVENT]).unwrap();
     emulator.start_invocation(vec![b'x'; 10]).map(drop).unwrap();
     assert_eq!(emulator.start_invocation("1").unwrap_err(), Error::QueueFull);
-}
-
-#[test]
-fn a_call_is_429_when_the_queue_is_full() {
-    let emulator = serving(Emulator::builder().max_queued_bytes(0));
-    let payload = format!("\"{}\"", "x".repeat(1_000_000));
-    let mut http = Http::to_function(&emulator);
-    let mut call = |kind: &str| http.post(INVOKE, &format!("X-Amz-Invocation-Type: {kind}\r\n"), &payload);
-    let mut accepted = 0;
-    let refused = loop {
-        let received = call("Event");
-        if received.status != 202 {
-            break received;
-        }
-        accepted += 1;
-        assert!(accepted < 80, "there is no limit");
-    };
-    assert_eq!((refused.status, refused.header("x-amzn-errortype")), (429, Some("TooManyRequestsException")));
-    assert_eq!(call("RequestResponse").status, 429);
-    assert!(accepted > 2, "{accepted}");
-    assert_eq!(emulator.observed().queued, accepted);
-
-    let mut runtime = Runtime::connect(&emulator);
-    let event = runtime.next();
-    runtime.respond(event, "1");
-    assert_eq!(call("Event").status, 202);
-}
-
-#[test]
-fn uploads_that_are_not_complete_count() {
-    let emulator = serving(Emulator::builder().max_queued_bytes(0));
-    let upload = || {
-        let body = format!("\"{}\"", "x".repeat(MAX_EVENT * 2 / 3));
-        let head = format!(
-            "POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nX-Amz-Invocation-Type: DryRun\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut http = Http::to_function(&emulator);
-        http.write(head);
-        http.write(&body[..body.len() - 1]);
-        http
-    };
-    let complete = |mut http: Http| {
-        http.write("\"");
-        http.read().status
-    };
-    // The emulator may read the second of the two before the first.
-    let until = Instant::now() + LIMIT;
-    loop {
-        let first = upload();
-        let statuses = [complete(upload()), complete(first)];
-        assert!(statuses.iter().all(|status| [204, 429].contains(status)), "{statuses:?}");
-        if statuses.contains(&429) {
-            break;
-        }
-        assert!(Instant::now() < until, "there is no limit");
-    }
-    assert_eq!(complete(upload()), 204);
 }
 
 #[test]

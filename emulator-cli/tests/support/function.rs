@@ -61,7 +61,7 @@ fn extension(identifier: &http::HeaderValue) {
     }
 }
 
-/// Executes the event: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, `{"pid":…}`,
+/// Executes the event: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, `{"log":…}`, `{"pid":…}`,
 /// `{"trace":…}`, or echoes it, and then exits (`{"last":true}`) or hangs (`{"hang_after":true}`).
 fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     if let Some(message) = event["fail"].as_str() {
@@ -74,6 +74,13 @@ fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
         hang();
     } else if let Some(words) = event["stream"].as_array() {
         stream(runtime, invocation, event, words);
+    } else if let Some(line) = event["log"].as_str() {
+        // Half of it on each.
+        let (start, end) = line.split_at(line.len() / 2);
+        print!("{start}");
+        std::io::stdout().flush().unwrap();
+        eprintln!("{end}");
+        runtime.respond(invocation, "null");
     } else if event["pid"] == true {
         runtime.respond(invocation, std::process::id().to_string());
     } else if event["trace"] == true {

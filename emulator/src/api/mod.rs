@@ -25,7 +25,6 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
-use crate::access::Access;
 use crate::budget::Budget;
 use crate::lock::{lock, wait, wait_for};
 use crate::pipe::Pipe;
@@ -59,7 +58,6 @@ pub(crate) struct Config {
     pub(crate) stream_limit: u64,
     pub(crate) max_queued_events: usize,
     pub(crate) max_queued_bytes: usize,
-    pub(crate) access: Access,
     pub(crate) faults: Vec<Fault>,
     pub(crate) observer: Option<Box<Observer>>,
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -159,11 +159,6 @@ impl Http {
 
     pub(crate) fn to_runtime_api(emulator: &Emulator) -> Self {
         Self::connect(emulator.endpoint())
-    }
-
-    pub(crate) fn to_function(emulator: &Emulator) -> Self {
-        let address: SocketAddr = emulator.invoke_address().unwrap();
-        Self::connect(address)
     }
 
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {

@@ -50,6 +50,11 @@ impl Request {
         self.target.split('?').next().unwrap_or_default()
     }
 
+    /// The query, without the question mark; `None` if the target has none.
+    pub fn query(&self) -> Option<&str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+
     /// Returns the operation that the request addresses.
     pub fn route(&self) -> Route<'_> {
         if let Some((endpoint, id)) = Endpoint::parse(self.method.as_str(), self.path()) {

@@ -2,26 +2,31 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[path = "../../emulator/tests/common/mod.rs"]
 mod common;
+#[path = "support/served.rs"]
+mod served;
 
 use common::{Http, Received, Runtime};
-use lambda_runtime_emulator::{Builder, Emulator};
+use lambda_emulator::front::{Access, Settings};
+use lambda_runtime_emulator::Emulator;
+use served::{INVOKE, Served};
 
-const INVOKE: &str = "/2015-03-31/functions/function/invocations";
-
-fn serving(builder: Builder) -> Emulator {
-    builder.invoke_address(([127, 0, 0, 1], 0).into()).start().unwrap()
+fn allowing(origins: &[&str], hosts: &[&str]) -> Served {
+    let owned = |list: &[&str]| list.iter().map(|&item| item.to_owned()).collect();
+    let access = Access { origins: owned(origins), hosts: owned(hosts) };
+    Served::with(Emulator::builder(), Settings { access, ..Settings::default() })
 }
 
 /// The reply to an asynchronous call with these headers, whose `Host` is that of the connection unless they have one.
-fn call(emulator: &Emulator, headers: &[&str]) -> Received {
-    let address = emulator.invoke_address().unwrap();
+fn call(served: &Served, headers: &[&str]) -> Received {
+    let address = served.address();
     let mut headers: Vec<String> = headers.iter().map(|header| format!("{header}\r\n")).collect();
     if !headers.iter().any(|header| header.starts_with("Host:")) {
         headers.push(format!("Host: {address}\r\n"));
     }
     let headers = headers.concat();
-    let mut http = Http::to_function(emulator);
+    let mut http = served.connect();
     http.write(format!(
         "POST {INVOKE} HTTP/1.1\r\n{headers}X-Amz-Invocation-Type: Event\r\nContent-Length: 2\r\n\r\n{{}}"
     ));
@@ -30,7 +35,7 @@ fn call(emulator: &Emulator, headers: &[&str]) -> Received {
 
 #[test]
 fn web_pages_of_other_origins_are_rejected() {
-    let emulator = serving(Emulator::builder());
+    let served = Served::start();
     for foreign in [
         "Origin: https://example.com",
         "Origin: http://127.0.0.1:1",
@@ -39,7 +44,7 @@ fn web_pages_of_other_origins_are_rejected() {
         "Origin: ",
         "Sec-Fetch-Site: cross-site",
     ] {
-        let received = call(&emulator, &[foreign]);
+        let received = call(&served, &[foreign]);
         assert_eq!(
             (received.status, received.header("x-amzn-errortype")),
             (403, Some("AccessDeniedException")),
@@ -47,52 +52,52 @@ fn web_pages_of_other_origins_are_rejected() {
         );
         assert_eq!(received.header("access-control-allow-origin"), None);
     }
-    assert_eq!(emulator.observed().queued, 0);
+    assert_eq!(served.observed().queued, 0);
 }
 
 #[test]
 fn requests_of_its_own_origin_and_of_other_programs_are_accepted() {
-    let emulator = serving(Emulator::builder());
-    let own = format!("Origin: http://{}", emulator.invoke_address().unwrap());
+    let served = Served::start();
+    let own = format!("Origin: http://{}", served.address());
     for headers in [&[] as &[&str], &[&own], &[&own, "Sec-Fetch-Site: same-origin"], &["Sec-Fetch-Site: none"]] {
-        assert_eq!(call(&emulator, headers).status, 202, "{headers:?}");
+        assert_eq!(call(&served, headers).status, 202, "{headers:?}");
     }
 }
 
 #[test]
 fn a_host_is_an_address_or_localhost() {
-    let emulator = serving(Emulator::builder());
+    let served = Served::start();
     for allowed in ["127.0.0.1:9000", "192.168.0.7", "[::1]:9000", "[::1]", "localhost:80", "LocalHost"] {
-        assert_eq!(call(&emulator, &[&format!("Host: {allowed}")]).status, 202, "{allowed}");
+        assert_eq!(call(&served, &[&format!("Host: {allowed}")]).status, 202, "{allowed}");
     }
     for rejected in
         ["example.com", "localhost.example.com:9000", "127.0.0.1.example.com", "1", "[::1", "localhost:x", ""]
     {
-        assert_eq!(call(&emulator, &[&format!("Host: {rejected}")]).status, 403, "{rejected}");
+        assert_eq!(call(&served, &[&format!("Host: {rejected}")]).status, 403, "{rejected}");
     }
     // The page of an attacker whose name resolves to this machine has the emulator's origin.
-    assert_eq!(call(&emulator, &["Host: example.com:9000", "Origin: http://example.com:9000"]).status, 403);
+    assert_eq!(call(&served, &["Host: example.com:9000", "Origin: http://example.com:9000"]).status, 403);
 }
 
 #[test]
 fn other_hosts_can_be_allowed() {
-    let emulator = serving(Emulator::builder().allow_host("lambda.test").allow_host("host.docker.internal"));
+    let served = allowing(&[], &["lambda.test", "host.docker.internal"]);
     for allowed in ["lambda.test", "Lambda.Test:9000", "host.docker.internal:9000", "localhost"] {
-        assert_eq!(call(&emulator, &[&format!("Host: {allowed}")]).status, 202, "{allowed}");
+        assert_eq!(call(&served, &[&format!("Host: {allowed}")]).status, 202, "{allowed}");
     }
-    assert_eq!(call(&emulator, &["Host: example.com"]).status, 403);
+    assert_eq!(call(&served, &["Host: example.com"]).status, 403);
 }
 
 #[test]
 fn pages_of_an_allowed_origin_may_invoke_and_read_the_reply() {
     const ORIGIN: &str = "http://localhost:3000";
-    let emulator = serving(Emulator::builder().allow_origin("https://example.com").allow_origin(ORIGIN));
-    let received = call(&emulator, &[&format!("Origin: {ORIGIN}"), "Sec-Fetch-Site: cross-site"]);
+    let served = allowing(&["https://example.com", ORIGIN], &[]);
+    let received = call(&served, &[&format!("Origin: {ORIGIN}"), "Sec-Fetch-Site: cross-site"]);
     assert_eq!((received.status, received.header("access-control-allow-origin")), (202, Some(ORIGIN)));
-    assert_eq!(received.header("access-control-expose-headers"), Some("*"));
-    assert_eq!(call(&emulator, &["Origin: http://localhost:3001"]).status, 403);
+    assert!(received.header("access-control-expose-headers").is_some_and(|exposed| exposed.starts_with("*, ")));
+    assert_eq!(call(&served, &["Origin: http://localhost:3001"]).status, 403);
 
-    let mut http = Http::to_function(&emulator);
+    let mut http = served.connect();
     let mut preflight = |origin: &str| {
         http.write(format!(
             "OPTIONS {INVOKE} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
@@ -110,10 +115,10 @@ fn pages_of_an_allowed_origin_may_invoke_and_read_the_reply() {
 #[test]
 fn pages_read_responses_and_errors_alike() {
     const ORIGIN: &str = "http://localhost:3000";
-    let emulator = serving(Emulator::builder().allow_origin(ORIGIN));
-    let mut runtime = Runtime::connect(&emulator);
+    let served = allowing(&[ORIGIN], &[]);
+    let mut runtime = Runtime::connect(&served);
     let post = |headers: &str, body: &str| {
-        let mut http = Http::to_function(&emulator);
+        let mut http = served.connect();
         http.write(format!(
             "POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nOrigin: {ORIGIN}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
@@ -129,7 +134,7 @@ fn pages_read_responses_and_errors_alike() {
 
 #[test]
 fn the_runtime_api_accepts_no_requests_of_browsers() {
-    let emulator = Emulator::builder().allow_origin("http://localhost:3000").start().unwrap();
+    let emulator = Emulator::start().unwrap();
     let _queued = emulator.start_invocation("{}").unwrap();
     for header in ["Origin: http://localhost:3000", "Sec-Fetch-Site: same-site", "Sec-Fetch-Site: cross-site"] {
         let mut http = Http::to_runtime_api(&emulator);

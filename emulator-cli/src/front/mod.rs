@@ -1,0 +1,252 @@
+//! The callers' side, on one port: the Invoke API, and on any other path the function URL.
+
+mod access;
+mod asynchronous;
+mod event_stream;
+mod invoke;
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use lambda_runtime_emulator::serving::{
+    Activity, Budget, Connection, Decided, Listener, Reservation, Service, bind, shortened,
+};
+use lambda_runtime_emulator::{Emulator, MAX_EVENT};
+use lambda_runtime_proto::server::{Event, Reply, Request};
+
+pub use access::Access;
+use access::Cors;
+use asynchronous::Asynchronous;
+
+use crate::history::History;
+
+/// Serves callers until it is dropped, which stops the emulator, too.
+#[derive(Debug)]
+pub struct Front {
+    emulator: Arc<Emulator>,
+    // Dropped after the emulator has been stopped.
+    listener: Listener,
+}
+
+/// How callers are served.
+#[derive(Debug)]
+pub struct Settings {
+    /// The address to listen on.
+    pub address: SocketAddr,
+    /// The web pages and hosts that may invoke the function.
+    pub access: Access,
+    /// The only name by which the function may be invoked; any without one.
+    pub function_name: Option<String>,
+    /// How often an asynchronous invocation that failed is repeated.
+    pub retries: u32,
+    /// The delay before the first of these; before the second it is twice as long.
+    pub retry_delay: Duration,
+    /// The file to which invocations are appended whose retries failed, too.
+    pub on_failure: Option<PathBuf>,
+    /// Bytes of requests and responses that may be buffered at the same time.
+    pub max_buffered: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            access: Access::default(),
+            function_name: None,
+            retries: 2,
+            retry_delay: Duration::from_secs(1),
+            on_failure: None,
+            max_buffered: 64 * 1024 * 1024 + MAX_EVENT,
+        }
+    }
+}
+
+impl Front {
+    /// Starts to serve callers of this emulator's function.
+    ///
+    /// # Errors
+    ///
+    /// The address is taken, the file for failures cannot be opened, or a thread cannot be started.
+    pub fn start(emulator: Arc<Emulator>, history: Arc<History>, settings: Settings) -> io::Result<Self> {
+        const CALLERS: usize = 1024;
+        let listener = bind(settings.address)?;
+        let shared = Arc::new(Shared {
+            emulator: Arc::clone(&emulator),
+            history,
+            access: settings.access,
+            function_name: settings.function_name,
+            buffers: Budget::new(settings.max_buffered),
+            asynchronous: Asynchronous::new(settings.retries, settings.retry_delay, settings.on_failure.as_deref())?,
+        });
+        let service = Service {
+            name: "lambda-invoke",
+            limit: CALLERS,
+            refusal: "HTTP/1.1 429 Too Many Requests\r\nX-Amzn-ErrorType: TooManyRequestsException\r\n\
+                      Connection: close\r\nContent-Length: 0\r\n\r\n",
+            serve: Box::new(move |socket| serve(&shared, socket)),
+        };
+        Ok(Self { emulator, listener: Listener::start(listener, service)? })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        // Callers that wait get an error; otherwise their threads would not end.
+        self.emulator.stop();
+    }
+}
+
+/// What all connections of callers share.
+#[derive(Debug)]
+struct Shared {
+    emulator: Arc<Emulator>,
+    history: Arc<History>,
+    access: Access,
+    function_name: Option<String>,
+    /// For bodies that are received whole, and replies to callers.
+    buffers: Arc<Budget>,
+    asynchronous: Asynchronous,
+}
+
+/// Serves a caller's connection until it is closed.
+fn serve(shared: &Arc<Shared>, socket: &TcpStream) {
+    /// The largest head of a request.
+    const HEAD: usize = 64 * 1024;
+    let mut connection = Connection::without_faults(&shared.emulator, socket, HEAD);
+    let mut current = None;
+    loop {
+        match connection.next_activity() {
+            Activity::Event(Event::Request(request)) => current = Some(Exchange::new(shared, &request)),
+            Activity::Event(Event::Data(data)) => {
+                if let Some(exchange) = &mut current {
+                    exchange.data(&data, &mut connection);
+                }
+            }
+            Activity::Event(Event::End(_)) => match current.take() {
+                Some(exchange) => exchange.end(shared, &mut connection),
+                None => break,
+            },
+            Activity::Closed(reason) => {
+                connection.close(&reason);
+                break;
+            }
+        }
+    }
+}
+
+/// A request whose body is being received.
+struct Exchange {
+    cors: Cors,
+    /// The upload, unless the reply is decided already.
+    upload: Result<Upload, Decided>,
+}
+
+/// A call whose body is being received.
+struct Upload {
+    call: Call,
+    body: Vec<u8>,
+    reservation: Reservation,
+}
+
+/// What a request asks for.
+enum Call {
+    Invoke(invoke::Call),
+}
+
+impl Exchange {
+    fn new(shared: &Shared, request: &Request) -> Self {
+        let (cors, call) = match shared.access.check(request) {
+            Err(message) => (Cors(None), Err(invoke::error(403, "AccessDeniedException", &message))),
+            Ok(cors) => match cors.preflight(request) {
+                Some(reply) => (Cors(None), Err(reply)),
+                None => (cors, Call::new(shared, request)),
+            },
+        };
+        let upload = call.map(|call| Upload { call, body: Vec::new(), reservation: shared.buffers.reservation() });
+        Self { cors, upload: upload.map_err(Decided::new) }
+    }
+
+    fn data(&mut self, data: &[u8], connection: &mut Connection<'_>) {
+        let early = match &mut self.upload {
+            Ok(upload) => {
+                if let Err(reply) = upload.data(data) {
+                    self.upload = Err(Decided::new(reply));
+                }
+                None
+            }
+            Err(decided) => decided.discard(data.len()),
+        };
+        if let Some(reply) = early {
+            connection.reply(self.cors.apply(reply));
+        }
+    }
+
+    fn end(self, shared: &Arc<Shared>, connection: &mut Connection<'_>) {
+        match self.upload {
+            Ok(Upload { call, mut body, reservation }) => {
+                body.shrink_to_fit();
+                call.make(shared, connection, &self.cors, Bytes::from(body), reservation);
+            }
+            Err(decided) => connection.reply(self.cors.apply(decided.into_reply())),
+        }
+    }
+}
+
+impl Upload {
+    fn data(&mut self, data: &[u8]) -> Result<(), Reply> {
+        if self.body.len() + data.len() > MAX_EVENT {
+            return Err(invoke::too_large());
+        }
+        if !self.reservation.grow(data.len()) {
+            return Err(invoke::too_many_requests());
+        }
+        self.body.extend_from_slice(data);
+        Ok(())
+    }
+}
+
+impl Call {
+    fn new(shared: &Shared, request: &Request) -> Result<Self, Reply> {
+        if let Some(call) = invoke::Call::new(shared, request)? {
+            return Ok(Call::Invoke(call));
+        }
+        let message = format!(
+            "there is no {} {}: to invoke the function, POST /2015-03-31/functions/function/invocations",
+            request.method(),
+            shortened(request.path())
+        );
+        Err(invoke::error(404, "ResourceNotFoundException", &message))
+    }
+
+    /// Does what the request asks for, and replies.
+    fn make(
+        self,
+        shared: &Arc<Shared>,
+        connection: &mut Connection<'_>,
+        cors: &Cors,
+        body: Bytes,
+        reservation: Reservation,
+    ) {
+        match self {
+            Call::Invoke(call) => call.make(shared, connection, cors, body, reservation),
+        }
+    }
+}
+
+/// Adds a header, unless HTTP does not allow the value.
+fn with(reply: Reply, name: HeaderName, value: impl AsRef<[u8]>) -> Reply {
+    match HeaderValue::from_bytes(value.as_ref()) {
+        Ok(value) => reply.header(name, value),
+        Err(_) => reply,
+    }
+}
