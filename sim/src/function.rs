@@ -1,0 +1,189 @@
+//! The function: the event says what it does.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use lambda_runtime_base::{Diagnostic, Executor as _, FunctionResponse, LambdaEvent, StreamResponse};
+use serde::{Deserialize, Serialize};
+
+use crate::executor::{Sim, Sleep};
+use crate::invocation::{failure_message, panic_message};
+
+/// An event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    pub number: u64,
+    /// The handler is not ready this many times.
+    pub turns: u32,
+    pub task: Task,
+    pub fill: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub enum Task {
+    Echo,
+    /// Sleeps for this many microseconds, and returns the event.
+    Sleep(u64),
+    Fail,
+    Panic,
+    /// Never completes.
+    Stuck,
+    Stream(Chunks),
+}
+
+/// The chunks of a stream. Each contains bytes by which it is recognised.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Chunks {
+    pub count: u32,
+    pub size: usize,
+    /// The stream is not ready this many times before each.
+    pub turns: u32,
+    /// And then sleeps for this many microseconds.
+    pub pause: u64,
+    pub end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    Finish,
+    Fail,
+    Panic,
+    /// Never.
+    Stuck,
+}
+
+impl Chunks {
+    fn chunk(&self, number: u64, n: u32) -> Vec<u8> {
+        let mut chunk = ((number << 20) + u64::from(n)).to_le_bytes().repeat(self.size / 8 + 1);
+        chunk.truncate(self.size);
+        chunk
+    }
+
+    /// All of them.
+    pub fn payload(&self, number: u64) -> Vec<u8> {
+        (0..self.count).flat_map(|n| self.chunk(number, n)).collect()
+    }
+}
+
+/// Is not ready a number of times.
+struct Turns(u32);
+
+impl Future for Turns {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Panics without the hook, which would print the message and add the backtrace, which is not the same everywhere.
+fn panic_quietly(number: u64) -> ! {
+    std::panic::resume_unwind(Box::new(panic_message(number)))
+}
+
+/// The handler.
+pub async fn handle(sim: Sim, event: LambdaEvent<Job>) -> Result<FunctionResponse<Job, Source>, Diagnostic> {
+    let job = event.payload;
+    {
+        let mut kernel = sim.lock();
+        kernel.note("the handler is called for invocation #", &[job.number]);
+        if kernel.ledger.contains(job.number) {
+            let account = kernel.ledger.account(job.number);
+            account.handled += 1;
+            if account.handled > account.reads {
+                let message = format!("the handler is called again for one delivery of invocation {}", job.number);
+                kernel.fail(message);
+            }
+        } else {
+            kernel.fail(format!("the handler is called for invocation {}, which does not exist", job.number));
+        }
+        if event.context.request_id != crate::invocation::request_id(job.number) {
+            kernel.fail(format!("the context of invocation {} is that of {}", job.number, event.context.request_id));
+        }
+    }
+    Turns(job.turns).await;
+    match job.task {
+        Task::Echo => Ok(FunctionResponse::BufferedResponse(job)),
+        Task::Sleep(micros) => {
+            sim.sleep(Duration::from_micros(micros)).await;
+            Ok(FunctionResponse::BufferedResponse(job))
+        }
+        Task::Fail => Err(Diagnostic { error_type: "OutOfStock".into(), error_message: failure_message(job.number) }),
+        Task::Panic => panic_quietly(job.number),
+        Task::Stuck => std::future::pending().await,
+        Task::Stream(chunks) => {
+            let source = Source { sim, number: job.number, chunks, sent: 0, turn: 0, sleep: None, paused: false };
+            Ok(FunctionResponse::StreamingResponse(StreamResponse::from(source)))
+        }
+    }
+}
+
+/// A stream of chunks.
+pub struct Source {
+    sim: Sim,
+    number: u64,
+    chunks: Chunks,
+    sent: u32,
+    turn: u32,
+    sleep: Option<Pin<Box<Sleep>>>,
+    paused: bool,
+}
+
+impl Stream for Source {
+    type Item = Result<Bytes, OutOfApples>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.turn < self.chunks.turns {
+            self.turn += 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.chunks.pause > 0 && !self.paused {
+            let pause = Duration::from_micros(self.chunks.pause);
+            let this = &mut *self;
+            let sleep = this.sleep.get_or_insert_with(|| Box::pin(this.sim.sleep(pause)));
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.sleep = None;
+            self.paused = true;
+        }
+        if self.sent < self.chunks.count {
+            self.turn = 0;
+            self.paused = false;
+            self.sent += 1;
+            let chunk = self.chunks.chunk(self.number, self.sent - 1);
+            let mut kernel = self.sim.lock();
+            kernel.pulled(self.number, chunk.len());
+            return Poll::Ready(Some(Ok(chunk.into())));
+        }
+        match self.chunks.end {
+            End::Finish => Poll::Ready(None),
+            End::Fail => Poll::Ready(Some(Err(OutOfApples(self.number)))),
+            End::Panic => panic_quietly(self.number),
+            End::Stuck => Poll::Pending,
+        }
+    }
+}
+
+/// The error of a stream.
+#[derive(Debug)]
+pub struct OutOfApples(u64);
+
+impl fmt::Display for OutOfApples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&failure_message(self.0))
+    }
+}
+
+impl std::error::Error for OutOfApples {}

@@ -1,0 +1,116 @@
+//! All of Lambda in one thread: the runtime, the network, the API, the clock and the scheduler, driven by one seed.
+//!
+//!     cargo run --release -p sim -- --seed 1 --sandboxes 1000 --invocations 1000000
+//!
+//! Every sandbox has a seed of its own, so `--from N` replays the one that serves invocation `N` and no other.
+//! [`docs/testing.md`](../../docs/testing.md) explains what the simulation checks, and what it cannot find.
+
+mod api;
+mod executor;
+mod faults;
+mod function;
+mod invocation;
+mod kernel;
+mod layers;
+mod ledger;
+mod log;
+mod network;
+mod options;
+mod plan;
+mod sandbox;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod trace;
+
+use std::fs::File;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::faults::Faults;
+use crate::options::Options;
+use crate::trace::Trace;
+
+/// Time between two lines about the progress.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let options = match options::parse() {
+        Ok(Some(options)) => options,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sim: {error}; see --help");
+            return ExitCode::from(2);
+        }
+    };
+    log::install();
+    match simulate(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            println!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The seed of one sandbox.
+fn seed_of(seed: u64, sandbox: u64) -> u64 {
+    // The finalizer of SplitMix64: seeds that differ in one bit have nothing in common.
+    let mut mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(sandbox.wrapping_mul(0xd1b5_4a32_d192_ed03));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+fn simulate(options: &Options) -> Result<(), String> {
+    let Options { seed, sandboxes, invocations, from, ref trace } = *options;
+    let (mut hash, mut faults) = (Trace::new(), Faults::default());
+    let (mut time, mut served, mut connections, mut polls, mut lived) = (0, 0, 0, 0, 0);
+    let (begun, mut told) = (Instant::now(), Instant::now());
+    let mut file = match trace {
+        Some(path) => Some(File::create(path).map_err(|error| format!("sim: {path}: {error}"))?),
+        None => None,
+    };
+    for sandbox in 0..sandboxes {
+        // Invocations are divided evenly.
+        let first = invocations * sandbox / sandboxes;
+        let end = invocations * (sandbox + 1) / sandboxes;
+        if from.is_some_and(|from| !(first..end).contains(&from)) {
+            continue;
+        }
+        let lifetime = sandbox::run(seed_of(seed, sandbox), first, end - first, file.take());
+        if let Some((invocation, violation)) = lifetime.failure {
+            return Err(format!(
+                "FAIL seed {seed}, invocation {invocation}: {violation}\n     in {:?}\n     replay it with --seed {seed} \
+                 --sandboxes {sandboxes} --invocations {invocations} --from {invocation} --trace FILE",
+                lifetime.plan
+            ));
+        }
+        hash.append(lifetime.hash);
+        faults.add(&lifetime.faults);
+        time += lifetime.time / 1_000_000_000;
+        served += lifetime.invocations;
+        connections += lifetime.connections;
+        polls += lifetime.polls;
+        lived += 1;
+        if told.elapsed() > PROGRESS {
+            told = Instant::now();
+            println!(
+                "{lived} sandboxes, {served} invocations, {} faults, {} s",
+                faults.total(),
+                begun.elapsed().as_secs()
+            );
+        }
+    }
+    print!("{faults}");
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "ok   seed {seed}: {served} invocations in {lived} sandboxes, {time} s of virtual time, {:.0} invocations/s, \
+         {connections} connections, {polls} polls, {} faults of {} kinds, hash {:016x}",
+        served as f64 / seconds,
+        faults.total(),
+        faults.kinds().count(),
+        hash.hash()
+    );
+    Ok(())
+}

@@ -1,0 +1,508 @@
+//! Connections in memory, which split, delay, stall, half-close, reset and refuse.
+
+use std::collections::VecDeque;
+use std::io;
+use std::task::Waker;
+
+use crate::kernel::{Happening, Kernel, MICROSECOND, MILLISECOND, SECOND};
+
+/// One end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Function,
+    Api,
+}
+
+/// How a connection is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Both directions fail. `true`: the function does not read what arrived before.
+    Reset(bool),
+    /// The API closes the socket: its bytes end, and the function's are refused.
+    Close,
+    /// The API's bytes end, and it continues to read.
+    HalfClose,
+}
+
+/// The end of a direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// In order.
+    Fin,
+    /// The connection was reset.
+    Reset,
+}
+
+/// The bytes toward one side.
+#[derive(Debug, Default)]
+pub struct Direction {
+    in_flight: VecDeque<u8>,
+    arrived: VecDeque<u8>,
+    /// Bytes written so far.
+    pub written: u64,
+    /// Bytes that have arrived so far.
+    pub delivered: u64,
+    /// Bytes read so far.
+    pub read: u64,
+    /// An arrival is on the agenda.
+    scheduled: bool,
+    /// Follows the bytes in flight.
+    closing: Option<End>,
+    /// Has arrived.
+    pub ended: Option<End>,
+    /// What happens when this many bytes have arrived.
+    pub cut: Option<(u64, Cut)>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// The state of an attempt to connect.
+#[derive(Debug)]
+pub enum Attempt {
+    Pending(Option<Waker>),
+    Failed(io::ErrorKind),
+    Connected,
+}
+
+#[derive(Debug)]
+pub struct Connection {
+    pub attempt: Attempt,
+    pub will_fail: Option<io::ErrorKind>,
+    pub to_api: Direction,
+    pub to_function: Direction,
+    /// Bytes that the API has sent and the network has not taken.
+    pub outbox: VecDeque<u8>,
+    /// The API closes the connection after the outbox.
+    pub closes: bool,
+    /// The API has closed its socket.
+    pub api_closed: bool,
+    /// The function has closed its socket.
+    pub function_closed: bool,
+    /// The API does not read.
+    pub paused: bool,
+    /// Bytes arrive one by one.
+    pub dribbles: bool,
+    /// The invocation whose event is being written, and where its bytes end.
+    pub event: Option<(u64, u64)>,
+    /// The invocation whose outcome was written last, until its reply is read.
+    pub posting: Option<u64>,
+    /// The reply to an outcome that is being written.
+    pub reply: Option<ReplyHead>,
+}
+
+/// The head of a reply to an outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplyHead {
+    pub number: u64,
+    /// Where it ends in the bytes of the connection.
+    pub end: u64,
+    pub refuses: bool,
+}
+
+impl Direction {
+    fn room(&self, capacity: usize) -> usize {
+        capacity.saturating_sub(self.in_flight.len() + self.arrived.len())
+    }
+}
+
+impl Connection {
+    fn new() -> Self {
+        Self {
+            attempt: Attempt::Pending(None),
+            will_fail: None,
+            to_api: Direction::default(),
+            to_function: Direction::default(),
+            outbox: VecDeque::new(),
+            closes: false,
+            api_closed: false,
+            function_closed: false,
+            paused: false,
+            dribbles: false,
+            event: None,
+            posting: None,
+            reply: None,
+        }
+    }
+
+    pub fn toward_mut(&mut self, side: Side) -> &mut Direction {
+        match side {
+            Side::Function => &mut self.to_function,
+            Side::Api => &mut self.to_api,
+        }
+    }
+
+    /// The number of bytes that the API has sent so far, if only into its outbox.
+    pub fn sent_by_api(&self) -> u64 {
+        self.to_function.written + self.outbox.len() as u64
+    }
+}
+
+/// Wakers to be woken once the kernel is unlocked: waking runs foreign code.
+pub type Wakers = Vec<Waker>;
+
+impl Kernel {
+    /// Starts an attempt to connect.
+    pub fn connect(&mut self) -> usize {
+        let id = self.connections.len();
+        self.note("connection # is attempted", &[id as u64]);
+        let mut connection = Connection::new();
+        let mut delay = self.rng.u64(MICROSECOND..50 * MICROSECOND);
+        if self.outage {
+            connection.will_fail = Some(io::ErrorKind::ConnectionRefused);
+        } else if self.chance(100) {
+            self.fault("a connection is refused");
+            connection.will_fail = Some(io::ErrorKind::ConnectionRefused);
+        } else if self.unanswered_left > 0 && self.chance(20) {
+            self.unanswered_left = 0;
+            self.fault("a connection attempt is not answered");
+            delay = 60 * SECOND;
+        } else if self.chance(50) {
+            self.fault("a connection is slow to open");
+            delay = self.rng.u64(MILLISECOND..2900 * MILLISECOND);
+        }
+        connection.dribbles = self.chance(100);
+        if connection.dribbles {
+            self.fault("a connection delivers a few bytes at a time");
+        }
+        self.connections.push(connection);
+        self.check_attempt();
+        self.schedule(delay, Happening::Connected(id));
+        id
+    }
+
+    /// The end of an attempt. Returns whether there is a connection now.
+    pub fn connected(&mut self, id: usize, wakers: &mut Wakers) -> bool {
+        let connection = &mut self.connections[id];
+        if connection.function_closed {
+            return false;
+        }
+        let outcome = match connection.will_fail {
+            Some(kind) => Attempt::Failed(kind),
+            None => Attempt::Connected,
+        };
+        let connected = matches!(outcome, Attempt::Connected);
+        if let Attempt::Pending(Some(waker)) = std::mem::replace(&mut connection.attempt, outcome) {
+            wakers.push(waker);
+        }
+        if connected {
+            self.attempts.clear();
+            self.note("connection # is open", &[id as u64]);
+            for (side, chances, longest) in [(Side::Api, 150, 1500), (Side::Function, 100, 3000)] {
+                if self.chance(chances) {
+                    let at = self.rng.u64(0..longest);
+                    let cut = self.draw_cut();
+                    self.cut(id, side, at, cut);
+                }
+            }
+        } else {
+            self.note("connection # is refused", &[id as u64]);
+        }
+        connected
+    }
+
+    pub fn draw_cut(&mut self) -> Cut {
+        match self.rng.u32(0..6) {
+            0 => Cut::Reset(true),
+            1 | 2 => Cut::Reset(false),
+            3 | 4 => Cut::Close,
+            _ => Cut::HalfClose,
+        }
+    }
+
+    /// The delays between failed attempts are those that the documentation states.
+    fn check_attempt(&mut self) {
+        let now = self.now;
+        // The first failure is followed by an attempt at once, the second by a delay of half a millisecond to one, and so on.
+        let failures = self.attempts.len();
+        if let Some(last) = self.attempts.last()
+            && failures >= 2
+            && self.checks_backoff
+        {
+            let longest = (MILLISECOND << (failures - 2).min(10)).min(SECOND);
+            let waited = now - last;
+            if waited < longest / 2 - longest / 100 {
+                self.fail(format!("attempt {failures} to connect follows the last after {waited} ns: no backoff"));
+            }
+        }
+        self.attempts.push(now);
+    }
+
+    /// Sends bytes of the API.
+    pub fn api_writes(&mut self, id: usize, bytes: &[u8]) {
+        let now = self.now;
+        let connection = &mut self.connections[id];
+        if connection.api_closed || connection.closes {
+            return;
+        }
+        connection.outbox.extend(bytes);
+        self.trace.bytes(now, "the API writes to connection #:", id as u64, bytes);
+        self.pump(id);
+    }
+
+    /// The API closes its socket once everything is written.
+    pub fn api_closes(&mut self, id: usize) {
+        let connection = &mut self.connections[id];
+        if !connection.closes && !connection.api_closed {
+            connection.closes = true;
+            self.note("the API closes connection #", &[id as u64]);
+            self.pump(id);
+        }
+    }
+
+    /// Moves bytes from the API's outbox into the network.
+    pub fn pump(&mut self, id: usize) {
+        let capacity = self.weather.capacity;
+        let connection = &mut self.connections[id];
+        if connection.api_closed {
+            connection.outbox.clear();
+            return;
+        }
+        let n = connection.to_function.room(capacity).min(connection.outbox.len());
+        if n > 0 {
+            let direction = &mut connection.to_function;
+            if n == connection.outbox.len() && direction.in_flight.is_empty() {
+                std::mem::swap(&mut direction.in_flight, &mut connection.outbox);
+            } else {
+                direction.in_flight.extend(connection.outbox.drain(..n));
+            }
+            direction.written += n as u64;
+        }
+        if connection.closes && connection.outbox.is_empty() {
+            connection.api_closed = true;
+            connection.to_function.closing.get_or_insert(End::Fin);
+        }
+        self.transmit(id, Side::Function);
+    }
+
+    /// Puts the next arrival on the agenda, if there is something to arrive.
+    fn transmit(&mut self, id: usize, side: Side) {
+        let direction = self.connections[id].toward_mut(side);
+        if direction.scheduled || direction.ended.is_some() {
+            return;
+        }
+        if direction.in_flight.is_empty() && direction.closing.is_none() && direction.cut.is_none_or(|(at, _)| at > 0) {
+            return;
+        }
+        direction.scheduled = true;
+        let delay = self.latency();
+        self.schedule(delay, Happening::Arrival(id, side));
+    }
+
+    /// Bytes arrive at one side.
+    pub fn arrive(&mut self, id: usize, side: Side, wakers: &mut Wakers) {
+        let segment = self.weather.segment;
+        let most = if self.connections[id].dribbles {
+            self.rng.usize(1..4)
+        } else if segment == usize::MAX {
+            segment
+        } else {
+            self.rng.usize(1..=segment)
+        };
+        let direction = self.connections[id].toward_mut(side);
+        direction.scheduled = false;
+        if direction.ended.is_some() {
+            return;
+        }
+        let mut n = direction.in_flight.len().min(most);
+        let mut cut = None;
+        if let Some((at, kind)) = direction.cut {
+            let left = usize::try_from(at.saturating_sub(direction.delivered)).unwrap_or(usize::MAX);
+            if left <= n {
+                n = left;
+                cut = Some(kind);
+                direction.cut = None;
+            }
+        }
+        if n == direction.in_flight.len() && direction.arrived.is_empty() {
+            std::mem::swap(&mut direction.in_flight, &mut direction.arrived);
+        } else {
+            direction.arrived.extend(direction.in_flight.drain(..n));
+        }
+        direction.delivered += n as u64;
+        if direction.in_flight.is_empty() {
+            direction.ended = direction.closing;
+        }
+        wakers.extend(direction.reader.take());
+        match cut {
+            Some(cut) => self.apply(id, cut, wakers),
+            None => self.transmit(id, side),
+        }
+    }
+
+    /// Cuts a connection off now.
+    pub fn apply(&mut self, id: usize, cut: Cut, wakers: &mut Wakers) {
+        match cut {
+            Cut::Reset(_) => self.fault("a connection is reset"),
+            Cut::Close => self.fault("a connection is closed"),
+            Cut::HalfClose => self.fault("a connection is half closed"),
+        }
+        let connection = &mut self.connections[id];
+        connection.outbox.clear();
+        let down = &mut connection.to_function;
+        down.in_flight.clear();
+        match cut {
+            Cut::Reset(destroys) => {
+                if destroys {
+                    down.arrived.clear();
+                }
+                down.ended.get_or_insert(End::Reset);
+                connection.to_api.in_flight.clear();
+                connection.to_api.ended.get_or_insert(End::Reset);
+                connection.api_closed = true;
+            }
+            Cut::Close => {
+                down.ended.get_or_insert(End::Fin);
+                connection.to_api.ended.get_or_insert(End::Reset);
+                connection.api_closed = true;
+            }
+            Cut::HalfClose => {
+                down.ended.get_or_insert(End::Fin);
+                connection.closes = true;
+                // The API closes the rest, sooner or later.
+                self.schedule(20 * MILLISECOND, Happening::CloseIdle(id));
+            }
+        }
+        let connection = &mut self.connections[id];
+        wakers.extend(connection.to_function.reader.take());
+        wakers.extend(connection.to_api.writer.take());
+    }
+
+    /// The API reads everything that has arrived.
+    pub fn api_reads(&mut self, id: usize, wakers: &mut Wakers) -> Vec<u8> {
+        let connection = &mut self.connections[id];
+        if connection.paused || connection.to_api.arrived.is_empty() {
+            return Vec::new();
+        }
+        let bytes = Vec::from(std::mem::take(&mut connection.to_api.arrived));
+        connection.to_api.read += bytes.len() as u64;
+        wakers.extend(connection.to_api.writer.take());
+        bytes
+    }
+
+    /// The function reads.
+    pub fn function_reads(
+        &mut self,
+        id: usize,
+        buf: &mut [u8],
+        waker: &Waker,
+    ) -> (Option<io::Result<usize>>, Option<Waker>) {
+        let (now, split) = (self.now, self.weather.segment);
+        let direction = &mut self.connections[id].to_function;
+        if direction.arrived.is_empty() {
+            return match direction.ended {
+                Some(End::Fin) => {
+                    self.note("the function reads the end of connection #", &[id as u64]);
+                    (Some(Ok(0)), None)
+                }
+                Some(End::Reset) => (Some(Err(io::ErrorKind::ConnectionReset.into())), None),
+                None => (None, register(&mut direction.reader, waker)),
+            };
+        }
+        let mut n = direction.arrived.len().min(buf.len());
+        if split != usize::MAX {
+            n = self.rng.usize(1..=n);
+        }
+        let (front, back) = direction.arrived.as_slices();
+        let from_front = n.min(front.len());
+        buf[..from_front].copy_from_slice(&front[..from_front]);
+        buf[from_front..n].copy_from_slice(&back[..n - from_front]);
+        direction.arrived.drain(..n);
+        direction.read += n as u64;
+        let read = direction.read;
+        self.trace.bytes(now, "the function reads from connection #:", id as u64, &buf[..n]);
+        let connection = &mut self.connections[id];
+        if let Some((number, end)) = connection.event
+            && read >= end
+        {
+            connection.event = None;
+            self.ledger.account(number).reads += 1;
+        }
+        let connection = &mut self.connections[id];
+        if let Some(ReplyHead { number, end, refuses }) = connection.reply
+            && read >= end
+        {
+            connection.reply = None;
+            connection.posting = None;
+            let account = self.ledger.account(number);
+            account.settled = true;
+            account.refused |= refuses;
+        }
+        if !self.connections[id].outbox.is_empty() {
+            self.pump(id);
+        }
+        (Some(Ok(n)), None)
+    }
+
+    /// The function writes.
+    pub fn function_writes(
+        &mut self,
+        id: usize,
+        bufs: &[io::IoSlice<'_>],
+        waker: &Waker,
+    ) -> (Option<io::Result<usize>>, Option<Waker>) {
+        let (now, capacity) = (self.now, self.weather.capacity);
+        let short = self.weather.segment != usize::MAX && self.rng.bool();
+        let cut_short = if short { self.rng.usize(1..2000) } else { usize::MAX };
+        let connection = &mut self.connections[id];
+        match connection.to_api.ended {
+            Some(End::Reset) if connection.to_function.ended == Some(End::Reset) => {
+                return (Some(Err(io::ErrorKind::ConnectionReset.into())), None);
+            }
+            Some(_) => return (Some(Err(io::ErrorKind::BrokenPipe.into())), None),
+            None => {}
+        }
+        let mut room = connection.to_api.room(capacity).min(cut_short);
+        if room == 0 {
+            return (None, register(&mut connection.to_api.writer, waker));
+        }
+        let posting = bufs.first().and_then(|buf| crate::invocation::posted_number(buf));
+        let mut written = 0;
+        for buf in bufs {
+            let n = buf.len().min(room);
+            connection.to_api.in_flight.extend(&buf[..n]);
+            self.trace.bytes(now, "the function writes to connection #:", id as u64, &buf[..n]);
+            written += n;
+            room -= n;
+            if room == 0 {
+                break;
+            }
+        }
+        connection.to_api.written += written as u64;
+        if let Some(number) = posting
+            && self.ledger.contains(number)
+        {
+            connection.posting = Some(number);
+            self.ledger.account(number).posted = true;
+        }
+        if let Some(number) = connection.posting {
+            self.ledger.account(number).written += written as u64;
+        }
+        self.transmit(id, Side::Api);
+        (Some(Ok(written)), None)
+    }
+
+    /// The function drops its socket.
+    pub fn function_closes(&mut self, id: usize) {
+        self.note("the function closes connection #", &[id as u64]);
+        let connection = &mut self.connections[id];
+        connection.function_closed = true;
+        // Unread bytes turn the end into a reset.
+        let unread = !connection.to_function.arrived.is_empty() || !connection.to_function.in_flight.is_empty();
+        connection.to_api.closing.get_or_insert(if unread { End::Reset } else { End::Fin });
+        connection.to_function = Direction { read: connection.to_function.read, ..Direction::default() };
+        connection.outbox = VecDeque::new();
+        if let Some(number) = connection.posting.take() {
+            self.ledger.account(number).lost_posts += 1;
+        }
+        self.transmit(id, Side::Api);
+        self.closed_by_function.push(id);
+    }
+}
+
+/// Returns the waker that was registered before, to be dropped once the kernel is unlocked.
+fn register(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    match place {
+        Some(registered) if registered.will_wake(waker) => None,
+        _ => place.replace(waker.clone()),
+    }
+}

@@ -1,0 +1,90 @@
+//! What a sandbox is like: drawn from its seed.
+
+use fastrand::Rng;
+
+use crate::kernel::{MICROSECOND, Weather};
+use crate::layers::{ALL, Around};
+
+/// How the runtime is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Run,
+    Concurrent,
+    ConcurrentLocal,
+}
+
+/// How a sandbox ends, once its invocations are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The next request for an event is refused.
+    Refuse,
+    /// The API disappears.
+    Outage,
+    /// The API violates HTTP until `run` ends.
+    Garbage,
+    /// The sandbox is retired: it is killed.
+    Retire,
+    /// The last invocation may be stuck; then it times out and the sandbox is killed.
+    TimeOut,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// The number of the first invocation.
+    pub first: u64,
+    /// The number of invocations.
+    pub count: u64,
+    pub mode: Mode,
+    pub workers: u16,
+    pub pipelining: bool,
+    pub around: Around,
+    pub snapstart: bool,
+    /// An extension for graceful shutdown is registered.
+    pub extension: bool,
+    pub freezes: bool,
+    /// Tasks are polled without having been woken, now and then.
+    pub spurious: bool,
+    pub weather: Weather,
+    pub ending: Ending,
+}
+
+impl Plan {
+    pub fn draw(rng: &mut Rng, first: u64, count: u64) -> Self {
+        let mode = match rng.u32(0..10) {
+            0 | 1 => Mode::Concurrent,
+            2 => Mode::ConcurrentLocal,
+            _ => Mode::Run,
+        };
+        let workers = if mode == Mode::Run { 1 } else { [1, 2, 3, 8][rng.usize(..4)] };
+        let around = if rng.u32(0..3) == 0 { Around::Nothing } else { ALL[rng.usize(..ALL.len())] };
+        let ending = match rng.u32(0..10) {
+            0 => Ending::Outage,
+            1 => Ending::Garbage,
+            2 | 3 => Ending::Retire,
+            4 if workers == 1 && around != Around::Deadline => Ending::TimeOut,
+            _ => Ending::Refuse,
+        };
+        let roughness = [0, 1, 1, 1, 3, 8][rng.usize(..6)];
+        let calm = rng.u32(0..3) > 0;
+        let weather = Weather {
+            roughness,
+            capacity: if calm { 256 * 1024 } else { 1 << rng.u32(6..18) },
+            segment: if calm { usize::MAX } else { 1 << rng.u32(6..14) },
+            latency: [5, 20, 200, 5000][rng.usize(..4)] * MICROSECOND,
+        };
+        Self {
+            first,
+            count,
+            mode,
+            workers,
+            pipelining: rng.bool(),
+            around,
+            snapstart: rng.u32(0..8) == 0,
+            extension: rng.u32(0..8) == 0,
+            freezes: rng.bool(),
+            spurious: rng.u32(0..8) == 0,
+            weather,
+            ending,
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! One sandbox: a function and Lambda, from the cold start to the end.
+
+use std::fs::File;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fastrand::Rng;
+use lambda_runtime_base::layers::{DeadlineLayer, TracingLayer};
+use lambda_runtime_base::{
+    Address, Error, LambdaInvocation, Runtime, Service, Signal, SnapStartResource, service_fn, shutdown,
+};
+
+use crate::api::Api;
+use crate::executor::Sim;
+use crate::faults::Faults;
+use crate::function::handle;
+use crate::invocation::numbers_in;
+use crate::kernel::{Kernel, MICROSECOND, SECOND};
+use crate::layers::{Around, Boxed, DEADLINE_MARGIN, Moves, Running};
+use crate::log;
+use crate::network::Wakers;
+use crate::plan::{Ending, Mode, Plan};
+use crate::tasks::Tasks;
+use crate::trace::{Nanos, Trace};
+
+/// Virtual time that a poll takes.
+const POLL: Nanos = MICROSECOND;
+
+/// No sandbox lives longer: a loop that does nothing but wait for timers would not be noticed otherwise.
+const LIFETIME: Nanos = 1_000_000 * SECOND;
+
+/// What became of a sandbox.
+#[derive(Debug)]
+pub struct Lifetime {
+    pub hash: u64,
+    pub time: Nanos,
+    pub invocations: u64,
+    pub connections: u64,
+    pub polls: u64,
+    pub faults: Faults,
+    pub plan: Plan,
+    /// The first violation of an invariant, and the invocation that was under way.
+    pub failure: Option<(u64, String)>,
+}
+
+/// The result of `run`, once it has returned.
+type Ended = Arc<Mutex<Option<Result<(), Error>>>>;
+
+/// Runs the sandbox of this seed, with `count` invocations from number `first`.
+pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
+    let mut rng = Rng::with_seed(seed);
+    let plan = Plan::draw(&mut rng, first, count);
+    let mut recorder = Trace::new();
+    if let Some(file) = trace {
+        recorder.write_to(file);
+    }
+    recorder.note(0, &format!("{plan:?}"), &[]);
+    let mut kernel = Kernel::new(rng, plan.weather, first, recorder);
+    kernel.checks_backoff = plan.workers == 1 && !plan.extension;
+    let sim = Sim::new(kernel);
+    let mut world = World { api: Api::new(plan), tasks: Tasks::new(), ended: Ended::default(), sim, plan, polls: 0 };
+    world.start();
+    let killed = world.live();
+    // A killed sandbox is dropped in the middle of what it does.
+    world.tasks = Tasks::new();
+    let mut kernel = world.sim.lock();
+    world.api.check_at_the_end(&mut kernel, killed);
+    world.ended_as_expected(&mut kernel, killed);
+    let failure = kernel.failure.take().map(|message| (first + world.api.begun().saturating_sub(1), message));
+    Lifetime {
+        hash: kernel.trace.hash(),
+        time: kernel.now,
+        invocations: world.api.over,
+        connections: kernel.connections.len() as u64,
+        polls: world.polls,
+        faults: std::mem::take(&mut kernel.faults),
+        plan,
+        failure,
+    }
+}
+
+struct World {
+    sim: Sim,
+    api: Api,
+    tasks: Tasks,
+    ended: Ended,
+    plan: Plan,
+    polls: u64,
+}
+
+impl World {
+    /// Starts the process.
+    fn start(&mut self) {
+        let (sim, plan) = (self.sim.clone(), self.plan);
+        let handler = sim.clone();
+        let mut environment = vec![("AWS_LAMBDA_MAX_CONCURRENCY", plan.workers.to_string())];
+        if plan.workers == 1 {
+            environment.clear();
+        }
+        if plan.snapstart {
+            environment.push(("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start".to_owned()));
+        }
+        let runtime = Runtime::with_executor(service_fn(move |event| handle(handler.clone(), event)), sim.clone())
+            .address(address())
+            .environment(environment)
+            .pipelining(plan.pipelining)
+            .trace_id_variable(false)
+            .register_snapstart_resource(Arc::new(Pool));
+        let future = match plan.around {
+            Around::Nothing => launch(runtime, plan.mode),
+            Around::Tracing => launch(runtime.layer(TracingLayer::new()).layer(Boxed), plan.mode),
+            Around::Deadline => {
+                launch(runtime.layer(DeadlineLayer::with_executor(DEADLINE_MARGIN, sim.clone())), plan.mode)
+            }
+            around => launch(runtime.layer(Moves { sim: sim.clone(), around }).layer(Boxed), plan.mode),
+        };
+        let ended = Arc::clone(&self.ended);
+        let main = async move {
+            let result = future.await;
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        };
+        let id = self.new_id();
+        if plan.extension {
+            let executor = sim.clone();
+            // As the executors' `graceful_shutdown` does: the extension is registered before the first event.
+            self.tasks.add(
+                id,
+                Box::pin(async move {
+                    match shutdown::prepare(executor, Some(address()), || Ok(pending::<Signal>())).await {
+                        Ok(signal) => {
+                            let mut signal = Box::pin(signal);
+                            let mut main = Box::pin(main);
+                            std::future::poll_fn(|cx| {
+                                let _ = signal.as_mut().poll(cx);
+                                main.as_mut().poll(cx)
+                            })
+                            .await;
+                        }
+                        Err(_) => main.await,
+                    }
+                }),
+            );
+        } else {
+            self.tasks.add(id, Box::pin(main));
+        }
+    }
+
+    fn new_id(&self) -> usize {
+        let mut kernel = self.sim.lock();
+        kernel.tasks += 1;
+        kernel.tasks - 1
+    }
+
+    /// Lives until `run` has returned, or until the sandbox is killed; then returns `true`.
+    fn live(&mut self) -> bool {
+        let mut wakers = Wakers::new();
+        loop {
+            let mut kernel = self.sim.lock();
+            if kernel.failure.is_some() {
+                return true;
+            }
+            let ready = !self.api.frozen && self.tasks.has_ready();
+            let due = kernel.agenda.first_key_value().is_some_and(|(key, _)| key.0 <= kernel.now);
+            if ready && (!due || kernel.rng.bool()) {
+                drop(kernel);
+                self.poll();
+                if self.ended.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                    return false;
+                }
+                continue;
+            }
+            let until = if ready { kernel.now } else { LIFETIME };
+            let Some(happening) = kernel.next_happening(until) else {
+                if self.api.over < self.api.begun() {
+                    let over = self.api.over;
+                    self.api.settle_lost(&mut kernel);
+                    if self.api.over > over {
+                        self.api.wake_waiting(&mut kernel);
+                        continue;
+                    }
+                }
+                kernel.fail("nothing is ready and nothing will happen, but there is work: a wake-up was lost");
+                return true;
+            };
+            self.api.happens(&mut kernel, happening, &mut wakers);
+            let killed = self.api.is_killed();
+            if self.plan.spurious && kernel.rng.u32(0..16) == 0 {
+                self.tasks.wake_any(&mut kernel.rng);
+            }
+            drop(kernel);
+            wakers.drain(..).for_each(std::task::Waker::wake);
+            if killed {
+                return true;
+            }
+        }
+    }
+
+    /// Polls one of the tasks that are ready.
+    fn poll(&mut self) {
+        let id = {
+            let mut kernel = self.sim.lock();
+            let Some(id) = self.tasks.next(&mut kernel.rng) else { return };
+            kernel.note("task # is polled", &[id as u64]);
+            kernel.now += POLL;
+            kernel.credit -= 1;
+            if kernel.credit < 0 {
+                kernel.fail("a task is polled again and again although nothing happens: a busy loop");
+            }
+            id
+        };
+        self.polls += 1;
+        self.tasks.poll(id);
+        let mut kernel = self.sim.lock();
+        log::take(|message| {
+            kernel.note(message, &[]);
+            let numbers: Vec<_> = numbers_in(message).collect();
+            for number in numbers {
+                if kernel.ledger.contains(number) {
+                    kernel.ledger.account(number).logged += 1;
+                }
+            }
+        });
+        let spawned = std::mem::take(&mut kernel.spawned);
+        let cancelled = std::mem::take(&mut kernel.cancelled);
+        let closed = std::mem::take(&mut kernel.closed_by_function);
+        for id in closed {
+            self.api.closed_by_function(&mut kernel, id);
+        }
+        drop(kernel);
+        for task in spawned {
+            self.tasks.add(task.id, task.future);
+        }
+        for id in cancelled {
+            self.tasks.cancel(id);
+        }
+    }
+
+    /// `run` returns when it should, with the error that it should.
+    fn ended_as_expected(&self, kernel: &mut Kernel, killed: bool) {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(result) = &*ended else { return };
+        let error = result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        kernel.note(&error, &[]);
+        let expected = match self.plan.ending {
+            Ending::Refuse => "refused /2018-06-01/runtime/invocation/next: 403",
+            Ending::Outage => "cannot be reached",
+            Ending::Garbage => "violates the protocol",
+            Ending::Retire | Ending::TimeOut => "it should not have returned",
+        };
+        if !killed && (!self.api.ending || !error.contains(expected)) {
+            kernel.fail(format!("run returned {error:?} and not one with {expected:?}"));
+        }
+    }
+}
+
+fn launch<S>(runtime: Runtime<S, Sim>, mode: Mode) -> Running
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let future: Pin<Box<dyn Future<Output = Result<(), Error>>>> = match mode {
+        Mode::Run => Box::pin(runtime.run()),
+        Mode::Concurrent => Box::pin(runtime.run_concurrent()),
+        Mode::ConcurrentLocal => Box::pin(runtime.run_concurrent_local()),
+    };
+    future
+}
+
+fn address() -> Address {
+    "sandbox:9001".parse().expect("an address")
+}
+
+/// A SnapStart resource whose hooks do nothing.
+struct Pool;
+
+impl SnapStartResource for Pool {}
