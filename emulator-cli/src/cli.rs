@@ -46,8 +46,8 @@ environment variables, and its output goes to stderr.
 
 With --event the function is invoked once. Its response is printed on stdout, and the exit code is 0; or its error is
 printed on stderr, and the exit code is 1. The metadata of a streamed HTTP response is printed on stderr, and its
-payload on stdout, as it arrives. Without --event the command serves POST /2015-03-31/functions/function/invocations
-until Ctrl-C.
+payload on stdout, as it arrives. Without --event the command serves until Ctrl-C, on one port: Lambda's Invoke API for
+AWS's SDKs and command line, and on any other path the function URL.
 
 Options:
   --event JSON|@FILE|-   invoke once with this event, or with the contents of a file or of stdin

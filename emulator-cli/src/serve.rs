@@ -1,4 +1,4 @@
-//! The Invoke API, until Ctrl-C.
+//! The Invoke API and the function URL, until Ctrl-C.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,8 +43,10 @@ pub(crate) fn run(endpoint: Settings, options: Options) -> Result<ExitCode, Stri
         let _ = over.send(ExitCode::FAILURE);
     };
     supervisor.start(options.command, options.timeout, Arc::clone(&emulator), Arc::clone(&output), never_ready)?;
-    log::message("invoke the function with");
-    log::line(format_args!("  curl -d '{{}}' http://{}/2015-03-31/functions/function/invocations", front.address()));
+    let address = front.address();
+    log::message("invoke the function by its URL, or with an event");
+    log::line(format_args!("  curl http://{address}/"));
+    log::line(format_args!("  curl -d '{{}}' http://{address}/2015-03-31/functions/function/invocations"));
     let code = wait.recv().unwrap_or(ExitCode::FAILURE);
     function.shut_down();
     output.drain();

@@ -10,6 +10,8 @@ pub(crate) struct Utc {
     day: u64,
     second_of_day: u64,
     millisecond: u64,
+    /// Since the Unix epoch.
+    pub(crate) milliseconds: u64,
 }
 
 impl From<SystemTime> for Utc {
@@ -29,6 +31,7 @@ impl From<SystemTime> for Utc {
             day: day_of_year - (153 * month + 2) / 5 + 1,
             second_of_day: seconds % 86400,
             millisecond: u64::from(since_epoch.subsec_millis()),
+            milliseconds: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
@@ -38,6 +41,13 @@ impl Utc {
     pub(crate) fn rfc3339(self) -> String {
         let Self { year, month, day, millisecond, .. } = self;
         format!("{year:04}-{month:02}-{day:02}T{}.{millisecond:03}Z", self.time_of_day())
+    }
+
+    /// The form of access logs, `27/Nov/2026:18:25:52 +0000`.
+    pub(crate) fn common_log(self) -> String {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let month = usize::try_from(self.month).ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
+        format!("{:02}/{}/{:04}:{} +0000", self.day, month.unwrap_or(&"Jan"), self.year, self.time_of_day())
     }
 
     fn time_of_day(self) -> String {
@@ -54,15 +64,16 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_calendar() {
-        for (milliseconds, rfc3339) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_400_001, "2000-02-29T00:00:00.001Z"),
-            (1_583_348_638_390, "2020-03-04T19:03:58.390Z"),
-            (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
-            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        for (milliseconds, rfc3339, common_log) in [
+            (0, "1970-01-01T00:00:00.000Z", "01/Jan/1970:00:00:00 +0000"),
+            (951_782_400_001, "2000-02-29T00:00:00.001Z", "29/Feb/2000:00:00:00 +0000"),
+            (1_583_348_638_390, "2020-03-04T19:03:58.390Z", "04/Mar/2020:19:03:58 +0000"),
+            (4_107_542_399_999, "2100-02-28T23:59:59.999Z", "28/Feb/2100:23:59:59 +0000"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z", "01/Mar/2100:00:00:00 +0000"),
         ] {
             let utc = Utc::from(UNIX_EPOCH + Duration::from_millis(milliseconds));
-            assert_eq!(utc.rfc3339(), rfc3339);
+            assert_eq!((utc.rfc3339().as_str(), utc.common_log().as_str()), (rfc3339, common_log));
+            assert_eq!(utc.milliseconds, milliseconds);
         }
     }
 }

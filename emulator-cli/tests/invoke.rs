@@ -152,7 +152,7 @@ fn a_payload_of_6_mib_is_accepted_and_one_byte_more_is_413() {
 #[test]
 fn an_upload_without_an_end_gets_a_reply() {
     let served = Served::start();
-    for (path, status) in [(INVOKE, 413), ("/elsewhere", 404)] {
+    for (path, status) in [(INVOKE, 413), ("/elsewhere", 413), ("/2015-03-31/elsewhere", 404)] {
         let mut caller = served.connect();
         caller.write(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"));
         let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));

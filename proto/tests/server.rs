@@ -108,6 +108,17 @@ fn a_reply_to_head_has_no_body() {
 }
 
 #[test]
+fn only_a_reply_to_head_leaves_out_its_length() {
+    for (method, head) in [("HEAD", "HTTP/1.1 200 OK\r\n\r\n"), ("GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]
+    {
+        let mut server = Server::new(Limits::default());
+        events(&mut server, &format!("{method} / HTTP/1.1\r\nHost: x\r\n\r\n"));
+        server.reply(Reply::new(200).omit_length_for_head()).unwrap();
+        assert_eq!(written(&mut server), head);
+    }
+}
+
+#[test]
 fn an_expectation_of_100_continue_is_met() {
     let mut server = Server::new(Limits::default());
     events(&mut server, "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");

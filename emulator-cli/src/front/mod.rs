@@ -4,9 +4,10 @@ mod access;
 mod asynchronous;
 mod event_stream;
 mod invoke;
+mod url;
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,10 +124,11 @@ fn serve(shared: &Arc<Shared>, socket: &TcpStream) {
     /// The largest head of a request.
     const HEAD: usize = 64 * 1024;
     let mut connection = Connection::without_faults(&shared.emulator, socket, HEAD);
+    let peer = socket.peer_addr().ok().map(|peer| peer.ip());
     let mut current = None;
     loop {
         match connection.next_activity() {
-            Activity::Event(Event::Request(request)) => current = Some(Exchange::new(shared, &request)),
+            Activity::Event(Event::Request(request)) => current = Some(Exchange::new(shared, &request, peer)),
             Activity::Event(Event::Data(data)) => {
                 if let Some(exchange) = &mut current {
                     exchange.data(&data, &mut connection);
@@ -161,15 +163,16 @@ struct Upload {
 /// What a request asks for.
 enum Call {
     Invoke(invoke::Call),
+    Url(url::Call),
 }
 
 impl Exchange {
-    fn new(shared: &Shared, request: &Request) -> Self {
+    fn new(shared: &Shared, request: &Request, peer: Option<IpAddr>) -> Self {
         let (cors, call) = match shared.access.check(request) {
             Err(message) => (Cors(None), Err(invoke::error(403, "AccessDeniedException", &message))),
             Ok(cors) => match cors.preflight(request) {
                 Some(reply) => (Cors(None), Err(reply)),
-                None => (cors, Call::new(shared, request)),
+                None => (cors, Call::new(shared, request, peer)),
             },
         };
         let upload = call.map(|call| Upload { call, body: Vec::new(), reservation: shared.buffers.reservation() });
@@ -205,10 +208,10 @@ impl Exchange {
 impl Upload {
     fn data(&mut self, data: &[u8]) -> Result<(), Reply> {
         if self.body.len() + data.len() > MAX_EVENT {
-            return Err(invoke::too_large());
+            return Err(self.call.too_large());
         }
         if !self.reservation.grow(data.len()) {
-            return Err(invoke::too_many_requests());
+            return Err(self.call.too_many_requests());
         }
         self.body.extend_from_slice(data);
         Ok(())
@@ -216,16 +219,35 @@ impl Upload {
 }
 
 impl Call {
-    fn new(shared: &Shared, request: &Request) -> Result<Self, Reply> {
+    fn new(shared: &Shared, request: &Request, peer: Option<IpAddr>) -> Result<Self, Reply> {
         if let Some(call) = invoke::Call::new(shared, request)? {
             return Ok(Call::Invoke(call));
         }
-        let message = format!(
-            "there is no {} {}: to invoke the function, POST /2015-03-31/functions/function/invocations",
-            request.method(),
-            shortened(request.path())
-        );
-        Err(invoke::error(404, "ResourceNotFoundException", &message))
+        if is_of_lambda(request.path()) {
+            let path = shortened(request.path());
+            let message = format!(
+                "there is no {} {path} here: to invoke the function, POST /2015-03-31/functions/function/invocations; its \
+                 Runtime API is at http://{}",
+                request.method(),
+                shared.emulator.endpoint()
+            );
+            return Err(invoke::error(404, "ResourceNotFoundException", &message));
+        }
+        Ok(Call::Url(url::Call::new(request, peer)?))
+    }
+
+    fn too_large(&self) -> Reply {
+        match self {
+            Call::Invoke(_) => invoke::too_large(),
+            Call::Url(_) => url::too_large(),
+        }
+    }
+
+    fn too_many_requests(&self) -> Reply {
+        match self {
+            Call::Invoke(_) => invoke::too_many_requests(),
+            Call::Url(_) => url::too_many_requests(),
+        }
     }
 
     /// Does what the request asks for, and replies.
@@ -239,8 +261,15 @@ impl Call {
     ) {
         match self {
             Call::Invoke(call) => call.make(shared, connection, cors, body, reservation),
+            Call::Url(call) => call.make(shared, connection, cors, body, reservation),
         }
     }
+}
+
+/// Whether the path is one of Lambda's API, such as `/2015-03-31/functions/function`, and not one of the function.
+fn is_of_lambda(path: &str) -> bool {
+    const VERSIONS: [&str; 6] = ["2015-03-31", "2018-06-01", "2020-01-01", "2020-08-15", "2021-11-15", "2022-07-01"];
+    path.split('/').nth(1).is_some_and(|first| VERSIONS.contains(&first))
 }
 
 /// Adds a header, unless HTTP does not allow the value.

@@ -212,8 +212,9 @@ impl Server {
     /// # Errors
     ///
     /// No request was received, or the current one has a reply.
-    pub fn reply(&mut self, reply: Reply) -> Result<(), Misuse> {
+    pub fn reply(&mut self, mut reply: Reply) -> Result<(), Misuse> {
         self.begin_reply()?;
+        reply.omits_length &= self.head_only;
         let close = self.complete_reply(reply.closes());
         let head = reply.head(Some(reply.body.len()), !close);
         let body = if self.head_only || !reply.has_body() { Bytes::new() } else { reply.body };

@@ -28,12 +28,13 @@ pub struct Reply {
     headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
     close: bool,
+    pub(super) omits_length: bool,
 }
 
 impl Reply {
     /// Returns a reply with this status, without headers and body.
     pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new(), close: false }
+        Self { status, headers: Vec::new(), body: Bytes::new(), close: false, omits_length: false }
     }
 
     /// Returns the reply to /next: an event, its request id and its deadline as time since the Unix epoch. An id that is
@@ -79,6 +80,12 @@ impl Reply {
         self
     }
 
+    /// Leaves out `Content-Length` in the reply to a `HEAD`: the length is not known, or a header that was added has it.
+    pub fn omit_length_for_head(mut self) -> Self {
+        self.omits_length = true;
+        self
+    }
+
     /// Whether a reply with this status has a body (RFC 9110 section 6.4.1).
     pub(super) fn has_body(&self) -> bool {
         !matches!(self.status, 100..=199 | 204 | 304)
@@ -98,7 +105,9 @@ impl Reply {
             push_field(&mut head, &title_case(name), value.as_bytes());
         }
         match length {
-            Some(length) if self.has_body() => push_field(&mut head, "Content-Length", length.to_string().as_bytes()),
+            Some(length) if self.has_body() && !self.omits_length => {
+                push_field(&mut head, "Content-Length", length.to_string().as_bytes())
+            }
             Some(_) => {}
             None => push_field(&mut head, "Transfer-Encoding", b"chunked"),
         }
