@@ -8,6 +8,7 @@ use serde::Serialize;
 use tracing::Span;
 
 use super::diagnostic::Diagnostic;
+use super::xray;
 
 /// The largest report that Lambda Managed Instances accept on /error. Above 6 MiB the API fails in either mode.
 const MAX_REPORT: usize = 1024 * 1024;
@@ -70,7 +71,13 @@ impl Failure {
 
     /// For a request to /error, /init/error or /restore/error.
     pub(crate) fn to_proto(&self) -> client::Failure {
-        self.to_report(MAX_REPORT)
+        let report = self.to_report(MAX_REPORT);
+        let Diagnostic { error_type, error_message } = &self.diagnostic;
+        let error = (up_to(MAX_TYPE, error_type), up_to(xray::MAX_MESSAGE, error_message));
+        match xray::cause(error, self.location(), self.stack_trace()) {
+            Some(cause) => report.xray_cause(cause),
+            None => report,
+        }
     }
 
     /// For the trailers of a stream.

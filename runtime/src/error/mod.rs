@@ -3,6 +3,7 @@
 pub(crate) mod bad_event;
 pub mod diagnostic;
 pub(crate) mod failure;
+mod xray;
 
 use std::fmt;
 use std::io;
