@@ -118,6 +118,34 @@ fn a_concurrency_that_is_no_number_is_reported_as_a_failed_start() {
 }
 
 #[test]
+fn a_failed_initialisation_is_reported_logged_and_ends_the_process() {
+    for program in [env!("CARGO_BIN_EXE_init-tokio"), env!("CARGO_BIN_EXE_init-smol")] {
+        for (times, error_type, message) in [
+            ("x", "Function.ParseIntError", "invalid digit found in string"),
+            ("100", "Function.Panic", "100 is more often than anybody reads"),
+        ] {
+            for more in [("A", "b"), WORKERS, ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")] {
+                let emulator = Emulator::start().unwrap();
+                let variables = [(API, emulator.endpoint()), ("TIMES", times), more];
+                let Ended { code, stderr } = Process::start(program, &variables).end();
+                assert_eq!(code, Some(1), "{stderr}");
+                assert_eq!(stderr.matches("ERROR initialization failed error_type=").count(), 1, "{stderr}");
+                let observed = emulator.observed();
+                let [reported] = &observed.init_errors[..] else { panic!("{observed:?}") };
+                assert_eq!(reported.error_type(), error_type);
+                assert!(reported.message().contains(message), "{reported:?}");
+                assert!(reported.xray_cause().is_some_and(|cause| cause.contains(message)), "{reported:?}");
+                assert_eq!(observed.requests(Endpoint::Next) + observed.requests(Endpoint::RestoreNext), 0);
+            }
+        }
+        // Without an API it fails just so.
+        let Ended { code, stderr } = Process::start(program, &[("TIMES", "x")]).end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.contains("the initialization failed: ParseIntError: invalid digit"), "{stderr}");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_worker_that_fails_starts_again_while_the_others_serve() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {

@@ -89,6 +89,48 @@ where
     Runtime::new(handler).traced().run_concurrent().await
 }
 
+/// Runs the function's own initialisation, before `run`. If it fails or panics, the error is posted to /init/error with
+/// its type, message and causes, logged, and returned, so that `main` ends with code 1. Lambda would otherwise report
+/// `Runtime.ExitError` without a reason.
+///
+/// ```no_run
+/// use lambda_runtime_smol::{Error, LambdaEvent, initialize, run, service_fn};
+///
+/// fn main() -> Result<(), Error> {
+///     smol::block_on(async {
+///         let greeting = initialize(initialization()).await?;
+///         let greet = async |event: LambdaEvent<String>| Ok::<_, Error>(format!("{greeting}, {}!", event.payload));
+///         run(service_fn(greet)).await
+///     })
+/// }
+///
+/// async fn initialization() -> Result<String, Error> {
+///     Ok(std::env::var("GREETING")?)
+/// }
+/// ```
+///
+/// # Errors
+///
+/// The initialisation failed.
+pub async fn initialize<T, E: Into<Diagnostic>>(
+    initialization: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    lambda_runtime_base::init::initialize(Smol, None, initialization).await
+}
+
+/// Like [`initialize`], with the Runtime API at this address: for a runtime that is pointed at it by
+/// [`Runtime::address`](crate::Runtime::address).
+///
+/// # Errors
+///
+/// As for `initialize`.
+pub async fn initialize_at<T, E: Into<Diagnostic>>(
+    address: Address,
+    initialization: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    lambda_runtime_base::init::initialize(Smol, Some(address), initialization).await
+}
+
 /// Tower layers for invocations.
 pub mod layers {
     pub use lambda_runtime_base::layers::*;

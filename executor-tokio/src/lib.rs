@@ -90,6 +90,47 @@ where
     Runtime::new(handler).traced().run_concurrent().await
 }
 
+/// Runs the function's own initialisation, before `run`. If it fails or panics, the error is posted to /init/error with
+/// its type, message and causes, logged, and returned, so that `main` ends with code 1. Lambda would otherwise report
+/// `Runtime.ExitError` without a reason.
+///
+/// ```no_run
+/// use lambda_runtime_tokio::{Error, LambdaEvent, initialize, run, service_fn};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Error> {
+///     let greeting = initialize(initialization()).await?;
+///     let greet = async |event: LambdaEvent<String>| Ok::<_, Error>(format!("{greeting}, {}!", event.payload));
+///     run(service_fn(greet)).await
+/// }
+///
+/// async fn initialization() -> Result<String, Error> {
+///     Ok(std::env::var("GREETING")?)
+/// }
+/// ```
+///
+/// # Errors
+///
+/// The initialisation failed.
+pub async fn initialize<T, E: Into<Diagnostic>>(
+    initialization: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    lambda_runtime_base::init::initialize(Tokio, None, initialization).await
+}
+
+/// Like [`initialize`], with the Runtime API at this address: for a runtime that is pointed at it by
+/// [`Runtime::address`](crate::Runtime::address).
+///
+/// # Errors
+///
+/// As for `initialize`.
+pub async fn initialize_at<T, E: Into<Diagnostic>>(
+    address: Address,
+    initialization: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    lambda_runtime_base::init::initialize(Tokio, Some(address), initialization).await
+}
+
 /// Tower layers for invocations.
 pub mod layers {
     pub use lambda_runtime_base::layers::*;

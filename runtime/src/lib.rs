@@ -102,6 +102,8 @@ pub use invocation::event::{LambdaEvent, LambdaInvocation, RawEvent};
 /// Appears in [`RunError`].
 #[doc(no_inline)]
 pub use lambda_runtime_proto::Endpoint;
+#[doc(hidden)]
+pub use lifecycle::init;
 #[cfg(feature = "graceful-shutdown")]
 #[doc(hidden)]
 pub use lifecycle::shutdown;

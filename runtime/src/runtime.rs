@@ -289,6 +289,7 @@ where
             Ok(count) => count,
             Err(error) => {
                 let failure = Failure::runtime("Runtime.BadConcurrency", error.to_string());
+                messages::initialization_failed(&failure);
                 // Refused only after the first /next.
                 let _ = first.connection.client.init_error(failure.to_proto());
                 first.connection.report().await;

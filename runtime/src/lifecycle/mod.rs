@@ -2,6 +2,7 @@
 
 #[cfg(feature = "graceful-shutdown")]
 mod extension;
+pub mod init;
 #[cfg(feature = "graceful-shutdown")]
 pub mod shutdown;
 pub mod snapstart;

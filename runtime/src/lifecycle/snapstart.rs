@@ -50,6 +50,7 @@ use crate::error::diagnostic::Diagnostic;
 use crate::error::failure::Failure;
 use crate::error::{Error, RunError};
 use crate::executor::{BoxFuture, Executor};
+use crate::logging::messages;
 use crate::panics;
 
 /// A resource that must be released before the snapshot and set up again after the restore. By default, the hooks do
@@ -123,8 +124,11 @@ async fn restored<X: Executor>(connection: &mut Connection<X>) -> Result<(), Err
     }
 }
 
+/// Logs the failure of a hook, and returns it for the API.
 fn report(error_type: &str, error: &Error) -> lambda_runtime_proto::client::Failure {
-    Failure::runtime(error_type, Diagnostic::of(error.as_ref()).error_message).to_proto()
+    let failure = Failure::runtime(error_type, Diagnostic::of(error.as_ref()).error_message);
+    messages::snapstart_failed(error_type, &failure.diagnostic.error_message);
+    failure.to_proto()
 }
 
 #[cfg(test)]

@@ -141,6 +141,27 @@ pub(crate) fn response_refused(request_id: &str, reply: &Reply) {
     );
 }
 
+// Start-up.
+
+/// The process is about to end.
+pub(crate) fn initialization_failed(failure: &Failure) {
+    failure.in_span(|Diagnostic { error_type, error_message }| {
+        message!(
+            ERROR,
+            "initialization failed",
+            error_type = text(error_type),
+            error_message = text(error_message),
+            location = failure.location().map(text),
+            stack_trace = stack_trace(failure)
+        );
+    });
+}
+
+/// The process is about to end. `error_type` is `Runtime.BeforeSnapshotError` or `Runtime.AfterRestoreError`.
+pub(crate) fn snapstart_failed(error_type: &str, error_message: &str) {
+    message!(ERROR, "SnapStart failed", error_type = text(error_type), error_message = text(error_message));
+}
+
 // The Runtime API.
 
 /// A reply to /next that is not an invocation. The request is repeated.
