@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //!
-//! [`Runtime`] adds layers, and is pointed at an API of one's own: at `lambda-runtime-emulator`, in a test.
+//! [`Runtime`] adds layers and accepts the address of another Runtime API, such as that of `lambda-runtime-emulator` in a
+//! test.
 //!
 //! ```
 //! use lambda_runtime_emulator::Emulator;
@@ -25,13 +26,13 @@
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
 //! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler`, on Unix |
-//! | `concurrency-tokio` | nothing: `run_concurrent` is always there. What asked `lambda_runtime` for it need not change |
+//! | `concurrency-tokio` | nothing, because `run_concurrent` is always available; accepted for compatibility with `lambda_runtime` |
 
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod signals;
@@ -55,31 +56,31 @@ pub use signals::{graceful_shutdown, graceful_shutdown_at, spawn_graceful_shutdo
 /// A [`lambda_runtime_base::Runtime`] on smol.
 pub type Runtime<S> = lambda_runtime_base::Runtime<S, Smol>;
 
-/// Serves invocations with `handler`, one at a time, in a span each.
+/// Serves invocations with `handler`, one at a time, each in a span of `tracing`.
 ///
-/// Any executor can poll it: `smol::block_on`, or a `smol::Executor`'s thread. Neither the handler nor its future need
-/// be `Send`. [`Handler`] says what a handler is.
+/// Any executor can poll it: `smol::block_on`, or a thread that runs a `smol::Executor`. Neither the handler nor its
+/// future needs to be `Send`. See [`Handler`] for what can be passed.
 ///
 /// # Errors
 ///
-/// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
-/// Lambda, and the next one is served.
+/// Returns only if it cannot continue, with a [`RunError`]. An invocation that fails is reported to Lambda and does not
+/// end `run`.
 pub async fn run<H, T, Fut>(handler: H) -> Result<(), Error>
 where
     H: Handler<T, Future = Fut>,
-    // Always true. With it, the compiler reports most mistakes in a handler once or twice instead of three times.
+    // Always satisfied. Reduces the compiler's errors for most mistakes in a handler from three to one or two.
     H::Payload: Sized,
 {
     Runtime::new(handler).traced().run().await
 }
 
-/// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, on as many threads as the machine has cores:
-/// for Lambda Managed Instances. Without the variable it does what [`run`] does. See
-/// [`run_concurrent`](lambda_runtime_base::Runtime::run_concurrent).
+/// Serves up to `AWS_LAMBDA_MAX_CONCURRENCY` invocations at a time, on one thread per core: for Lambda Managed
+/// Instances. Without the variable it is equivalent to [`run`]. See
+/// [`Runtime::run_concurrent`](lambda_runtime_base::Runtime::run_concurrent).
 ///
 /// # Errors
 ///
-/// It returns only when no worker can go on: a [`RunError`] says what happened to each.
+/// Returns only if no worker can continue, with a [`RunError`] that contains the error of each.
 pub async fn run_concurrent<H, T, Fut>(handler: H) -> Result<(), Error>
 where
     H: Handler<T, Future = Fut> + Clone + Send + 'static,
@@ -187,7 +188,7 @@ impl<T> Future for Task<T> {
 
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 impl<T> Task<T> {
-    /// Lets it run on its own.
+    /// Lets the task run until it completes.
     fn detach(self) {
         if let Ok(task) = self.0 {
             task.detach();
@@ -195,8 +196,8 @@ impl<T> Task<T> {
     }
 }
 
-/// An executor with as many threads as the machine has cores, started when it is first needed; an error if the system
-/// starts none.
+/// Returns an executor with one thread per core, started on first use, or the error if not even one thread can be
+/// started.
 fn threads() -> &'static io::Result<async_executor::Executor<'static>> {
     static EXECUTOR: OnceLock<io::Result<async_executor::Executor<'static>>> = OnceLock::new();
     fn run() {
@@ -208,14 +209,14 @@ fn threads() -> &'static io::Result<async_executor::Executor<'static>> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let start = |n| std::thread::Builder::new().name(format!("smol-{n}")).spawn(run);
         start(0)?;
-        // Tasks run with fewer threads than cores, too.
+        // One thread suffices to run tasks.
         (1..cores).try_for_each(|n| start(n).map(drop)).ok();
         Ok(async_executor::Executor::new())
     })
 }
 
 async fn connect(host: String, port: u16) -> io::Result<Tcp> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no addresses");
     for address in resolve(host, port).await? {
         match Async::<TcpStream>::connect(address).await {
             Ok(stream) => {
@@ -228,7 +229,7 @@ async fn connect(host: String, port: u16) -> io::Result<Tcp> {
     Err(last)
 }
 
-/// A name is resolved on another thread, because the system's resolver blocks; an IP address needs none.
+/// Resolves a name on another thread, because the system's resolver blocks.
 async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
@@ -244,7 +245,7 @@ async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
 #[derive(Debug)]
 pub struct Tcp {
     stream: Async<TcpStream>,
-    /// Everything that had come was read: wait before reading, instead of reading in vain.
+    /// The last read emptied the socket's buffer: wait for readiness before the next, to save a system call.
     drained: bool,
 }
 
@@ -284,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_sends_what_is_written_at_once() {
+    fn connections_have_nodelay_set() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let Tcp { stream, .. } = async_io::block_on(Smol.connect("127.0.0.1", port)).unwrap();

@@ -1,4 +1,4 @@
-//! Graceful shutdown: the signals of smol.
+//! Graceful shutdown, with smol's signals.
 
 use std::future::Future;
 
@@ -8,13 +8,13 @@ use lambda_runtime_base::shutdown;
 
 use crate::{Address, Error, Signal, Smol, Spawn as _};
 
-/// Registers an internal extension, so that Lambda announces the end of the process, and returns a future that completes
-/// when it does: by SIGTERM, or by SIGINT in a terminal. The process does not end by itself: the caller has about 300 ms to
-/// finish and exit.
+/// Registers an internal extension, so that Lambda announces shutdown, and returns a future that completes on that
+/// announcement: on SIGTERM, or on SIGINT in a terminal. The process does not exit by itself: the caller has about 300 ms
+/// to finish and exit.
 ///
-/// Call it before the first invocation is requested, and poll the future continuously, on its own task or together with
-/// `run`: it drives the extension, which is named `_lambda-rust-runtime-no-op-graceful-shutdown-helper` and subscribes to no
-/// events. Without a registered extension Lambda ends the process with SIGKILL. See
+/// Call it before the first invocation is requested, and poll the future continuously, in a task or together with `run`:
+/// it drives the extension, which is named `_lambda-rust-runtime-no-op-graceful-shutdown-helper` and subscribes to no
+/// events. Without a registered extension, Lambda ends the process with SIGKILL. See
 /// [Shutdown phase](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown).
 ///
 /// # Errors
@@ -25,7 +25,7 @@ pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, 
     register(None).await
 }
 
-/// Like [`graceful_shutdown`], with the Runtime API at this address: for a runtime that is pointed at it by
+/// Like [`graceful_shutdown`], with the Runtime API at this address: the counterpart of
 /// [`Runtime::address`](crate::Runtime::address).
 ///
 /// # Errors
@@ -48,11 +48,10 @@ async fn register(address: Option<Address>) -> Result<impl Future<Output = Signa
     shutdown::prepare(Smol, address, listen).await
 }
 
-/// Runs `shutdown_hook` on a task when Lambda announces the end of the process, and then ends the process. See
-/// [`graceful_shutdown`], which does not end it.
+/// Runs `shutdown_hook` in a task when Lambda announces shutdown, and then exits the process. [`graceful_shutdown`] leaves
+/// exiting to the caller.
 ///
-/// Await it before `run`. If the extension cannot be registered, a message is
-/// logged and the hook never runs.
+/// Await it before `run`. If the extension cannot be registered, an error is logged and the hook never runs.
 ///
 /// ```no_run
 /// use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};

@@ -1,8 +1,8 @@
-//! The public surface: everything that `lambda_runtime` has, and what goes beyond it.
+//! The public API: everything that `lambda_runtime` has, and the additions.
 //!
-//! `cargo test -p lambda-runtime-smol --all-features --test surface` covers all of it.
+//! Run it with `--all-features`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 extern crate lambda_runtime_smol as lambda_runtime;
 
@@ -24,14 +24,14 @@ async fn echo(event: LambdaEvent<Value>) -> Result<Value, Error> {
 }
 
 #[test]
-fn run_can_be_a_task_of_its_own() {
+fn run_can_be_spawned() {
     let _ = || smol::spawn(run(service_fn(echo)));
     let _ = || smol::spawn(run_concurrent(service_fn(echo)));
     let _ = || smol::spawn(Runtime::new(service_fn(echo)).layer(DeadlineLayer::new(Duration::ZERO)).run());
 }
 
 #[test]
-fn run_can_be_a_task_of_one_thread() {
+fn run_can_be_spawned_on_one_thread() {
     let _ = || {
         let local = smol::LocalExecutor::new();
         let shared = Rc::new(());

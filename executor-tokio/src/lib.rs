@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //!
-//! [`Runtime`] adds layers, and is pointed at an API of one's own: at `lambda-runtime-emulator`, in a test.
+//! [`Runtime`] adds layers and accepts the address of another Runtime API, such as that of `lambda-runtime-emulator` in a
+//! test.
 //!
 //! ```
 //! use lambda_runtime_emulator::Emulator;
@@ -13,7 +14,7 @@
 //!     Ok(event.payload.to_uppercase())
 //! }
 //!
-//! // The test's own thread blocks, so the function needs another one.
+//! // `invoke` blocks its thread, so the function needs another one.
 //! #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 //! async fn main() -> Result<(), Error> {
 //!     let emulator = Emulator::start()?;
@@ -27,14 +28,14 @@
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
-//! | `tokio-extras` (default) | the features of tokio that `lambda_runtime` turns on: `macros`, `rt-multi-thread`, `sync`, `io-util` |
+//! | `tokio-extras` (default) | the features of tokio that `lambda_runtime` enables: `macros`, `rt-multi-thread`, `sync`, `io-util` |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
 //! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler`, on Unix |
-//! | `concurrency-tokio` | nothing: `run_concurrent` is always there. What asked `lambda_runtime` for it need not change |
+//! | `concurrency-tokio` | nothing, because `run_concurrent` is always available; accepted for compatibility with `lambda_runtime` |
 
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 mod signals;
@@ -56,31 +57,31 @@ pub use signals::{graceful_shutdown, graceful_shutdown_at, spawn_graceful_shutdo
 /// A [`lambda_runtime_base::Runtime`] on tokio.
 pub type Runtime<S> = lambda_runtime_base::Runtime<S, Tokio>;
 
-/// Serves invocations with `handler`, one at a time, in a span each.
+/// Serves invocations with `handler`, one at a time, each in a span of `tracing`.
 ///
-/// It is called from within a tokio runtime, of either flavor, with I/O and time enabled. Neither the handler nor its
-/// future need be `Send`. [`Handler`] says what a handler is.
+/// Call it from within a tokio runtime, of either flavor, with I/O and time enabled. Neither the handler nor its future
+/// needs to be `Send`. See [`Handler`] for what can be passed.
 ///
 /// # Errors
 ///
-/// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
-/// Lambda, and the next one is served.
+/// Returns only if it cannot continue, with a [`RunError`]. An invocation that fails is reported to Lambda and does not
+/// end `run`.
 pub async fn run<H, T, Fut>(handler: H) -> Result<(), Error>
 where
     H: Handler<T, Future = Fut>,
-    // Always true. With it, the compiler reports most mistakes in a handler once or twice instead of three times.
+    // Always satisfied. Reduces the compiler's errors for most mistakes in a handler from three to one or two.
     H::Payload: Sized,
 {
     Runtime::new(handler).traced().run().await
 }
 
-/// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, as tokio tasks: for Lambda Managed
-/// Instances. Without the variable it does what [`run`] does. See
-/// [`run_concurrent`](lambda_runtime_base::Runtime::run_concurrent).
+/// Serves up to `AWS_LAMBDA_MAX_CONCURRENCY` invocations at a time, each worker a tokio task: for Lambda Managed
+/// Instances. Without the variable it is equivalent to [`run`]. See
+/// [`Runtime::run_concurrent`](lambda_runtime_base::Runtime::run_concurrent).
 ///
 /// # Errors
 ///
-/// It returns only when no worker can go on: a [`RunError`] says what happened to each.
+/// Returns only if no worker can continue, with a [`RunError`] that contains the error of each.
 pub async fn run_concurrent<H, T, Fut>(handler: H) -> Result<(), Error>
 where
     H: Handler<T, Future = Fut> + Clone + Send + 'static,
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_sends_what_is_written_at_once() {
+    fn connections_have_nodelay_set() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,7 +1,7 @@
 //! The runtime's messages in a function that logs through `log`.
 
 #![cfg(feature = "tracing")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Mutex;
 
@@ -24,11 +24,11 @@ impl Log for Logger {
 }
 
 async fn fails(_: LambdaEvent<u8>) -> Result<(), Error> {
-    Err("words".into())
+    Err("message".into())
 }
 
 #[test]
-fn a_failure_is_a_record_where_a_logger_is_set() {
+fn a_failure_is_logged_by_the_logger_of_log() {
     static LOGGER: Logger = Logger(Mutex::new(Vec::new()));
     log::set_logger(&LOGGER).unwrap();
     log::set_max_level(LevelFilter::Warn);
@@ -42,7 +42,7 @@ fn a_failure_is_a_record_where_a_logger_is_set() {
     let records = LOGGER.0.lock().unwrap();
     assert!(
         records.iter().any(|record| record.starts_with("ERROR invocation failed request_id=id error_type=")
-            && record.contains("words")),
+            && record.contains("error_message=message")),
         "{records:?}"
     );
 }

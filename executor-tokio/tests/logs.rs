@@ -1,7 +1,7 @@
-//! Where in the log the runtime's own words stand.
+//! The spans in which the runtime logs its messages.
 
 #![cfg(feature = "tracing")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails, and a handler may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests and their handlers may panic")]
 
 use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
@@ -20,16 +20,16 @@ async fn fails(
     event: LambdaEvent<String>,
 ) -> Result<StreamResponse<impl Stream<Item = Result<Bytes, Error>> + Unpin>, Error> {
     match event.payload.as_str() {
-        "panic" => panic!("words"),
-        "torn" => Ok(StreamResponse::from(stream::iter([Ok(Bytes::from("chunk")), Err("words".into())]))),
-        _ => Err("words".into()),
+        "panic" => panic!("message"),
+        "interrupted" => Ok(StreamResponse::from(stream::iter([Ok(Bytes::from("chunk")), Err("message".into())]))),
+        _ => Err("message".into()),
     }
 }
 
-/// Events on which it fails, each in its own way.
-const EVENTS: [&str; 4] = [r#""error""#, r#""panic""#, r#""torn""#, "7"];
+/// Events for which the handler fails, each in another way.
+const EVENTS: [&str; 4] = [r#""error""#, r#""panic""#, r#""interrupted""#, "7"];
 
-/// Runs a function, and gives the lines that it logs; the end of a span is one.
+/// Runs a function and returns the lines that it logs, one at the end of each span included.
 fn logged<R: Future>(run: impl FnOnce() -> R + Send + 'static) -> impl Iterator<Item = Value> {
     let (log, writer) = std::io::pipe().unwrap();
     std::thread::spawn(move || {
@@ -41,7 +41,7 @@ fn logged<R: Future>(run: impl FnOnce() -> R + Send + 'static) -> impl Iterator<
 }
 
 #[test]
-fn a_failure_stands_in_the_span_of_its_invocation() {
+fn a_failure_is_logged_in_the_span_of_its_invocation() {
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let mut log = logged(|| Runtime::new(service_fn(fails)).layer(TracingLayer::new()).address(address).run());
@@ -54,7 +54,7 @@ fn a_failure_stands_in_the_span_of_its_invocation() {
 
 #[test]
 #[cfg(feature = "opentelemetry")]
-fn the_span_of_a_failure_is_closed_when_spans_are_flushed() {
+fn the_span_of_a_failure_is_closed_before_spans_are_flushed() {
     use lambda_runtime_tokio::layers::OpenTelemetryLayer;
     use lambda_runtime_tokio::tracing::info;
 

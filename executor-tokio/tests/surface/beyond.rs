@@ -1,4 +1,4 @@
-//! A use of every public item that `lambda_runtime` does not have. The same text for every executor.
+//! Uses every public item that `lambda_runtime` does not have. Included by the tests of every executor.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -45,7 +45,7 @@ fn events_and_responses_need_not_be_json() {
 }
 
 #[test]
-fn what_an_event_is_decoded_into_may_borrow_from_it() {
+fn a_decoded_event_may_borrow_from_its_bytes() {
     #[derive(Debug, Deserialize)]
     struct Order<'e> {
         item: &'e str,
@@ -62,12 +62,12 @@ fn what_an_event_is_decoded_into_may_borrow_from_it() {
     }
 
     let _ = || run(service_fn(handler));
-    let answer = |event: &'static str| {
+    let result = |event: &'static str| {
         block_on(handler(LambdaEvent::new(RawEvent(Bytes::from(event)), Context::default()))).map_err(Diagnostic::from)
     };
-    let order = answer(r#"{"item":"pear","note":"\"ripe\"","details":{ "a" : 1 }}"#).unwrap();
+    let order = result(r#"{"item":"pear","note":"\"ripe\"","details":{ "a" : 1 }}"#).unwrap();
     assert_eq!(order, r#"pear; "ripe"; { "a" : 1 }; [true, true]"#);
-    let error = answer(r#"{"item":7}"#).unwrap_err();
+    let error = result(r#"{"item":7}"#).unwrap_err();
     assert_eq!(error.error_type, "Runtime.BadEvent");
     assert!(error.error_message.contains("Order"), "{error:?}");
     assert!(error.error_message.contains("at item: invalid type: integer `7`"), "{error:?}");
@@ -91,7 +91,7 @@ fn handlers_that_are_not_send_run_concurrently_on_one_thread() {
 }
 
 #[test]
-fn a_runtime_can_be_pointed_at_an_api() {
+fn a_runtime_accepts_the_address_of_an_api() {
     let address: Address = "127.0.0.1:9001".parse().unwrap();
     let _ = || Runtime::new(service_fn(echo)).address(address.clone()).pipelining(true).run();
     let _: Result<Address, AddressError> = Address::from_env();
@@ -102,20 +102,20 @@ fn a_runtime_can_be_pointed_at_an_api() {
 }
 
 #[test]
-fn a_context_tells_how_much_time_is_left() {
+fn a_context_returns_the_remaining_time() {
     let mut context = Context::default();
     assert_eq!(context.remaining_time(), None);
     context.deadline = in_ms(Duration::from_secs(60));
     assert!(context.remaining_time() > Some(Duration::ZERO));
 }
 
-/// As a deadline: so long from now.
+/// Returns a deadline this far in the future.
 fn in_ms(time: Duration) -> u64 {
     (SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + time).as_millis().try_into().unwrap()
 }
 
 #[test]
-fn tests_of_handlers_can_make_every_part_of_a_context() {
+fn every_part_of_a_context_can_be_constructed() {
     let mut context = Context::default();
     context.identity = Some(CognitoIdentity { identity_id: "i".into(), identity_pool_id: "p".into() });
     context.client_context = Some(ClientContext {
@@ -141,13 +141,13 @@ fn an_invocation_can_be_ended_before_its_deadline() {
 }
 
 #[test]
-fn an_invocation_without_a_deadline_that_makes_sense_takes_its_time() {
-    // Long enough for a deadline that counts to come first.
+fn an_implausible_deadline_is_ignored() {
+    // Longer than the time to any deadline that the layer would respect.
     let slow = service_fn(async |_: LambdaInvocation| {
         crate::Named.sleep(Duration::from_millis(20)).await;
         Ok::<(), Error>(())
     });
-    // None, the length of an invocation, and the deadline in AWS's documentation.
+    // None, a duration instead of a deadline, and the deadline of AWS's documentation.
     for deadline in [0, 600_000, 1_542_409_706_888] {
         let mut invocation = invocation();
         invocation.context.deadline = deadline;
@@ -156,7 +156,7 @@ fn an_invocation_without_a_deadline_that_makes_sense_takes_its_time() {
 }
 
 #[test]
-fn the_error_of_a_body_gives_back_what_it_was_made_of() {
+fn the_error_of_a_body_returns_its_source() {
     let error = BodyError::new("the source ran dry");
     assert_eq!(format!("{error} {error:?}"), "the source ran dry \"the source ran dry\"");
     assert_eq!(error.into_inner().to_string(), "the source ran dry");
@@ -164,7 +164,7 @@ fn the_error_of_a_body_gives_back_what_it_was_made_of() {
 
 #[test]
 #[cfg(all(unix, feature = "graceful-shutdown"))]
-fn the_end_of_the_process_can_be_waited_for() {
+fn shutdown_can_be_awaited() {
     use lambda_runtime::Signal;
 
     let _ = || async {
@@ -178,7 +178,7 @@ fn the_end_of_the_process_can_be_waited_for() {
 }
 
 #[test]
-fn a_task_that_is_dropped_is_cancelled() {
+fn dropping_a_task_cancels_it() {
     use std::sync::Arc;
 
     use lambda_runtime::Spawn as _;
@@ -198,7 +198,7 @@ fn a_task_that_is_dropped_is_cancelled() {
 }
 
 #[test]
-fn a_generic_function_passes_handlers_on_with_one_bound() {
+fn a_generic_function_needs_one_bound_for_a_handler() {
     async fn serve<H: Handler<T>, T>(handler: H) -> Result<(), Error> {
         run(handler).await
     }
@@ -220,7 +220,7 @@ fn a_generic_function_passes_handlers_on_with_one_bound() {
     let _ = || runtime(service_fn(echo)).layer(TracingLayer::new()).run();
 }
 
-/// The compiler knows nothing about the lifetimes of what lives across an `await`.
+/// The compiler erases the lifetimes of values that are held across an `await`, which can make a future not `Send`.
 #[test]
 fn run_is_send_in_an_async_block_even_if_the_handler_borrows() {
     #[derive(Serialize)]
@@ -266,9 +266,9 @@ fn the_error_of_a_handler_need_not_be_debug() {
     let _ = || run(service_fn(async |_: LambdaEvent<RawEvent>| Err::<(), _>(Quiet)));
 }
 
-/// An executor of one's own needs these, and no more.
+/// A custom executor needs these items, and no others.
 #[test]
-fn an_executor_can_be_written_outside() {
+fn an_executor_can_be_written_in_another_crate() {
     use lambda_runtime::{Executor, Spawn, Transport, catch_panic};
 
     fn serves<X: Executor<Transport: Transport> + Default>() {

@@ -1,4 +1,4 @@
-//! Many invocations at once.
+//! Several invocations at a time.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -23,7 +23,7 @@ fn a_function_runs_concurrently() {
     let _ = || drop(is_send(concurrent(sell).layer(TracingLayer::new()).layer(CountLayer::default()).run_concurrent()));
 }
 
-/// As `lambda_http` has it.
+/// The bounds that `lambda_http` has.
 fn concurrent<H, Fut>(
     handler: H,
 ) -> Runtime<impl Service<LambdaInvocation, Response = (), Error = Error, Future: Send> + Clone + Send + 'static>
@@ -34,7 +34,7 @@ where
     Runtime::new(service_fn(handler))
 }
 
-/// A `run_concurrent` of one's own, with the bounds of the original.
+/// A wrapper with the bounds of the original's `run_concurrent`.
 async fn run_generic<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
 where
     F: Service<LambdaEvent<A>, Response = R> + Clone + Send + 'static,

@@ -1,4 +1,4 @@
-//! Events, contexts, configuration.
+//! Events, contexts and configuration.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,7 @@ fn config() -> Config {
 }
 
 #[test]
-fn a_context_tells_what_the_headers_say() {
+fn a_context_contains_the_values_of_the_headers() {
     let context = context(&[
         ("lambda-runtime-deadline-ms", "1542409706888"),
         ("lambda-runtime-invoked-function-arn", "arn"),
@@ -62,7 +62,7 @@ fn a_context_tells_what_the_headers_say() {
 }
 
 #[test]
-fn a_context_cannot_be_made_of_json_that_does_not_fit() {
+fn invalid_json_in_a_header_is_an_error() {
     let deadline = ("lambda-runtime-deadline-ms", "1");
     assert!(context(&[deadline, ("lambda-runtime-client-context", "no json")]).is_err());
     assert!(context(&[deadline, ("lambda-runtime-cognito-identity", "{}")]).is_err());
@@ -70,7 +70,7 @@ fn a_context_cannot_be_made_of_json_that_does_not_fit() {
 }
 
 #[test]
-fn tests_of_handlers_make_events_by_hand() {
+fn an_event_can_be_constructed_for_a_test() {
     let mut context = Context::default();
     context.request_id = "id".into();
     let event = LambdaEvent::new(json!({ "a": 1 }), context);

@@ -1,4 +1,4 @@
-//! What handlers fail with.
+//! Errors of handlers.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -40,20 +40,20 @@ fn a_handler_fails_with_anything_that_becomes_a_diagnostic() {
     let _ = || run(service_fn(|event| fail(event, std::io::Error::other("broken"))));
     let _ = || run(service_fn(|event: LambdaEvent<Value>| async { Ok::<_, Infallible>(event.payload) }));
     let _ = || {
-        let diagnostic = Diagnostic { error_type: "Type".into(), error_message: "words".into() };
+        let diagnostic = Diagnostic { error_type: "Type".into(), error_message: "message".into() };
         run(service_fn(move |event| fail(event, diagnostic.clone())))
     };
 }
 
 #[test]
-fn a_diagnostic_says_the_words_of_the_error() {
-    let words = |diagnostic: Diagnostic| diagnostic.error_message;
-    assert_eq!(words(OutOfStock("apples").into()), "no apples left");
-    assert_eq!(words(Error::from(Broken).into()), "it is broken");
-    assert_eq!(words(Box::<dyn std::error::Error>::from(Broken).into()), "it is broken");
-    assert_eq!(words(String::from("broken").into()), "broken");
-    assert_eq!(words("broken".into()), "broken");
-    assert_eq!(words(std::io::Error::other("broken").into()), "broken");
+fn a_diagnostic_contains_the_message_of_the_error() {
+    let message = |diagnostic: Diagnostic| diagnostic.error_message;
+    assert_eq!(message(OutOfStock("apples").into()), "no apples left");
+    assert_eq!(message(Error::from(Broken).into()), "it is broken");
+    assert_eq!(message(Box::<dyn std::error::Error>::from(Broken).into()), "it is broken");
+    assert_eq!(message(String::from("broken").into()), "broken");
+    assert_eq!(message("broken".into()), "broken");
+    assert_eq!(message(std::io::Error::other("broken").into()), "broken");
     let _ = |error: Infallible| Diagnostic::from(error);
 }
 
@@ -92,7 +92,7 @@ fn a_handler_fails_with_eyre() {
 #[cfg(feature = "miette")]
 fn a_handler_fails_with_miette() {
     async fn handler(event: LambdaEvent<String>) -> Result<u8, miette::Report> {
-        event.payload.parse().map_err(|_| miette::miette!("no number"))
+        event.payload.parse().map_err(|_| miette::miette!("not a number"))
     }
 
     let _ = || run(service_fn(handler));

@@ -1,4 +1,4 @@
-//! The names do not get into the way of a file that imports them all.
+//! A glob import of the crate.
 
 use bytes::Bytes;
 use lambda_runtime::*;
@@ -10,7 +10,7 @@ struct Event {
 }
 
 #[test]
-fn a_file_may_import_everything() {
+fn a_glob_import_does_not_conflict_with_common_names() {
     async fn handler(event: LambdaEvent<Event>) -> Result<StreamResponse<streaming::Body>, Error> {
         Ok(StreamResponse::from(streaming::Body::from(Bytes::from(event.payload.name))))
     }

@@ -1,4 +1,4 @@
-//! What `run` takes.
+//! Handlers that `run` accepts.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -50,7 +50,7 @@ fn run_takes_a_handler_that_borrows_from_main() {
 }
 
 #[test]
-fn neither_handler_nor_future_need_be_send() {
+fn neither_handler_nor_future_needs_to_be_send() {
     let _ = || async {
         let count = Rc::new(Cell::new(0));
         run(service_fn(move |_: LambdaEvent<Value>| {
@@ -66,14 +66,14 @@ fn neither_handler_nor_future_need_be_send() {
 }
 
 #[test]
-fn the_future_of_run_is_send_where_the_handler_is() {
+fn the_future_of_run_is_send_if_the_handler_is() {
     let _ = || drop(is_send(run(service_fn(echo))));
     let _ = || drop(is_send(Runtime::new(service_fn(sell)).run()));
     let _ = || drop(is_send(Runtime::new(service_fn(streamed)).layer(TracingLayer::new()).run()));
 }
 
 #[test]
-fn a_handler_may_be_a_service_of_ones_own() {
+fn a_handler_may_be_a_custom_service() {
     #[derive(Clone)]
     struct Handler;
 
@@ -97,7 +97,7 @@ fn a_handler_may_be_a_service_of_ones_own() {
 }
 
 #[test]
-fn a_handler_may_be_wrapped_by_towers_own_layers() {
+fn a_handler_may_be_wrapped_in_towers_layers() {
     let _ = || {
         run(ServiceBuilder::new()
             .map_request(|event: LambdaEvent<Value>| LambdaEvent::new(event.payload.to_string(), event.context))
@@ -106,7 +106,7 @@ fn a_handler_may_be_wrapped_by_towers_own_layers() {
     };
 }
 
-/// A `run` of one's own, with the bounds of the original.
+/// A wrapper with the bounds of the original's `run`.
 async fn run_generic<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
 where
     F: Service<LambdaEvent<A>, Response = R>,
@@ -131,11 +131,11 @@ fn a_generic_function_may_repeat_the_bounds_of_run() {
 
 #[test]
 #[allow(deprecated)]
-fn handler_fn_takes_event_and_context_apart() {
+fn handler_fn_passes_event_and_context_separately() {
     let mut handler = lambda_runtime::handler_fn(|event: Value, context: Context| async move {
         Ok::<_, Error>((event, context.deadline))
     });
-    let answer = block_on(handler.call(LambdaEvent::new(json!(1), Context::default())));
-    assert_eq!(answer.unwrap(), (json!(1), 0));
+    let result = block_on(handler.call(LambdaEvent::new(json!(1), Context::default())));
+    assert_eq!(result.unwrap(), (json!(1), 0));
     let _ = || run(handler);
 }

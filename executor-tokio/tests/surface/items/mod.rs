@@ -1,7 +1,7 @@
-//! A use of every public item of `lambda_runtime` 1.5, in the shapes in which functions use them.
+//! Uses every public item of `lambda_runtime` 1.5, in the ways in which functions use them.
 //!
-//! It is the same text for every executor, for the façade and for the original, and holds for each of them: what
-//! compiles here compiles after the change of one line in `Cargo.toml`. What is in a closure is only compiled.
+//! The tests of every executor, of the façade and of the original include this module: code that compiles here keeps
+//! compiling after the change of one line in `Cargo.toml`. Code in closures is compiled but not run.
 
 #[cfg(feature = "concurrency-tokio")]
 mod concurrency;
@@ -24,7 +24,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// As an event's type it is only decoded.
+/// Derives `Deserialize` alone, as the type of an event may.
 #[derive(Deserialize)]
 struct Order {
     count: u32,

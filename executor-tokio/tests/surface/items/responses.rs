@@ -1,4 +1,4 @@
-//! What handlers return.
+//! Responses of handlers.
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -23,7 +23,7 @@ pub(crate) async fn streamed(
     })
 }
 
-/// A type of the function's own that is one of several responses.
+/// A response that is buffered or streamed.
 enum Page {
     Short(String),
     Long(Body),
@@ -39,7 +39,7 @@ impl IntoFunctionResponse<String, Body> for Page {
 }
 
 #[test]
-fn a_handler_returns_anything_that_serializes() {
+fn a_response_is_any_value_that_serializes() {
     async fn nothing(_event: LambdaEvent<Value>) -> Result<(), Error> {
         Ok(())
     }
@@ -60,7 +60,7 @@ fn a_handler_returns_anything_that_serializes() {
 }
 
 #[test]
-fn a_handler_returns_a_stream_of_anything_that_is_bytes() {
+fn a_stream_consists_of_any_chunks_that_convert_to_bytes() {
     async fn of_text(_event: LambdaEvent<Value>) -> Result<streaming::Response<Body>, Error> {
         Ok(streaming::Response::from(Body::from("text")))
     }
@@ -80,7 +80,7 @@ fn a_handler_returns_a_stream_of_anything_that_is_bytes() {
 }
 
 #[test]
-fn a_handler_decides_for_each_event_whether_it_streams() {
+fn a_handler_may_stream_some_responses_and_buffer_others() {
     async fn either(event: LambdaEvent<bool>) -> Result<FunctionResponse<Value, Body>, Error> {
         Ok(match event.payload {
             true => FunctionResponse::StreamingResponse(StreamResponse::from(Body::from(vec![0; 8]))),

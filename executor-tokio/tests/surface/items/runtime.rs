@@ -1,4 +1,4 @@
-//! The runtime, and what goes around it.
+//! `Runtime`, layers and SnapStart.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) fn invocation() -> LambdaInvocation {
     LambdaInvocation { parts, body: Bytes::from("{}"), context }
 }
 
-/// Stands for the rest of the runtime in tests of layers.
+/// Takes the place of the rest of the runtime in tests of layers.
 pub(crate) fn innermost() -> impl Service<LambdaInvocation, Response = (), Error = Error, Future: Send> + Clone {
     service_fn(async |invocation: LambdaInvocation| {
         assert_eq!(invocation.body, "{}");
@@ -33,7 +33,7 @@ pub(crate) fn innermost() -> impl Service<LambdaInvocation, Response = (), Error
     })
 }
 
-/// Counts invocations, as a layer of one's own would.
+/// A custom layer that counts invocations.
 #[derive(Clone, Default)]
 pub(crate) struct CountLayer(Arc<AtomicUsize>);
 
@@ -77,7 +77,7 @@ where
 }
 
 #[test]
-fn layers_of_ones_own_and_of_tower_go_around_a_runtime() {
+fn a_runtime_accepts_custom_layers_and_towers_layers() {
     let count = CountLayer::default();
     block_on(count.layer(innermost()).oneshot(invocation())).unwrap();
     assert_eq!(count.0.load(Ordering::Relaxed), 1);
@@ -93,8 +93,8 @@ fn layers_of_ones_own_and_of_tower_go_around_a_runtime() {
     };
 }
 
-/// A runtime that is made in one place and run in another, as `lambda_http` does it.
-fn made_elsewhere<F>(handler: F) -> Runtime<impl Service<LambdaInvocation, Response = (), Error = Error>>
+/// A runtime that is built in one function and run in another, as `lambda_http` does it.
+fn build<F>(handler: F) -> Runtime<impl Service<LambdaInvocation, Response = (), Error = Error>>
 where
     F: Service<LambdaEvent<Order>, Response = Receipt> + 'static,
     F::Future: 'static,
@@ -111,12 +111,12 @@ where
 }
 
 #[test]
-fn a_runtime_is_passed_on_by_its_service() {
-    let _ = || run_layered(made_elsewhere(service_fn(sell)));
+fn a_function_can_return_a_runtime() {
+    let _ = || run_layered(build(service_fn(sell)));
 }
 
 #[test]
-fn the_tracing_layer_passes_invocations_on() {
+fn the_tracing_layer_forwards_invocations() {
     let service: layers::trace::TracingService<_> = layers::trace::TracingLayer::default().layer(innermost());
     block_on(service.clone().oneshot(invocation())).unwrap();
     #[cfg(feature = "tracing")]
@@ -124,7 +124,7 @@ fn the_tracing_layer_passes_invocations_on() {
 }
 
 #[test]
-fn resources_are_registered_for_snapstart() {
+fn snapstart_resources_can_be_registered() {
     struct Nothing;
 
     impl lambda_runtime::SnapStartResource for Nothing {}

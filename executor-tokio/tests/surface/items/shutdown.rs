@@ -1,4 +1,4 @@
-//! The end of the process.
+//! Graceful shutdown.
 
 use std::future::ready;
 
@@ -7,7 +7,7 @@ use lambda_runtime::{run, service_fn, spawn_graceful_shutdown_handler};
 use super::{echo, is_send};
 
 #[test]
-fn a_hook_runs_at_the_end_of_the_process() {
+fn a_hook_runs_at_shutdown() {
     let _ = || async {
         let log = String::from("moved in");
         spawn_graceful_shutdown_handler(|| async move { drop(log) }).await;

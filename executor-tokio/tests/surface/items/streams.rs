@@ -14,13 +14,13 @@ use super::errors::Broken;
 use super::is_send;
 use crate::block_on;
 
-/// All chunks, as text.
+/// Returns all chunks as text.
 fn text(body: impl Stream<Item = Result<Bytes, impl fmt::Debug>>) -> Vec<String> {
     block_on(body.map(|chunk| String::from_utf8(chunk.unwrap().into()).unwrap()).collect())
 }
 
 #[test]
-fn a_body_is_made_of_whatever_is_bytes() {
+fn a_body_is_created_from_every_type_of_bytes() {
     let bodies = [
         Body::from("bytes"),
         Body::from(String::from("bytes")),
@@ -46,7 +46,7 @@ fn a_body_is_made_of_whatever_is_bytes() {
 }
 
 #[test]
-fn what_is_sent_on_a_channel_comes_out_of_the_body() {
+fn the_body_of_a_channel_yields_what_is_sent() {
     let (mut sender, mut body): (Sender, Body) = channel();
     sender.try_send_data(Bytes::from("one")).unwrap();
     assert_eq!(sender.try_send_data(Bytes::from("too many")).unwrap_err(), "too many");
@@ -67,11 +67,11 @@ fn what_is_sent_on_a_channel_comes_out_of_the_body() {
 }
 
 #[test]
-fn a_body_can_be_torn_and_a_sender_left_alone() {
+fn a_sender_can_abort_and_a_body_be_dropped() {
     let (sender, mut body) = channel();
     sender.abort();
     let error = block_on(body.next()).unwrap().unwrap_err();
-    // As `?` in a function that returns the one or the other wants it.
+    // `?` needs this conversion.
     let _: Box<dyn std::error::Error + Send + Sync> = error.into();
 
     let (mut sender, body) = channel();
@@ -82,9 +82,9 @@ fn a_body_can_be_torn_and_a_sender_left_alone() {
 }
 
 #[test]
-fn a_body_can_fail_for_a_reason() {
+fn a_sender_can_fail_the_body_with_an_error() {
     let (mut sender, mut body) = channel();
-    // Whatever type the error has, it is the one that the body itself fails with.
+    // The error of a body, because `send_error` of the original accepts no other.
     let failed = Body::new(StreamBody::new(stream::iter([Err::<http_body::Frame<Bytes>, _>(Broken)])));
     let error = block_on(failed.collect()).unwrap_err();
     assert_eq!(error.to_string(), "it is broken");

@@ -9,7 +9,7 @@ use lambda_runtime::tracing::{init_default_subscriber, init_default_subscriber_w
 use crate::block_on;
 
 #[test]
-fn the_tracing_crates_are_there_under_one_name() {
+fn tracing_and_tracing_subscriber_are_reexported_as_one_module() {
     block_on(ready(()).instrument(info_span!("span", n = 1)));
     trace!(n = 1, "message");
     debug!(n = 1, "message");
@@ -22,7 +22,7 @@ fn the_tracing_crates_are_there_under_one_name() {
 }
 
 #[test]
-fn the_default_subscriber_takes_any_writer() {
+fn the_default_subscriber_accepts_any_writer() {
     let _ = init_default_subscriber as fn();
     let _ = || init_default_subscriber_with_writer(std::io::stderr);
     let _ = || init_default_subscriber_with_writer(Mutex::new(Vec::<u8>::new()));

@@ -1,4 +1,4 @@
-//! What each type can do besides.
+//! Traits that each type implements.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ fn values_are_plain_data() {
 }
 
 #[test]
-fn events_and_responses_go_from_thread_to_thread() {
+fn events_and_responses_can_move_between_threads() {
     is_clone::<LambdaEvent<String>>();
     is_debug::<LambdaEvent<String>>();
     is_sync::<LambdaInvocation>();
@@ -50,7 +50,7 @@ fn events_and_responses_go_from_thread_to_thread() {
 }
 
 #[test]
-fn a_runtime_goes_where_its_service_goes() {
+fn a_runtime_is_send_if_its_service_is() {
     fn is_free<T: Send + Unpin + 'static>(_: T) {}
 
     is_sync::<TracingLayer>();
@@ -60,7 +60,7 @@ fn a_runtime_goes_where_its_service_goes() {
     let _ = || is_free(Runtime::new(service_fn(echo)).layer(TracingLayer::new()));
 }
 
-/// The future of the tracing layer has the name that `tracing` gives it.
+/// The future of the tracing layer is `tracing`'s `Instrumented`.
 #[test]
 #[cfg(feature = "tracing")]
 fn the_tracing_layer_instruments_the_inner_future() {
@@ -83,7 +83,7 @@ fn the_tracing_layer_instruments_the_inner_future() {
 
 #[test]
 #[cfg(feature = "opentelemetry")]
-fn the_opentelemetry_layer_is_as_free_as_its_function() {
+fn the_opentelemetry_layer_is_send_and_sync_if_its_function_is() {
     use lambda_runtime::layers::{OpenTelemetryFaasTrigger, OpenTelemetryLayer};
 
     fn is_display<T: std::fmt::Display>() {}
