@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lambda_runtime_emulator::{Event, Fault, MAX_EVENT};
@@ -11,6 +12,7 @@ use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt as _;
 
 use crate::front::Settings;
+use crate::templates;
 
 /// What to do.
 pub(crate) enum Task {
@@ -30,54 +32,18 @@ pub(crate) struct Options {
     pub(crate) concurrency: usize,
     pub(crate) snapstart: bool,
     pub(crate) faults: Vec<Fault>,
+    /// Further environment variables of the function.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Files whose changes restart the function.
+    pub(crate) restart_on: Vec<PathBuf>,
     /// The function's name.
     pub(crate) name: Option<String>,
     /// The program and its arguments; never empty.
     pub(crate) command: Vec<OsString>,
 }
 
-const HELP: &str = "\
-Runs a function on this machine as AWS Lambda does.
-
-Usage: lambda-emulator [OPTIONS] -- COMMAND [ARGS]...
-
-COMMAND is the function: a program that uses the Lambda Runtime API, or `cargo run ...`. It runs with Lambda's
-environment variables, and its output goes to stderr.
-
-With --event the function is invoked once. Its response is printed on stdout, and the exit code is 0; or its error is
-printed on stderr, and the exit code is 1. The metadata of a streamed HTTP response is printed on stderr, and its
-payload on stdout, as it arrives. Without --event the command serves until Ctrl-C, on one port: Lambda's Invoke API for
-AWS's SDKs and command line, and on any other path the function URL.
-
-Options:
-  --event JSON|@FILE|-   invoke once with this event, or with the contents of a file or of stdin
-  --trace-id ID          the trace id of this event [default: a new one, not sampled]
-  --timeout SECONDS      the timeout of an invocation [default: 900, Lambda's maximum]
-  --name NAME            the function's name; callers that name another get 404 [default: function, and any name is served]
-  --memory MB            the memory size in the function's environment; not enforced [default: 128]
-  --concurrency N        events handled at the same time, as on Lambda Managed Instances [default: 1]
-  --snapstart            start as with SnapStart: the first event restores the function
-  --fault FAULT          a fault of the Runtime API, see below; repeatable
-  --retries N            how often to repeat an asynchronous invocation that failed [default: 2]
-  --on-failure FILE      append asynchronous invocations whose retries failed to this file, as JSON lines
-  --port PORT            the port to serve on, on 127.0.0.1 [default: 9000]
-  --address HOST:PORT    the address to serve on
-  --allow-origin ORIGIN  let web pages of this origin, such as http://localhost:3000, invoke the function; repeatable
-  --allow-host NAME      accept requests for this host name besides localhost and addresses; repeatable
-  -h, --help             print this help
-  -V, --version          print the version
-
-A FAULT is TARGET [N]: EFFECT. It happens to the Nth request of a kind or the Nth connection; without N, to each:
-  TARGET   next, response, error, init-error, restore-next, restore-error, register, extension-next, connection
-  EFFECT   close, reset, half-close, stall [TIME], dribble [BYTES] [every TIME] or garble [BYTES], followed by
-             [at BYTE] [of request|reply]: at a byte of the request's body, or of the reply including its head. The
-             default is the request for a POST, where `dribble` means to read slowly, and otherwise the reply
-           delay TIME: wait before the reply
-           reply STATUS [at BYTE] [(NAME: VALUE; ...)] [BODY]: replace the API's reply; with `at` it is sent when
-             this much of the request's body has been read, and the rest is not read
-  TIME     20ms, 1.5s
-Examples: --fault 'response 1: reset at 100' --fault 'next 2: reply 500 {\"errorMessage\":\"no\"}'
-";
+const HELP: &str = include_str!("help.txt");
+const HELP_FAULTS: &str = include_str!("help-faults.txt");
 
 /// Parses the arguments; the first is the program's name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
@@ -100,12 +66,18 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
         concurrency: 1,
         snapstart: false,
         faults: Vec::new(),
+        variables: Vec::new(),
+        restart_on: Vec::new(),
         name: None,
         command: command.unwrap_or_default(),
     };
     while let Some(arg) = parser.next().map_err(text)? {
         match arg {
             Short('h') | Long("help") => return Ok(Task::Print(HELP.to_owned())),
+            Long("help-faults") => return Ok(Task::Print(HELP_FAULTS.to_owned())),
+            Long("event-template") => {
+                return templates::find(&string(&mut parser)?).map(str::to_owned).map(Task::Print);
+            }
             Short('V') | Long("version") => {
                 return Ok(Task::Print(format!("lambda-emulator {}\n", env!("CARGO_PKG_VERSION"))));
             }
@@ -122,6 +94,8 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
                 let fault = string(&mut parser)?.parse().map_err(|error| format!("--fault: {error}"))?;
                 options.faults.push(fault);
             }
+            Long("env-file") => options.variables.extend(env_file(&string(&mut parser)?)?),
+            Long("restart-on") => options.restart_on.push(parser.value().map_err(text)?.into()),
             Long("name") => options.name = Some(name(string(&mut parser)?)?),
             Long("retries") => {
                 for_serving.get_or_insert("--retries");
@@ -161,6 +135,9 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
     }
     match (event, for_serving) {
         (Some(_), Some(option)) => Err(format!("{option} cannot be combined with --event")),
+        (Some(_), None) if !options.restart_on.is_empty() => {
+            Err("--restart-on cannot be combined with --event".to_owned())
+        }
         (Some(event), None) => Ok(Task::Once(self::event(&event, trace_id)?, options)),
         (None, _) if trace_id.is_some() => Err("--trace-id requires --event".to_owned()),
         (None, _) => {
@@ -212,6 +189,11 @@ fn host(value: String) -> Result<String, String> {
         false => Ok(value),
         true => Err(format!("--allow-host {value}: expected a host name without a port, such as host.docker.internal")),
     }
+}
+
+fn env_file(path: &str) -> Result<Vec<(String, String)>, String> {
+    let failed = |error: dotenvy::Error| format!("--env-file {path}: {error}");
+    dotenvy::from_path_iter(path).map_err(failed)?.map(|variable| variable.map_err(failed)).collect()
 }
 
 fn name(value: String) -> Result<String, String> {

@@ -2,7 +2,7 @@
 //! ended.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use lambda_runtime_emulator::Emulator;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::cli::Options;
 use crate::output::Output;
+use crate::watch::Watch;
 use crate::{launcher, log};
 
 /// A handle to the function's process.
@@ -113,23 +115,22 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Starts the function's process, and supervises it on another thread. `never_ready` is called if it ends before any
-    /// process has requested an event. `timeout` is that of an invocation.
+    /// process has requested an event.
     ///
     /// # Errors
     ///
     /// The process cannot be started.
     pub(crate) fn start(
         self,
-        command: Vec<OsString>,
-        timeout: Duration,
+        options: Arc<Options>,
         emulator: Arc<Emulator>,
         output: Arc<Output>,
         never_ready: impl FnOnce() + Send + 'static,
     ) -> Result<(), String> {
         let mut supervised = Supervised {
             supervisor: self,
-            command,
-            timeout,
+            watch: Watch::new(&options.restart_on),
+            options,
             emulator,
             output,
             process: None,
@@ -155,8 +156,8 @@ impl Supervisor {
 /// The process, and what is needed to start it again.
 struct Supervised {
     supervisor: Supervisor,
-    command: Vec<OsString>,
-    timeout: Duration,
+    options: Arc<Options>,
+    watch: Watch,
     emulator: Arc<Emulator>,
     output: Arc<Output>,
     process: Option<Process>,
@@ -183,6 +184,8 @@ struct Process {
 impl Supervised {
     const FIRST_HINT: Duration = Duration::from_millis(800);
     const NEXT_HINT: Duration = Duration::from_secs(30);
+    /// An invocation in flight delays a restart because of changes by at most this.
+    const PATIENCE: Duration = Duration::from_secs(5);
     /// How often to check whether the process is stuck.
     const CHECK: Duration = Duration::from_millis(250);
 
@@ -215,8 +218,28 @@ impl Supervised {
         }
     }
 
-    /// Starts the process if an event waits for it, and checks that it requests events. Returns when to do so again.
+    /// Restarts the process if its files have changed, starts it if an event waits for it, and checks that it requests
+    /// events. Returns when to do so again.
     fn next_action(&mut self) -> Option<Instant> {
+        if self.watch.is_empty() {
+            return self.next_check();
+        }
+        let now = Instant::now();
+        if let Some(since) = self.watch.changed(now)
+            && (self.emulator.observed().in_flight == 0 || since >= Self::PATIENCE)
+        {
+            self.watch.clear();
+            log::message("a file has changed: the function is restarted");
+            self.stop();
+            if let Err(message) = self.start() {
+                log::message(message);
+            }
+        }
+        let look = now + Watch::INTERVAL;
+        Some(self.next_check().map_or(look, |next| next.min(look)))
+    }
+
+    fn next_check(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let observed = self.emulator.observed();
         let Some(process) = &mut self.process else {
@@ -227,7 +250,7 @@ impl Supervised {
                 return Some(self.not_before);
             }
             return match self.start() {
-                Ok(()) => self.next_action(),
+                Ok(()) => self.next_check(),
                 Err(message) => {
                     log::message(&message);
                     self.emulator.runtime_exited(&message);
@@ -264,11 +287,11 @@ impl Supervised {
         let hint = process.hint.get_or_insert(since + Self::FIRST_HINT);
         let stuck_for = now.duration_since(since);
         // A process that is only late is stopped when the timeout of its last invocation has passed.
-        if stuck_for >= self.timeout.saturating_add(Self::CHECK) {
+        if stuck_for >= self.options.timeout.saturating_add(Self::CHECK) {
             let seconds = stuck_for.as_secs_f64();
             log::message(format_args!("the function has not requested an event for {seconds:.2} s; it is restarted"));
             self.stop();
-            return self.next_action();
+            return self.next_check();
         }
         if *hint <= now {
             *hint = now + Self::NEXT_HINT;
@@ -282,7 +305,7 @@ impl Supervised {
     }
 
     fn start(&mut self) -> Result<(), String> {
-        let Some((program, args)) = self.command.split_first() else { return Err("no command".to_owned()) };
+        let Some((program, args)) = self.options.command.split_first() else { return Err("no command".to_owned()) };
         // Later errors are those of this process.
         let init_errors = self.emulator.observed().init_errors.len();
         let started = Instant::now();
@@ -294,6 +317,7 @@ impl Supervised {
             command
                 .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
                 .envs(missing_variables())
+                .envs(self.options.variables.iter().map(|(name, value)| (name, value)))
                 .envs(self.emulator.environment())
                 .stdout(stdout)
                 .stderr(pipe)
@@ -363,7 +387,9 @@ impl Supervised {
             }
             None => log::message(format_args!("the function ended before it requested an event: {reason}")),
         }
-        if let Some(never_ready) = self.never_ready.take() {
+        if !self.watch.is_empty() {
+            log::message("it is started again when a file of --restart-on changes");
+        } else if let Some(never_ready) = self.never_ready.take() {
             never_ready();
         }
     }
@@ -386,6 +412,8 @@ fn backoff(failures: u32) -> Duration {
 /// Variables that Lambda sets, unless the user has set them.
 fn missing_variables() -> impl Iterator<Item = (&'static str, OsString)> {
     let task_root = std::env::current_dir().map(OsString::from).unwrap_or_default();
+    // Through a pipe, cargo would not colour its messages.
+    let colour = io::stderr().is_terminal().then(|| ("CARGO_TERM_COLOR", "always".into()));
     let variables = [
         ("AWS_REGION", "us-east-1".into()),
         ("AWS_DEFAULT_REGION", "us-east-1".into()),
@@ -393,7 +421,7 @@ fn missing_variables() -> impl Iterator<Item = (&'static str, OsString)> {
         ("_HANDLER", "bootstrap".into()),
         ("LAMBDA_TASK_ROOT", task_root),
     ];
-    variables.into_iter().filter(|(name, _)| std::env::var_os(name).is_none())
+    variables.into_iter().chain(colour).filter(|(name, _)| std::env::var_os(name).is_none())
 }
 
 fn no_thread(error: &io::Error) -> String {

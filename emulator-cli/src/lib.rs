@@ -22,7 +22,11 @@ mod report;
 mod serve;
 #[cfg(unix)]
 mod session;
+#[cfg(unix)]
+mod templates;
 mod time;
+#[cfg(unix)]
+mod watch;
 
 use std::process::ExitCode;
 

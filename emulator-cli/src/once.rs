@@ -17,6 +17,7 @@ use crate::output::Output;
 use crate::session::{builder, observe, on_interrupt, report_unused_faults};
 
 pub(crate) fn run(event: Event, options: Options) -> Result<ExitCode, String> {
+    let options = Arc::new(options);
     let (function, supervisor) = Function::new();
     let overdue = Arc::<AtomicBool>::default();
     let (observed, is_overdue, is_classic) = (function.clone(), Arc::clone(&overdue), options.concurrency == 1);
@@ -38,7 +39,7 @@ pub(crate) fn run(event: Event, options: Options) -> Result<ExitCode, String> {
         drained.drain();
         std::process::exit(130);
     })?;
-    supervisor.start(options.command.clone(), options.timeout, Arc::clone(&emulator), Arc::clone(&output), || {})?;
+    supervisor.start(Arc::clone(&options), Arc::clone(&emulator), Arc::clone(&output), || {})?;
     let printed = print(invocation);
     interrupted.wait_if_set();
     let code = match printed {

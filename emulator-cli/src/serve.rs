@@ -14,6 +14,7 @@ use crate::report::{Report, Style};
 use crate::session::{builder, observe, on_interrupt, report_unused_faults};
 
 pub(crate) fn run(endpoint: Settings, options: Options) -> Result<ExitCode, String> {
+    let options = Arc::new(options);
     let (function, supervisor) = Function::new();
     let history = Arc::<History>::default();
     let output = Output::new(Arc::clone(&history));
@@ -42,7 +43,7 @@ pub(crate) fn run(endpoint: Settings, options: Options) -> Result<ExitCode, Stri
     let never_ready = move || {
         let _ = over.send(ExitCode::FAILURE);
     };
-    supervisor.start(options.command, options.timeout, Arc::clone(&emulator), Arc::clone(&output), never_ready)?;
+    supervisor.start(Arc::clone(&options), Arc::clone(&emulator), Arc::clone(&output), never_ready)?;
     let address = front.address();
     log::message("invoke the function by its URL, or with an event");
     log::line(format_args!("  curl http://{address}/"));

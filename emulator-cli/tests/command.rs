@@ -340,3 +340,47 @@ fn help_and_version_are_on_stdout() {
     let output = emulator().arg("-V").output().unwrap();
     assert_eq!(stdout(&output), concat!("lambda-emulator ", env!("CARGO_PKG_VERSION"), "\n"));
 }
+
+#[test]
+fn help_fits_on_a_page() {
+    let print = |option: &str| stdout(&emulator().arg(option).output().unwrap()).to_owned();
+    let help = print("--help");
+    assert!(help.lines().count() <= 30 && help.lines().all(|line| line.len() <= 120), "{help}");
+    assert!(print("--help-faults").contains("TARGET [N]: EFFECT"));
+}
+
+#[test]
+fn a_sample_event_is_printed() {
+    for name in ["function-url", "sqs", "sns", "s3", "eventbridge"] {
+        let output = emulator().args(["--event-template", name]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(serde_json::from_str::<serde_json::Value>(stdout(&output)).unwrap().is_object(), "{name}");
+    }
+    let output = emulator().args(["--event-template", "ses"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--event-template ses: expected one of function-url, sqs"), "{}", stderr(&output));
+}
+
+#[test]
+fn variables_of_a_file_reach_the_function_except_those_of_lambda() {
+    let file = scratch("variables");
+    fs::write(
+        &file,
+        "# a comment\nexport GREETING='Hello, World'\nAWS_REGION=eu-west-1\nAWS_LAMBDA_RUNTIME_API=nowhere\n",
+    )
+    .unwrap();
+    let script = "echo \"$GREETING $AWS_REGION $AWS_LAMBDA_RUNTIME_API\"; exec \"$0\"";
+    let env_file = file.to_str().unwrap();
+    let output = emulator()
+        .args(["--env-file", env_file, "--event", "1", "--", "sh", "-c", script])
+        .arg(function())
+        .output()
+        .unwrap();
+    assert!(has_line(&output, |line| line.starts_with("Hello, World eu-west-1 127.0.0.1:")), "{}", stderr(&output));
+    fs::write(&file, "no assignment").unwrap();
+    for env_file in [env_file, "no-such-file"] {
+        let output = emulator().args(["--env-file", env_file, "--event", "1", "--", "true"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(&format!("--env-file {env_file}: ")), "{}", stderr(&output));
+    }
+}

@@ -273,3 +273,39 @@ fn a_function_that_does_not_request_events_is_reported_within_a_second() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn a_change_of_a_file_restarts_the_function_and_a_request_waits_meanwhile() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("restart-on-{}", std::process::id()));
+    std::fs::write(&file, "1").unwrap();
+    let served = Served::start(&["--restart-on", file.to_str().unwrap()]);
+    let pid = served.call(json!({"pid": true})).text().to_owned();
+    std::fs::write(&file, "22").unwrap();
+    served.line("a file has changed");
+    let other = served.call(json!({"pid": true})).text().to_owned();
+    assert_ne!(pid, other);
+    assert!(!support::runs(&pid));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(served.call(json!({"pid": true})).text(), other);
+}
+
+#[test]
+fn a_function_that_fails_to_start_waits_for_a_change() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("function-{}", std::process::id()));
+    std::fs::write(&file, "exit 3").unwrap();
+    let mut child = emulator()
+        .args(["--port", "0", "--restart-on"])
+        .arg(&file)
+        .args(["--", "sh"])
+        .arg(&file)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("when a file of --restart-on changes")));
+    std::fs::write(&file, format!("exec {}", function().display())).unwrap();
+    assert!(lines.any(|line| line.contains("a file has changed")));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    std::fs::remove_file(&file).unwrap();
+}
