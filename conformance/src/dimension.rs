@@ -88,6 +88,8 @@ impl Dimension {
             Feature::Layers => matches!(self.row().layers, Layers::Faulty),
             Feature::OneWorker => self.workers() == 1,
             Feature::Streaming | Feature::Rust => true,
+            // A process has its own tests, with the tool.
+            Feature::Concurrency | Feature::SnapStart | Feature::Init | Feature::Process => false,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Plays scenarios of the emulator, whose API tracks the state of invocations and reports their outcome.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use http::HeaderMap;
-use lambda_runtime_emulator::{Emulator, End, Endpoint, Event, Fault, FunctionError, Outcome};
+use lambda_runtime_emulator::{Emulator, End, Endpoint, Event, Fault, FunctionError, Invocation, Observed, Outcome};
 
-use crate::function::Launcher;
+use crate::function::{Instance, Launcher};
+use crate::happening::Happening;
 use crate::scenario::LAST;
 use crate::{Afterwards, Emulated, RecordedRequest, Scenario, Transcript};
 
@@ -22,7 +25,7 @@ pub(crate) fn play(
 ) -> Result<(), String> {
     let faults = emulated.faults.iter().map(|fault| fault.parse().map_err(|error| format!("{error}")));
     let faults: Vec<Fault> = faults.collect::<Result<_, String>>()?;
-    let workers = launcher.dimension.workers();
+    let workers = launcher.workers().max(emulated.at_once);
     let emulator = Emulator::builder()
         .address(SocketAddr::from((scenario.address.ip(), 0)))
         .concurrency(workers)
@@ -32,39 +35,113 @@ pub(crate) fn play(
         .start()
         .map_err(|error| format!("starting the emulator: {error}"))?;
     let address = emulator.endpoint().parse().map_err(|error| format!("{error}"))?;
-    // The event waits when the function starts, which may end before it has requested one.
-    let first = emulator.start_invocation(Event::new(emulated.event.clone()).request_id("a"));
-    let first = first.map_err(|error| format!("the event: {error}"))?;
-    let mut instance = launcher.launch(&scenario.address.format(address), mpsc::channel())?;
-    let waited = match scenario.afterwards {
-        Afterwards::Ends => instance.wait_for_end().and_then(|()| {
-            emulator.runtime_exited("run has ended");
-            record(transcript, "a", first.wait())
-        }),
-        Afterwards::Serves | Afterwards::Reconnects => {
-            let (id, payload) = LAST;
-            record(transcript, "a", first.wait())
-                .and_then(|()| record(transcript, id, emulator.invoke(Event::new(payload).request_id(id))))
-                .and_then(|()| match emulator.wait_until(LIMIT, |observed| observed.waiting == workers) {
-                    true => Ok(()),
-                    false => Err("the function does not wait for the next event".to_owned()),
-                })
-        }
-    };
-    let observed = emulator.observed();
-    let stopped = instance.stop();
-    transcript.connections = usize::try_from(observed.connections).unwrap_or(usize::MAX).saturating_sub(workers - 1);
-    transcript.end = stopped?;
-    waited?;
+    let ended = AtomicBool::new(false);
+    let (sender, happenings) = mpsc::channel();
+    let (forward, forwarded) = mpsc::channel();
+    let run = thread::scope(|scope| {
+        // The API cannot notice that the function has ended.
+        scope.spawn(|| {
+            for happening in happenings {
+                if let Happening::Ended(_) = happening {
+                    ended.store(true, Ordering::SeqCst);
+                    emulator.runtime_exited("the function has ended");
+                }
+                let _ = forward.send(happening);
+            }
+        });
+        let launch = || launcher.launch(scenario, &scenario.address.format(address), (sender, forwarded));
+        Run { scenario, emulated, emulator: &emulator, workers, ended: &ended }.play(launch, transcript)
+    });
+    let observed = run?;
+    let connections = usize::try_from(observed.connections).unwrap_or(usize::MAX);
+    transcript.connections = connections.saturating_sub(workers - 1);
     if observed.faults != faults {
         return Err(format!("these faults happened: {:?}", observed.faults));
     }
-    let Some(expected) = emulated.next_requests else { return Ok(()) };
+    let Some(expected) = emulated.next_requests.filter(|_| launcher.dimension().is_some()) else { return Ok(()) };
     let expected = expected + workers as u64 - 1;
-    let lost = launcher.dimension.pipelined_requests_lost(transcript.connections);
+    let lost = launcher.pipelined_requests_lost(transcript.connections);
     match observed.requests(Endpoint::Next) {
         found if (expected..=expected + lost).contains(&found) => Ok(()),
         found => Err(format!("expected: {expected} requests for an event\nfound: {found}")),
+    }
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    emulated: &'a Emulated,
+    emulator: &'a Emulator,
+    workers: usize,
+    ended: &'a AtomicBool,
+}
+
+impl Run<'_> {
+    fn play(
+        &self,
+        launch: impl FnOnce() -> Result<Instance, String>,
+        transcript: &mut Transcript,
+    ) -> Result<Observed, String> {
+        let at_once = self.emulated.at_once;
+        // The event waits when the function starts, which may end before it has requested one.
+        let first = if at_once == 1 { Some(self.send("a")?) } else { None };
+        let mut instance = launch()?;
+        let served = match first {
+            None => self.at_once(at_once, transcript),
+            Some(first) if self.scenario.afterwards == Afterwards::Ends => instance.wait_for_end().and_then(|()| {
+                self.emulator.runtime_exited("run has ended");
+                record(transcript, "a", first.wait())
+            }),
+            Some(first) => record(transcript, "a", first.wait()),
+        };
+        let served = served.and_then(|()| match self.scenario.afterwards {
+            Afterwards::Ends => Ok(()),
+            Afterwards::Serves | Afterwards::Reconnects => self.serve_last(transcript),
+        });
+        let observed = self.emulator.observed();
+        transcript.output = instance.output();
+        let stopped = instance.stop();
+        transcript.connections = usize::try_from(observed.connections).unwrap_or(usize::MAX);
+        transcript.end = stopped?;
+        served.map(|()| observed)
+    }
+
+    fn send(&self, id: &str) -> Result<Invocation, String> {
+        let event = Event::new(self.emulated.event.clone()).request_id(id);
+        self.emulator.start_invocation(event).map_err(|error| format!("the event: {error}"))
+    }
+
+    /// Sends events to workers that all wait, and then as many again.
+    fn at_once(&self, count: usize, transcript: &mut Transcript) -> Result<(), String> {
+        for letter in [b'a', b'A'] {
+            self.wait_for_workers()?;
+            let ids = (letter..).take(count).map(|id| char::from(id).to_string());
+            let sent: Vec<_> = ids.map(|id| Ok((id.clone(), self.send(&id)?))).collect::<Result<_, String>>()?;
+            for (id, invocation) in sent {
+                record(transcript, &id, invocation.wait())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn serve_last(&self, transcript: &mut Transcript) -> Result<(), String> {
+        let (id, payload) = LAST;
+        self.wait_for_workers()?;
+        record(transcript, id, self.emulator.invoke(Event::new(payload).request_id(id)))?;
+        self.wait_for_workers()
+    }
+
+    /// Waits until every worker has requested an event.
+    fn wait_for_workers(&self) -> Result<(), String> {
+        let has_ended = || self.ended.load(Ordering::SeqCst);
+        match self.emulator.wait_until(LIMIT, |observed| observed.waiting == self.workers || has_ended()) {
+            _ if has_ended() => Err("the function ended before the script did".to_owned()),
+            true => Ok(()),
+            false => Err(format!(
+                "the function does not wait for the next event: {} requests for one are open, and {} are expected",
+                self.emulator.observed().waiting,
+                self.workers
+            )),
+        }
     }
 }
 

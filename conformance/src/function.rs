@@ -1,6 +1,7 @@
 //! The function that the scenarios invoke, and how it is started and stopped.
 
 mod handler;
+mod hooks;
 mod instance;
 mod layer;
 mod moves;
@@ -8,7 +9,8 @@ mod signal;
 mod timer;
 
 pub use handler::{HandlerResult, Payload, Yields, handle};
-pub(crate) use instance::{CHILD, Happening, Launcher, Place, run_as_child};
+pub use hooks::{FailingHooks, initialization};
+pub(crate) use instance::{CHILD, Instance, Launcher, run_as_child};
 pub use layer::{FaultyLayer, FaultyService};
 pub use moves::Task;
 

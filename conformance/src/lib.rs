@@ -46,11 +46,14 @@ mod documents {
 
 mod api;
 mod content;
+mod contract;
 mod dimension;
 mod emulated;
 mod expectation;
 mod function;
+mod happening;
 mod messages;
+mod process;
 mod recorded_request;
 mod runner;
 mod scenario;
@@ -62,9 +65,14 @@ mod transcript;
 pub use content::Content;
 pub use dimension::Dimension;
 pub use expectation::{Expectation, HeaderValue, StreamEnd};
-pub use function::{FaultyLayer, FaultyService, Function, HandlerResult, Payload, Start, Task, Yields, handle};
+pub use function::{
+    FailingHooks, FaultyLayer, FaultyService, Function, HandlerResult, Payload, Start, Task, Yields, handle,
+    initialization,
+};
+pub use process::{Program, kill_all_when_interrupted};
 pub use recorded_request::RecordedRequest;
+pub use runner::{Failure, play_to_program};
 pub use scenario::{AddressForm, Afterwards, Dialogue, Emulated, Feature, Level, Scenario, Source};
 pub use steps::{Step, Steps};
 pub use suite::main;
-pub use transcript::Transcript;
+pub use transcript::{Transcript, Wire};

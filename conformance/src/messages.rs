@@ -1,5 +1,9 @@
 //! Messages of the API.
 
+/// The headers that every event has, in Lambda and in its emulators. The deadline is in the year 2100.
+pub(crate) const USUAL_HEADERS: &str = "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: a\r\n\
+    Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n";
+
 /// A reply to /next: an event with Lambda's usual headers.
 pub(crate) fn event(id: &str, payload: &str) -> Vec<u8> {
     event_with(id, "", payload)
@@ -9,7 +13,7 @@ pub(crate) fn event(id: &str, payload: &str) -> Vec<u8> {
 pub(crate) fn event_with(id: &str, headers: &str, payload: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
-         Lambda-Runtime-Deadline-Ms: 1542409706888\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n\
+         Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n\
          {headers}Content-Length: {}\r\n\r\n{payload}",
         payload.len()
     )

@@ -3,36 +3,62 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc;
 
-use crate::api::{Api, Playback};
-use crate::expectation::{Expectation, uncounted};
-use crate::function::{Launcher, Place};
+use crate::api::{Api, Playback, Then};
+use crate::expectation::{Expectation, Reading, uncounted};
+use crate::function::Launcher;
+use crate::process::Program;
 use crate::scenario::LAST;
 use crate::{AddressForm, Afterwards, Dialogue, Dimension, Scenario, Start, Steps, Transcript, emulated};
 
 /// Plays a scenario in one dimension, and returns what is wrong.
-pub(crate) fn play(scenario: &Scenario, dimension: Dimension, start: Start) -> Result<(), String> {
-    let place = match dimension.needs_process() || scenario.needs_process() {
-        true => Place::Process,
-        false => Place::Thread,
+pub(crate) fn play_in_process(scenario: &Scenario, dimension: Dimension, start: Start) -> Result<(), String> {
+    let launcher = match dimension.needs_process() || scenario.needs_process() {
+        true => Launcher::Process(dimension),
+        false => Launcher::Thread(start, dimension),
     };
-    let launcher = Launcher { start, dimension, place };
-    let mut transcript = Transcript::default();
-    let played = match &scenario.dialogue {
-        Dialogue::Script(script) => scripted(scenario, script, &launcher, &mut transcript),
-        Dialogue::Emulated(emulated) => emulated::play(scenario, emulated, &launcher, &mut transcript),
-    };
-    let checked = played.and_then(|()| {
-        let implied = implied(scenario, dimension);
-        transcript.check(scenario.expectations.iter().chain(&implied))
-    });
-    checked.map_err(|failure| {
+    play(scenario, &launcher).map_err(|Failure { reason, transcript }| {
         let Scenario { id, title, level, source, .. } = scenario;
-        format!("{id}: {title}\nlevel: {level}, source: {source}\n{failure}\n{transcript}")
+        format!("{id}: {title}\nlevel: {level}, source: {source}\n{reason}\n{transcript}")
     })
 }
 
+/// Plays a scenario to a program.
+///
+/// # Errors
+///
+/// The program did not behave as expected.
+pub fn play_to_program(scenario: &Scenario, program: &Program) -> Result<(), Failure> {
+    play(scenario, &Launcher::Command(program.clone()))
+}
+
+/// A scenario that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The expectation that was not met, and the finding.
+    pub reason: String,
+    /// The record.
+    pub transcript: Box<Transcript>,
+}
+
+fn play(scenario: &Scenario, launcher: &Launcher) -> Result<(), Failure> {
+    let mut transcript = Transcript::default();
+    let played = match &scenario.dialogue {
+        Dialogue::Script(script) => scripted(scenario, script, launcher, &mut transcript),
+        Dialogue::Emulated(emulated) => emulated::play(scenario, emulated, launcher, &mut transcript),
+    };
+    let reading = match launcher {
+        Launcher::Command(_) => Reading::Contract,
+        Launcher::Thread(..) | Launcher::Process(..) => Reading::Exact,
+    };
+    let checked = played.and_then(|()| {
+        let implied = implied(scenario, launcher);
+        transcript.check(scenario.expectations.iter().chain(&implied), reading)
+    });
+    checked.map_err(|reason| Failure { reason, transcript: Box::new(transcript) })
+}
+
 /// The expectations that follow from the form of a scenario.
-fn implied(scenario: &Scenario, dimension: Dimension) -> Vec<Expectation> {
+fn implied(scenario: &Scenario, launcher: &Launcher) -> Vec<Expectation> {
     let mut implied = Vec::new();
     for id in uncounted(&scenario.expectations) {
         implied.push(Expectation::Attempts { id: id.to_owned(), count: 1 });
@@ -45,7 +71,7 @@ fn implied(scenario: &Scenario, dimension: Dimension) -> Vec<Expectation> {
     let counted = scenario.expectations.iter().any(|expectation| matches!(expectation, Expectation::Connections(_)));
     if let Dialogue::Script(script) = &scenario.dialogue
         && !counted
-        && playback(scenario, dimension) != Playback::Repeatedly
+        && playback(scenario, launcher) != Playback::Repeatedly
     {
         let connections = scenario.whole_script(script).len();
         implied.push(Expectation::Connections(connections..=connections));
@@ -54,10 +80,13 @@ fn implied(scenario: &Scenario, dimension: Dimension) -> Vec<Expectation> {
 }
 
 /// A worker that fails is started again, so what ends a function with several workers happens to each, each time.
-fn playback(scenario: &Scenario, dimension: Dimension) -> Playback {
-    match dimension.workers() {
+fn playback(scenario: &Scenario, launcher: &Launcher) -> Playback {
+    match launcher.workers() {
         2.. if scenario.afterwards == Afterwards::Ends => Playback::Repeatedly,
-        workers => Playback::Once { waiting: workers - 1 },
+        workers => {
+            let watch = matches!(launcher, Launcher::Command(_)) && scenario.afterwards == Afterwards::Ends;
+            Playback::Once { waiting: workers - 1, then: if watch { Then::Watch } else { Then::Stop } }
+        }
     }
 }
 
@@ -68,9 +97,15 @@ fn scripted(
     transcript: &mut Transcript,
 ) -> Result<(), String> {
     let channel = mpsc::channel();
-    let playback = playback(scenario, launcher.dimension);
+    let playback = playback(scenario, launcher);
     let api = Api::start(scenario.address.ip(), scenario.whole_script(script), playback, channel.0.clone());
-    let mut instance = launcher.launch(&scenario.address.format(api.address()), channel)?;
+    let mut instance = match launcher.launch(scenario, &scenario.address.format(api.address()), channel) {
+        Ok(instance) => instance,
+        Err(error) => {
+            api.stop();
+            return Err(error);
+        }
+    };
     if let Some(process) = instance.process() {
         api.set_process(process);
     }
@@ -78,15 +113,19 @@ fn scripted(
         Afterwards::Ends => instance.wait_for_end(),
         _ => instance.wait_until_played(),
     };
+    let output = instance.output();
     let stopped = instance.stop();
     let recording = api.stop();
     transcript.requests = recording.requests;
     transcript.connections = recording.connections;
     transcript.memory = recording.memory;
+    transcript.wire = recording.wire;
+    transcript.output = output;
+    let ended = stopped.map(|end| transcript.end = end);
     if let Some(unexpected) = recording.unexpected {
         return Err(unexpected);
     }
-    transcript.end = stopped?;
+    ended?;
     waited
 }
 
@@ -136,7 +175,7 @@ mod tests {
     #[test]
     fn a_failure_shows_the_step_or_the_expectation_and_the_requests() {
         let script = || scenario().connection(Steps::new().served("1")).expect_response("a", "1");
-        assert_eq!(play(&script(), Dimension::Runtime, echo), Ok(()));
+        assert_eq!(play_in_process(&script(), Dimension::Runtime, echo), Ok(()));
         for (scenario, start, shown) in [
             (script(), fails as Start, vec!["echo: an event is echoed", "Read(Response)", "/error", "Broken"]),
             (
@@ -163,7 +202,7 @@ mod tests {
             ),
             (scenario().emulated("response 9: delay 1ms", "1"), echo, vec!["these faults happened: []"]),
         ] {
-            let failure = play(&scenario, Dimension::Runtime, start).expect_err("the scenario must fail");
+            let failure = play_in_process(&scenario, Dimension::Runtime, start).expect_err("the scenario must fail");
             for shown in shown {
                 assert!(failure.contains(shown), "{shown:?} is not in: {failure}");
             }

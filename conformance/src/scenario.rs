@@ -38,6 +38,8 @@ pub struct Scenario {
     pub requires: Vec<Feature>,
     /// The address that the function is given.
     pub address: AddressForm,
+    /// Environment variables of the function's process, besides Lambda's usual ones.
+    pub environment: Vec<(&'static str, &'static str)>,
     /// The behaviour of the API.
     pub dialogue: Dialogue,
     /// The behaviour of the function after the dialogue.
@@ -85,8 +87,26 @@ pub enum Feature {
     OneWorker,
     /// Streamed responses.
     Streaming,
-    /// Types of the Rust API.
+    /// Types of the Rust API, or a choice of this project that another runtime may make differently.
     Rust,
+    /// Many invocations at once: `AWS_LAMBDA_MAX_CONCURRENCY`.
+    Concurrency,
+    /// SnapStart, with its hooks.
+    SnapStart,
+    /// Start-up code of the function whose failure the runtime reports.
+    Init,
+    /// A process of its own: its environment, its signals, its end.
+    Process,
+}
+
+impl Feature {
+    /// The features that a runtime may lack, and their names on the command line.
+    pub const OPTIONAL: [(&'static str, Self); 4] = [
+        ("streaming", Self::Streaming),
+        ("concurrency", Self::Concurrency),
+        ("snapstart", Self::SnapStart),
+        ("init", Self::Init),
+    ];
 }
 
 /// A form of the API's address.
@@ -121,6 +141,9 @@ pub struct Emulated {
     /// How often the function requests an event until it waits for another one. A pipelined request may be lost with
     /// its connection and be repeated.
     pub next_requests: Option<u64>,
+    /// How many events the emulator sends at once, to a function that serves as many at once. They have the request ids
+    /// `a`, `b` and so on.
+    pub at_once: usize,
 }
 
 /// The behaviour of the function after a dialogue.
@@ -160,6 +183,7 @@ impl Scenario {
             source,
             requires: Vec::new(),
             address: AddressForm::Ipv4,
+            environment: Vec::new(),
             dialogue: Dialogue::Script(Vec::new()),
             afterwards: Afterwards::Serves,
             expectations: Vec::new(),
@@ -178,6 +202,12 @@ impl Scenario {
         self
     }
 
+    /// Sets an environment variable of the function's process.
+    pub fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.environment.push((name, value));
+        self.requires(Feature::Process)
+    }
+
     /// Adds a connection to the script.
     pub fn connection(self, steps: Steps) -> Self {
         self.connections([steps])
@@ -192,9 +222,11 @@ impl Scenario {
         self
     }
 
-    /// Lets the emulator send an event and inject a fault.
+    /// Lets the emulator send an event and inject a fault, unless that is empty.
     pub fn emulated(mut self, fault: impl Into<String>, event: impl Into<String>) -> Self {
-        let emulated = Emulated { faults: vec![fault.into()], event: event.into(), next_requests: None };
+        let fault = fault.into();
+        let faults = if fault.is_empty() { Vec::new() } else { vec![fault] };
+        let emulated = Emulated { faults, event: event.into(), next_requests: None, at_once: 1 };
         self.dialogue = Dialogue::Emulated(emulated);
         self
     }
@@ -215,6 +247,11 @@ impl Scenario {
     pub fn expect(mut self, expectation: Expectation) -> Self {
         self.expectations.push(expectation);
         self
+    }
+
+    /// Adds an expectation of this project's runtime, which another runtime need not meet.
+    pub fn expect_own(self, expectation: Expectation) -> Self {
+        self.expect(Expectation::Own(Box::new(expectation)))
     }
 
     /// Expects a buffered response with this body, sent once.
@@ -278,6 +315,15 @@ impl Scenario {
         self
     }
 
+    /// Lets the emulator send the event this many times at once, with the request ids `a`, `b` and so on.
+    pub fn at_once(mut self, count: usize) -> Self {
+        match &mut self.dialogue {
+            Dialogue::Emulated(emulated) => emulated.at_once = count,
+            Dialogue::Script(_) => panic!("the script is played to one worker"),
+        }
+        self
+    }
+
     /// Expects something that data cannot express.
     pub fn expect_that(self, sentence: &'static str, check: fn(&Transcript) -> Result<(), String>) -> Self {
         self.expect(Expectation::Custom { sentence, check })
@@ -304,9 +350,20 @@ impl Scenario {
     /// Whether the function needs a process of its own.
     pub(crate) fn needs_process(&self) -> bool {
         match &self.dialogue {
-            Dialogue::Script(script) => script.iter().any(Steps::samples_memory),
+            Dialogue::Script(script) => script.iter().any(Steps::needs_process),
             Dialogue::Emulated(_) => false,
         }
+    }
+
+    /// Whether any runtime can be asked to pass it: it speaks neither of Rust nor of this project's own choices.
+    pub fn is_for_processes(&self) -> bool {
+        !self.requires.iter().any(|feature| matches!(feature, Feature::Rust | Feature::Layers))
+    }
+
+    /// The name of the first of these features that it requires.
+    pub fn missing(&self, without: &[Feature]) -> Option<&'static str> {
+        let missing = |feature: &Feature| self.requires.contains(feature) && without.contains(feature);
+        Feature::OPTIONAL.into_iter().find(|(_, feature)| missing(feature)).map(|(name, _)| name)
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Step {
     Read(Endpoint),
     /// Reads the head of a request for this endpoint, and at least this many bytes of its body.
     ReadAtLeast(Endpoint, usize),
+    /// Reads a request to its end. It must be a response or an error.
+    ReadOutcome,
     /// Reads the rest of the current request.
     ReadRest,
     /// Reads the rest of the current request, and keeps only its length.
@@ -34,6 +36,8 @@ pub enum Step {
     AwaitClose,
     /// Records the memory that the function's process has used at most.
     SampleMemory,
+    /// Sends SIGTERM to the function's process.
+    Terminate,
 }
 
 /// The steps on one connection, as a builder. After the last step of the last connection the API keeps it open;
@@ -87,6 +91,11 @@ impl Steps {
     /// [`Step::ReadAtLeast`].
     pub fn read_at_least(self, endpoint: Endpoint, bytes: usize) -> Self {
         self.step(Step::ReadAtLeast(endpoint, bytes))
+    }
+
+    /// [`Step::ReadOutcome`].
+    pub fn read_outcome(self) -> Self {
+        self.step(Step::ReadOutcome)
     }
 
     /// [`Step::ReadRest`].
@@ -144,12 +153,17 @@ impl Steps {
         self.step(Step::SampleMemory)
     }
 
+    /// [`Step::Terminate`].
+    pub fn terminate(self) -> Self {
+        self.step(Step::Terminate)
+    }
+
     /// The steps.
     pub fn as_slice(&self) -> &[Step] {
         &self.0
     }
 
-    pub(crate) fn samples_memory(&self) -> bool {
-        self.0.contains(&Step::SampleMemory)
+    pub(crate) fn needs_process(&self) -> bool {
+        self.0.contains(&Step::SampleMemory) || self.0.contains(&Step::Terminate)
     }
 }

@@ -16,7 +16,7 @@ const SELECTION: &str = "CONFORMANCE";
 const SHARE: usize = 4;
 
 /// Runs the suite: `start` runs the function in each of these dimensions. The first one must be able to run every
-/// scenario.
+/// scenario that does not need a process.
 ///
 /// The binary takes the arguments of a Rust test, such as a part of a name, `--exact` and `--list`. A test is called
 /// `DIMENSION::SCENARIO`. By default each scenario runs in the first dimension, and a fixed share of them in each other
@@ -59,7 +59,7 @@ fn trials(dimensions: &[Dimension], start: Start) -> Vec<Trial> {
             if offset == 0 || share == 1 || shared {
                 let scenario = Arc::clone(scenario);
                 let name = format!("{dimension}::{}", scenario.id);
-                let run = move || runner::play(&scenario, dimension, start).map_err(Failed::from);
+                let run = move || runner::play_in_process(&scenario, dimension, start).map_err(Failed::from);
                 trials.push(Trial::test(name, run));
             }
         }
@@ -97,9 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_dimension_runs_every_scenario() {
+    fn every_scenario_runs_in_the_first_dimension_or_in_a_process() {
         for scenario in scenarios::all() {
-            assert!(scenario.requires.iter().all(|feature| Dimension::Runtime.has(*feature)), "{}", scenario.id);
+            let runs = scenario.requires.iter().all(|feature| Dimension::Runtime.has(*feature));
+            assert!(runs || scenario.is_for_processes(), "{}", scenario.id);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The record of a scenario.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use crate::RecordedRequest;
@@ -15,6 +16,10 @@ pub struct Transcript {
     pub end: Option<Result<(), String>>,
     /// Samples of the memory that the function's process has used at most, in KiB.
     pub memory: Vec<u64>,
+    /// The last bytes that passed, if a scripted API recorded them.
+    pub wire: Wire,
+    /// The end of what the function's process printed.
+    pub output: String,
 }
 
 impl Transcript {
@@ -35,9 +40,69 @@ impl fmt::Display for Transcript {
             writeln!(f, "and {} more requests", left_out + 1)?;
         }
         match &self.end {
-            None => f.write_str("the function did not end by itself"),
-            Some(Ok(())) => f.write_str("the function ended without an error"),
-            Some(Err(error)) => write!(f, "the function ended: {error}"),
+            None => f.write_str("the function did not end by itself")?,
+            Some(Ok(())) => f.write_str("the function ended without an error")?,
+            Some(Err(error)) => write!(f, "the function ended: {error}")?,
         }
+        write!(f, "{}", self.wire)?;
+        if !self.output.is_empty() {
+            write!(f, "\noutput: \"{}\"", self.output.escape_debug())?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes that an API sent and received: the last ones, each piece shortened.
+#[derive(Debug, Clone, Default)]
+pub struct Wire(VecDeque<Piece>);
+
+#[derive(Debug, Clone)]
+struct Piece {
+    connection: usize,
+    direction: Direction,
+    shown: Vec<u8>,
+    length: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Sent,
+    Received,
+}
+
+impl Wire {
+    const PIECES: usize = 12;
+    const SHOWN: usize = 400;
+
+    /// Records bytes. Those that follow others of the same connection and direction belong to the same piece.
+    pub(crate) fn record(&mut self, connection: usize, direction: Direction, bytes: &[u8]) {
+        let continues = self.0.back().is_some_and(|it| (it.connection, it.direction) == (connection, direction));
+        if !continues {
+            self.0.push_back(Piece { connection, direction, shown: Vec::new(), length: 0 });
+            if self.0.len() > Self::PIECES {
+                self.0.pop_front();
+            }
+        }
+        if let Some(piece) = self.0.back_mut() {
+            piece.length += bytes.len();
+            let room = Self::SHOWN - piece.shown.len();
+            piece.shown.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
+    }
+}
+
+impl fmt::Display for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Piece { connection, direction, shown, length } in &self.0 {
+            let who = match direction {
+                Direction::Sent => "API",
+                Direction::Received => "function",
+            };
+            write!(f, "\nconnection {connection}, {who}: \"{}\"", shown.escape_ascii())?;
+            if shown.len() < *length {
+                write!(f, "… ({length} bytes)")?;
+            }
+        }
+        Ok(())
     }
 }

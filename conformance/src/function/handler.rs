@@ -47,6 +47,7 @@ impl Serialize for Payload {
 /// | `large` | `bytes` | a string of this length |
 /// | `yield` | `yields` | `"yielded"`, after this many polls |
 /// | `error`, `io error`, `panic` | | a failure |
+/// | `exit` | `code` | the process ends |
 /// | `not serializable` | | a response that cannot be serialized |
 /// | `stream` | `chunks`, `bytes` of each; `empty` chunks first; before each chunk `yields` or `every_ms`; `then`; `header` length; `panics_in_drop` | a streamed response |
 ///
@@ -67,7 +68,8 @@ pub async fn handle(event: LambdaEvent<Value>) -> HandlerResult {
             Yields(number("yields")).await;
             buffered(json!("yielded"))
         }
-        Some("error") => Err(Diagnostic { error_type: "OutOfStock".into(), error_message: "no apples left".into() }),
+        Some("error") => Err(out_of_stock()),
+        Some("exit") => std::process::exit(i32::try_from(number("code")).unwrap()),
         Some("io error") => Err(std::io::Error::other("no disk").into()),
         Some("panic") => panic!("asked to panic"),
         Some("not serializable") => Ok(FunctionResponse::BufferedResponse(Payload::NotSerializable)),
@@ -103,6 +105,11 @@ pub async fn handle(event: LambdaEvent<Value>) -> HandlerResult {
         }
         Some(other) => panic!("unknown operation: {other}"),
     }
+}
+
+/// The error of the contract.
+pub(super) fn out_of_stock() -> Diagnostic {
+    Diagnostic { error_type: "OutOfStock".into(), error_message: "no apples left".into() }
 }
 
 /// A future that is pending this many times, and wakes its task each time.

@@ -11,7 +11,9 @@ use std::time::Duration;
 use futures_channel::oneshot;
 
 use super::{Function, Start};
-use crate::Dimension;
+use crate::happening::Happening;
+use crate::process::{Process, Program};
+use crate::{Dimension, Scenario};
 
 /// In a process that is to run the function: the name of the dimension.
 pub(crate) const CHILD: &str = "CONFORMANCE_FUNCTION";
@@ -23,84 +25,105 @@ const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 /// takes long on a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// The same for a command. None of its scenarios takes longer than a runtime's attempts to connect.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
 /// How a function is run.
-pub(crate) struct Launcher {
-    pub(crate) start: Start,
-    pub(crate) dimension: Dimension,
-    pub(crate) place: Place,
-}
-
-/// Where a function runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    Thread,
-    Process,
-}
-
-/// An event that the suite waits for.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    /// The API has played its script.
-    Played,
-    /// The function has ended, with this message of its error.
-    Ended(Result<(), String>),
+pub(crate) enum Launcher {
+    /// On a thread of this process.
+    Thread(Start, Dimension),
+    /// In a process of its own, which runs this program.
+    Process(Dimension),
+    /// As any program.
+    Command(Program),
 }
 
 /// A running function. It stops when it is dropped.
 pub(crate) struct Instance {
     running: Running,
     happenings: mpsc::Receiver<Happening>,
+    limit: Duration,
     end: Option<Result<(), String>>,
 }
 
 enum Running {
     Thread(Option<oneshot::Sender<()>>),
     Process(Child),
+    Command(Process),
 }
 
 impl Launcher {
     /// Starts the function. The API sends [`Happening::Played`] to the same channel.
     pub(crate) fn launch(
         &self,
+        scenario: &Scenario,
         address: &str,
         (sender, happenings): (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
     ) -> Result<Instance, String> {
-        let running = match self.place {
-            Place::Thread => self.thread(address, sender)?,
-            Place::Process => self.process(address, sender).map_err(|error| format!("starting a process: {error}"))?,
-        };
-        Ok(Instance { running, happenings, end: None })
-    }
-
-    fn thread(&self, address: &str, ended: mpsc::Sender<Happening>) -> Result<Running, String> {
-        let (start, dimension) = (self.start, self.dimension);
-        let (stop, stopped) = oneshot::channel();
-        let address = address.parse().map_err(|error| format!("the address {address}: {error}"))?;
-        let function = Function::new(address, stopped);
-        thread::spawn(move || {
-            let _ = ended.send(Happening::Ended(run(start, dimension, function)));
-        });
-        Ok(Running::Thread(Some(stop)))
-    }
-
-    fn process(&self, address: &str, ended: mpsc::Sender<Happening>) -> std::io::Result<Running> {
-        let mut command = Command::new(env::current_exe()?);
-        command.env(CHILD, self.dimension.name()).env(ADDRESS, address).env_remove(MAX_CONCURRENCY);
-        let workers = self.dimension.workers();
-        if workers > 1 {
-            command.env(MAX_CONCURRENCY, workers.to_string());
-        }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let stdout = child.stdout.take();
-        thread::spawn(move || {
-            let mut message = String::new();
-            if let Some(mut stdout) = stdout {
-                let _ = stdout.read_to_string(&mut message);
+        let running = match self {
+            Self::Thread(start, dimension) => thread(*start, *dimension, address, sender)?,
+            Self::Process(dimension) => {
+                process(*dimension, address, sender).map_err(|error| format!("starting a process: {error}"))?
             }
-            let _ = ended.send(Happening::Ended(Err(message)));
-        });
-        Ok(Running::Process(child))
+            Self::Command(program) => Running::Command(program.start(&scenario.environment, address, sender)?),
+        };
+        let limit = match self {
+            Self::Command(_) => COMMAND_LIMIT,
+            Self::Thread(..) | Self::Process(..) => LIMIT,
+        };
+        Ok(Instance { running, happenings, limit, end: None })
     }
+
+    /// How many invocations the function serves at once.
+    pub(crate) fn workers(&self) -> usize {
+        self.dimension().map_or(1, Dimension::workers)
+    }
+
+    /// The number of requests for an event that may be lost with these connections.
+    pub(crate) fn pipelined_requests_lost(&self, connections: usize) -> u64 {
+        self.dimension().map_or(0, |dimension| dimension.pipelined_requests_lost(connections))
+    }
+
+    pub(crate) fn dimension(&self) -> Option<Dimension> {
+        match self {
+            Self::Thread(_, dimension) | Self::Process(dimension) => Some(*dimension),
+            Self::Command(_) => None,
+        }
+    }
+}
+
+fn thread(
+    start: Start,
+    dimension: Dimension,
+    address: &str,
+    ended: mpsc::Sender<Happening>,
+) -> Result<Running, String> {
+    let (stop, stopped) = oneshot::channel();
+    let address = address.parse().map_err(|error| format!("the address {address}: {error}"))?;
+    let function = Function::new(address, stopped);
+    thread::spawn(move || {
+        let _ = ended.send(Happening::Ended(run(start, dimension, function)));
+    });
+    Ok(Running::Thread(Some(stop)))
+}
+
+fn process(dimension: Dimension, address: &str, ended: mpsc::Sender<Happening>) -> std::io::Result<Running> {
+    let mut command = Command::new(env::current_exe()?);
+    command.env(CHILD, dimension.name()).env(ADDRESS, address).env_remove(MAX_CONCURRENCY);
+    let workers = dimension.workers();
+    if workers > 1 {
+        command.env(MAX_CONCURRENCY, workers.to_string());
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let stdout = child.stdout.take();
+    thread::spawn(move || {
+        let mut message = String::new();
+        if let Some(mut stdout) = stdout {
+            let _ = stdout.read_to_string(&mut message);
+        }
+        let _ = ended.send(Happening::Ended(Err(message)));
+    });
+    Ok(Running::Process(child))
 }
 
 /// Runs the function in this process, which a [`Launcher`] has started, and prints the message of its error.
@@ -138,6 +161,15 @@ impl Instance {
         match &self.running {
             Running::Thread(_) => None,
             Running::Process(child) => Some(child.id()),
+            Running::Command(process) => Some(process.id()),
+        }
+    }
+
+    /// The end of what a command has printed.
+    pub(crate) fn output(&self) -> String {
+        match &self.running {
+            Running::Command(process) => process.output(),
+            Running::Thread(_) | Running::Process(_) => String::new(),
         }
     }
 
@@ -150,26 +182,41 @@ impl Instance {
     /// Waits until the function has ended by itself.
     pub(crate) fn wait_for_end(&mut self) -> Result<(), String> {
         while self.end.is_none() {
-            self.wait()?;
+            if let Happening::Violated = self.wait()? {
+                return Err("the function did not end".to_owned());
+            }
         }
         Ok(())
     }
 
-    fn wait(&mut self) -> Result<(), String> {
-        match self.happenings.recv_timeout(LIMIT) {
-            Ok(Happening::Ended(end)) => self.end = Some(end),
-            Ok(Happening::Played) => {}
-            Err(_) => return Err(format!("neither the script nor the function ended within {} s", LIMIT.as_secs())),
+    fn wait(&mut self) -> Result<Happening, String> {
+        let happening = self
+            .happenings
+            .recv_timeout(self.limit)
+            .map_err(|_| format!("neither the script nor the function ended within {} s", self.limit.as_secs()))?;
+        self.note(&happening);
+        Ok(happening)
+    }
+
+    fn note(&mut self, happening: &Happening) {
+        if let Happening::Ended(end) = happening {
+            self.end = Some(end.clone());
         }
-        Ok(())
     }
 
     /// Stops the function, unless it has ended by itself: then it returns how.
     pub(crate) fn stop(mut self) -> Result<Option<Result<(), String>>, String> {
+        while self.end.is_none()
+            && let Ok(happening) = self.happenings.try_recv()
+        {
+            self.note(&happening);
+        }
         let ended = self.end.take();
         if ended.is_none() {
             self.halt();
-            self.wait_for_end()?;
+            while self.end.is_none() {
+                self.wait()?;
+            }
         }
         Ok(ended)
     }
@@ -183,6 +230,7 @@ impl Instance {
                 let _ = child.kill();
                 let _ = child.wait();
             }
+            Running::Command(process) => process.kill(),
         }
     }
 }

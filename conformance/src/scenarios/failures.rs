@@ -42,18 +42,21 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
             r#"{"do":"stream","then":"error"}"#,
         )
         .requires(Feature::Streaming)
+        .requires(Feature::Rust)
         .expect_error("a", "Function.SourceError", "SourceError", "the source ran dry"),
         failed(
             Scenario::must("early-stream-panic", "a panic before the first byte of a stream is reported", ERROR),
             r#"{"do":"stream","then":"panic"}"#,
         )
         .requires(Feature::Streaming)
+        .requires(Feature::Rust)
         .expect_error("a", "Function.Panic", "Function.Panic", "asked to panic midway"),
         failed(
             Scenario::must("long-prelude", "a metadata prelude that is too long is reported", PRELUDE),
             r#"{"do":"stream","chunks":1,"header":20000}"#,
         )
         .requires(Feature::Streaming)
+        .requires(Feature::Rust)
         .expect_error("a", "Runtime.BadResponse", "Runtime.BadResponse", "16384"),
     ]);
 }

@@ -190,11 +190,12 @@ fn fatal(all: &mut Vec<Scenario>) {
         ),
         ("garbled-request", "connection 1: garble of the request", rfc9110("15.5.1"), "400"),
     ] {
-        all.push(
+        let scenario =
             Scenario::should(format!("fault-{id}"), format!("the function ends with an error after: {fault}"), source)
                 .requires(Feature::OneWorker)
                 .emulated(fault, "[1]")
-                .ends_with([text]),
-        );
+                .ends_with([text]);
+        // The emulator refuses bytes that are not HTTP with 400, which another runtime may survive.
+        all.push(if id == "garbled-request" { scenario.requires(Feature::Rust) } else { scenario });
     }
 }

@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-use lambda_runtime_proto::Endpoint::{Next, Response};
+use lambda_runtime_proto::Endpoint::{self, Next, Response};
 
 use super::sources::{NEXT, QUOTAS, RESPONSE, RIE_EVENT, rfc9110, rfc9112};
-use crate::messages::{accepted, event};
-use crate::{Content, HeaderValue, Scenario, Steps};
+use crate::messages::{USUAL_HEADERS, accepted, event};
+use crate::{Content, Expectation, Feature, HeaderValue, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
     all.extend([
         Scenario::must("echo", "the handler's result is sent as JSON", RESPONSE)
             .connection(Steps::new().served(r#"{"a":[1,"ü"]}"#))
             .expect_response("a", r#"{"a":[1,"ü"]}"#)
-            .expect_header(Response, "content-type", HeaderValue::Is("application/json"))
             .expect_header(Response, "host", HeaderValue::Present)
-            .expect_header(Response, "user-agent", HeaderValue::Present)
-            .expect_header(Next, "content-length", HeaderValue::Absent),
+            .expect_own(header(Response, "content-type", HeaderValue::Is("application/json")))
+            .expect_own(header(Response, "user-agent", HeaderValue::Present))
+            .expect_own(header(Next, "content-length", HeaderValue::Absent)),
         Scenario::must("hundred-events", "a hundred events are served on one connection", rfc9112("9.3"))
             .connection((0..100).fold(Steps::new(), |steps, _| steps.served("1")))
             .expect_attempts("a", 100),
         Scenario::must("handler-yields", "a handler may be pending", RESPONSE)
+            .requires(Feature::Rust)
             .connection(Steps::new().served(r#"{"do":"yield","yields":5}"#))
             .expect_response("a", r#""yielded""#),
         Scenario::must("large-event", "an event of 5 MiB is served", QUOTAS)
@@ -34,10 +35,17 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
     acknowledgements(all);
 }
 
+fn header(endpoint: Endpoint, name: &'static str, value: HeaderValue) -> Expectation {
+    Expectation::Header { endpoint, name, value }
+}
+
 /// Forms in which an event may arrive.
 fn events(all: &mut Vec<Scenario>) {
-    const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nTransfer-Encoding: chunked\r\n\r\n\
-        1;x=y\r\n[\r\n2\r\n1]\r\n0\r\nTrailer: ignored\r\n\r\n";
+    let chunked = format!(
+        "HTTP/1.1 200 OK\r\n{USUAL_HEADERS}Transfer-Encoding: chunked\r\n\r\n\
+         1;x=y\r\n[\r\n2\r\n1]\r\n0\r\nTrailer: ignored\r\n\r\n"
+    );
+    let uppercase = format!("HTTP/1.1 200 OK\r\n{}CONTENT-LENGTH: 3\r\n\r\n[1]", uppercase_names(USUAL_HEADERS));
     let plain = event("a", "[1]");
     let (first, second) = plain.split_at(40);
     let next = || Steps::new().read(Next);
@@ -45,7 +53,7 @@ fn events(all: &mut Vec<Scenario>) {
         (
             // Go's server, on which Lambda's API is built, uses chunks for bodies of unknown length.
             Scenario::must("chunked-event", "an event may have chunked framing", RIE_EVENT),
-            next().send(CHUNKED),
+            next().send(chunked.clone()),
         ),
         (
             Scenario::should("event-byte-by-byte", "an event may arrive byte by byte", rfc9112("2.2")),
@@ -53,7 +61,7 @@ fn events(all: &mut Vec<Scenario>) {
         ),
         (
             Scenario::should("chunked-event-byte-by-byte", "a chunked event may arrive byte by byte", rfc9112("7.1")),
-            next().send_byte_by_byte(CHUNKED),
+            next().send_byte_by_byte(chunked),
         ),
         (
             Scenario::must("event-in-two-parts", "the second part of an event may arrive late", NEXT),
@@ -67,11 +75,11 @@ fn events(all: &mut Vec<Scenario>) {
         ),
         (
             Scenario::should("header-name-case", "header names are case-insensitive", rfc9110("5.1")),
-            next().send(&b"HTTP/1.1 200 OK\r\nLAMBDA-RUNTIME-AWS-REQUEST-ID: a\r\nCONTENT-LENGTH: 3\r\n\r\n[1]"[..]),
+            next().send(uppercase),
         ),
         (
             Scenario::should("no-reason-phrase", "the reason phrase may be empty", rfc9112("4")),
-            next().send(&b"HTTP/1.1 200 \r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 3\r\n\r\n[1]"[..]),
+            next().send(format!("HTTP/1.1 200 \r\n{USUAL_HEADERS}Content-Length: 3\r\n\r\n[1]")),
         ),
     ];
     all.extend(
@@ -79,6 +87,12 @@ fn events(all: &mut Vec<Scenario>) {
             .into_iter()
             .map(|(scenario, event)| scenario.connection(event.read(Response).accept()).expect_response("a", "[1]")),
     );
+}
+
+/// Header lines with their names in upper case.
+fn uppercase_names(lines: &str) -> String {
+    let lines = lines.split_inclusive("\r\n").filter_map(|line| line.split_once(':'));
+    lines.map(|(name, rest)| format!("{}:{rest}", name.to_uppercase())).collect()
 }
 
 /// Forms in which an acknowledgement may arrive.

@@ -4,14 +4,60 @@ use lambda_runtime_proto::Endpoint::{self, Error, Next, Response};
 use serde_json::json;
 
 use super::sources::{NEXT, PARITY, PROTOCOL, RIE_EVENT, rfc9110};
-use crate::messages::event_with;
-use crate::{HeaderValue, Scenario, Steps};
+use crate::messages::{USUAL_HEADERS, event_with};
+use crate::{Feature, HeaderValue, Level, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
     present(all);
     odd(all);
     malformed_json(all);
     invocation_id(all);
+    each(all);
+}
+
+/// Each header absent, empty and malformed, while the others are as usual.
+fn each(all: &mut Vec<Scenario>) {
+    for (slug, name, usual, malformed) in [
+        ("deadline", "Lambda-Runtime-Deadline-Ms", "4102444800000", "soon"),
+        ("arn", "Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:f", "\u{fc}\u{20ac}"),
+        ("trace-id", "Lambda-Runtime-Trace-Id", "Root=1-2;Sampled=1", "====;;;;"),
+        ("client-context", "Lambda-Runtime-Client-Context", r#"{"custom":{"n":1}}"#, "{no json"),
+        (
+            "identity",
+            "Lambda-Runtime-Cognito-Identity",
+            r#"{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}"#,
+            "[1",
+        ),
+        ("content-type", "Content-Type", "application/json", "/;/"),
+        ("tenant", "Lambda-Runtime-Aws-Tenant-Id", "blue", "\u{fc}\u{20ac}"),
+    ] {
+        // Lambda sends these with every event.
+        let absent = if matches!(slug, "deadline" | "arn" | "content-type") { Level::Should } else { Level::Must };
+        let event = |value: Option<&str>| {
+            let usual = USUAL_HEADERS.split_inclusive("\r\n").filter(|line| !line.starts_with(name));
+            let mut head: String = usual.collect();
+            if let Some(value) = value {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+            format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 3\r\n\r\n[1]").into_bytes()
+        };
+        let scenario = |level, kind: &str| {
+            let title = format!("an event is served whose header {name} is {kind}");
+            Scenario::new(level, format!("header-{slug}-{kind}"), title, RIE_EVENT)
+        };
+        all.extend([
+            scenario(Level::Must, "usual").connection(served(event(Some(usual)), Response)).expect_response("a", "[1]"),
+            scenario(absent, "absent").connection(served(event(None), Response)).expect_response("a", "[1]"),
+            scenario(Level::Should, "empty").connection(served(event(Some("")), Response)).expect_response("a", "[1]"),
+            Scenario::may(
+                format!("header-{slug}-malformed"),
+                format!("an event whose header {name} is malformed is served or reported, and the next one served"),
+                rfc9110("5.5"),
+            )
+            .connection(Steps::new().read(Next).send(event(Some(malformed))).read_outcome().accept())
+            .expect_attempts("a", 1),
+        ]);
+    }
 }
 
 fn served(event: Vec<u8>, endpoint: Endpoint) -> Steps {
@@ -25,7 +71,7 @@ fn present(all: &mut Vec<Scenario>) {
         Lambda-Runtime-Client-Context: {\"client\":{\"app_title\":\"t\"},\"custom\":{\"n\":1},\"env\":{\"e\":\"f\"}}\r\n";
     let every_member = json!({
         "request_id": "a",
-        "deadline": 1_542_409_706_888_u64,
+        "deadline": 4_102_444_800_000_u64,
         "invoked_function_arn": "arn:aws:lambda:f",
         "xray_trace_id": "Root=1-2;Sampled=1",
         "tenant_id": "blue",
@@ -58,7 +104,7 @@ fn present(all: &mut Vec<Scenario>) {
     );
 }
 
-/// Events without the usual headers, or with odd ones.
+/// What this project makes of events without the usual headers, or with odd ones.
 fn odd(all: &mut Vec<Scenario>) {
     let event = |headers: &[u8]| {
         let head = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 16\r\n";
@@ -93,6 +139,7 @@ fn odd(all: &mut Vec<Scenario>) {
         ]
         .map(|(scenario, headers, deadline, arn)| {
             scenario
+                .requires(Feature::Rust)
                 .connection(served(event(&headers), Response))
                 .expect_members("a", json!({"deadline": deadline, "invoked_function_arn": arn}))
         }),
@@ -108,6 +155,7 @@ fn malformed_json(all: &mut Vec<Scenario>) {
             let title = format!("{header}: {value} is reported to /error with the name of the header");
             all.push(
                 Scenario::may(format!("{slug}-{kind}"), title, PARITY)
+                    .requires(Feature::Rust)
                     .connection(served(event_with("a", &format!("{header}: {value}\r\n"), "1"), Error))
                     .expect_error("a", "Runtime.BadHeader", "Runtime.BadHeader", &header.to_ascii_lowercase()),
             );

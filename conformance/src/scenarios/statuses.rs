@@ -4,7 +4,7 @@ use lambda_runtime_proto::Endpoint::{Error, Next, Response};
 
 use super::sources::{ERROR, NEXT, PROTOCOL, RESPONSE, RIE_MANAGED_REFUSALS, RIE_REFUSALS, rfc9110};
 use crate::messages::{event, reply};
-use crate::{Expectation, Level, Scenario, Steps};
+use crate::{Expectation, Feature, Level, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
     refused(all);
@@ -71,12 +71,15 @@ fn messages(all: &mut Vec<Scenario>) {
     let long = format!(r#"{{"errorMessage":"{}","errorType":"Long"}}"#, "x".repeat(60_000));
     all.extend([
         Scenario::may("refusal-not-json", "a refusal that is not JSON is reported as it is", PROTOCOL)
+            .requires(Feature::Rust)
             .connection(refused("<html>oops</html>"))
             .ends_with(["500 <html>oops</html>"]),
         Scenario::may("refusal-of-many-lines", "a refusal of several lines is reported on one", PROTOCOL)
+            .requires(Feature::Rust)
             .connection(refused("<html>\n\u{1b}[31moops\r\n</html>\n"))
             .ends_with(["500 <html>\\n\\u{1b}[31moops\\r\\n</html>"]),
         Scenario::may("refusal-too-long", "a refusal that is too long is truncated", PROTOCOL)
+            .requires(Feature::Rust)
             .connection(refused(&long))
             .ends_with(["500 Long: xxx"])
             .expect(Expectation::EndIsShorterThan(10_000)),

@@ -28,9 +28,13 @@ fn complete(all: &mut Vec<Scenario>) {
         ("empty-stream", "an empty stream is a response", r#"{"do":"stream"}"#, ""),
         ("slow-empty-stream", "an empty stream that is pending is a response", r#"{"do":"stream","yields":1}"#, ""),
     ] {
-        all.push(
-            Scenario::must(id, title, STREAMING).connection(Steps::new().served(payload)).expect_stream("a", expected),
-        );
+        let mut scenario =
+            Scenario::must(id, title, STREAMING).connection(Steps::new().served(payload)).expect_stream("a", expected);
+        // Only a future can be pending.
+        if payload.contains("yields") {
+            scenario = scenario.requires(Feature::Rust);
+        }
+        all.push(scenario);
     }
     all.extend([
         Scenario::must("long-stream", "a stream of 10 MiB is sent", STREAMING)
@@ -79,11 +83,13 @@ fn failing(all: &mut Vec<Scenario>) {
             error,
         ),
     ] {
-        all.push(
-            Scenario::must(id, title, RIE_STREAMING)
-                .connection(Steps::new().served(payload))
-                .expect_failed_stream("a", sent, error_type, message),
-        );
+        let mut scenario = Scenario::must(id, title, RIE_STREAMING)
+            .connection(Steps::new().served(payload))
+            .expect_failed_stream("a", sent, error_type, message);
+        if payload.contains("yields") {
+            scenario = scenario.requires(Feature::Rust);
+        }
+        all.push(scenario);
     }
     all.push(
         Scenario::must("long-trailers", "trailers that are too long for Lambda are an error midway", PROTOCOL)
