@@ -67,11 +67,24 @@ impl Emulator {
 
     /// Invokes the function, and blocks until the invocation ends. A streamed response is collected.
     ///
+    /// In async code use [`invoke_async`](Self::invoke_async): a function that runs on the thread that this method blocks
+    /// never requests the event.
+    ///
     /// # Errors
     ///
     /// No runtime requested the event in time, for example: see [`Error`]. Errors of the function are an [`Outcome`].
     pub fn invoke(&self, event: impl Into<Event>) -> Result<Outcome, Error> {
         self.start_invocation(event)?.wait()
+    }
+
+    /// The same as [`invoke`](Self::invoke) for async code, on any executor: it does not block the thread, so the function
+    /// can be a task of the same thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`invoke`](Self::invoke).
+    pub async fn invoke_async(&self, event: impl Into<Event>) -> Result<Outcome, Error> {
+        self.start_invocation(event)?.wait_async().await
     }
 
     /// Invokes the function, and returns at once. The response can be read as it arrives.

@@ -33,7 +33,8 @@ impl fmt::Display for Error {
             Error::Unclaimed { waited, endpoint } => write!(
                 f,
                 "no runtime requested the event within {waited:?}: check that the function is running, with \
-                 AWS_LAMBDA_RUNTIME_API={endpoint}, and that it is not busy"
+                 AWS_LAMBDA_RUNTIME_API={endpoint}, that it is not busy, and that `Emulator::invoke` does not block its \
+                 thread (async tests: `invoke_async`)"
             ),
             Error::QueueFull => f.write_str("too many events are waiting"),
             Error::Stopped => f.write_str("the emulator has stopped"),

@@ -41,6 +41,15 @@ impl Invocation {
     pub fn wait(self) -> Result<Outcome, Error> {
         self.pending.pipe.wait()
     }
+
+    /// The same as [`wait`](Self::wait) for async code, on any executor: it does not block the thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`wait`](Self::wait).
+    pub async fn wait_async(self) -> Result<Outcome, Error> {
+        self.pending.pipe.wait_async().await
+    }
 }
 
 impl Iterator for Invocation {

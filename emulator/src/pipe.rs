@@ -1,7 +1,10 @@
 //! The path of a response from the runtime's connection to the caller.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -36,6 +39,8 @@ struct Flow {
     end: Option<Result<End, Error>>,
     /// The reader is gone: data is discarded.
     abandoned: bool,
+    /// Of the task that awaits the outcome.
+    waker: Option<Waker>,
 }
 
 /// While this many bytes wait for the reader, the response is not read any further.
@@ -44,8 +49,9 @@ const CAPACITY: usize = 64 * 1024;
 impl Pipe {
     /// Starts a streamed response.
     pub(crate) fn start(&self, head: ResponseHead) {
-        self.flow().head = Some(head);
-        self.changed.notify_all();
+        let mut flow = self.flow();
+        flow.head = Some(head);
+        self.notify(flow);
     }
 
     /// Appends to a streamed response, as soon as there is room. `false` once the invocation has ended.
@@ -61,7 +67,7 @@ impl Pipe {
         if !flow.abandoned {
             flow.buffered += data.len();
             flow.chunks.push_back(Chunk { data, at });
-            self.changed.notify_all();
+            self.notify(flow);
         }
         true
     }
@@ -77,7 +83,7 @@ impl Pipe {
             flow.buffered += body.len();
             flow.chunks.push_back(Chunk { data: body, at: Instant::now() });
         }
-        self.changed.notify_all();
+        self.notify(flow);
     }
 
     /// Stores the trailers of a response, unless the invocation has ended.
@@ -88,10 +94,11 @@ impl Pipe {
         }
     }
 
-    /// Ends the invocation. Later ends are ignored.
+    /// Ends the invocation. Later ends are ignored. Call it without a lock, because it may wake a task.
     pub(crate) fn end(&self, end: Result<End, Error>) {
-        self.flow().end.get_or_insert(end);
-        self.changed.notify_all();
+        let mut flow = self.flow();
+        flow.end.get_or_insert(end);
+        self.notify(flow);
     }
 
     /// Blocks until the response begins; `None` if the invocation ended without one.
@@ -107,8 +114,7 @@ impl Pipe {
     pub(crate) fn next(&self) -> Option<Chunk> {
         let mut flow = self.flow();
         loop {
-            if let Some(chunk) = flow.chunks.pop_front() {
-                flow.buffered -= chunk.data.len();
+            if let Some(chunk) = flow.take_chunk() {
                 self.changed.notify_all();
                 return Some(chunk);
             }
@@ -121,14 +127,31 @@ impl Pipe {
 
     /// Blocks until the end; the body of the outcome is the chunks that are left.
     pub(crate) fn wait(&self) -> Result<Outcome, Error> {
-        let first = self.next().map(|chunk| chunk.data).unwrap_or_default();
-        let mut body = BytesMut::from(first);
-        while let Some(chunk) = self.next() {
-            body.extend_from_slice(&chunk.data);
+        let mut body = BytesMut::new();
+        let mut flow = self.flow();
+        loop {
+            let outcome = flow.collect(&mut body);
+            self.changed.notify_all();
+            match outcome {
+                Some(outcome) => return outcome,
+                None => flow = wait_on(&self.changed, flow),
+            }
         }
-        let flow = self.flow();
-        let end = flow.end.clone().unwrap_or(Err(Error::Stopped))?;
-        Ok(Outcome::new(flow.head.clone(), body.freeze(), flow.trailers.clone(), end))
+    }
+
+    /// The same, without blocking the thread.
+    pub(crate) async fn wait_async(&self) -> Result<Outcome, Error> {
+        let mut body = BytesMut::new();
+        poll_fn(|cx| {
+            let mut flow = self.flow();
+            let outcome = flow.collect(&mut body);
+            let replaced = if outcome.is_none() { flow.waker.replace(cx.waker().clone()) } else { None };
+            drop(flow);
+            drop(replaced);
+            self.changed.notify_all();
+            outcome.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// The reader is gone.
@@ -140,7 +163,39 @@ impl Pipe {
         self.changed.notify_all();
     }
 
+    /// Wakes everything that waits for a change; the task last, because that runs foreign code.
+    fn notify(&self, mut flow: MutexGuard<'_, Flow>) {
+        let waker = flow.waker.take();
+        drop(flow);
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     fn flow(&self) -> MutexGuard<'_, Flow> {
         lock(&self.flow)
+    }
+}
+
+impl Flow {
+    fn take_chunk(&mut self) -> Option<Chunk> {
+        let chunk = self.chunks.pop_front()?;
+        self.buffered -= chunk.data.len();
+        Some(chunk)
+    }
+
+    /// Moves the chunks to `body`. Returns the outcome at the end, `None` before it.
+    fn collect(&mut self, body: &mut BytesMut) -> Option<Result<Outcome, Error>> {
+        while let Some(chunk) = self.take_chunk() {
+            if body.is_empty() {
+                // A buffered response is not copied.
+                *body = BytesMut::from(chunk.data);
+            } else {
+                body.extend_from_slice(&chunk.data);
+            }
+        }
+        let outcome = |end| Outcome::new(self.head.clone(), mem::take(body).freeze(), self.trailers.clone(), end);
+        Some(self.end.clone()?.map(outcome))
     }
 }

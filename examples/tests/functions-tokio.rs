@@ -35,24 +35,24 @@ async fn table(event: LambdaEvent<u32>) -> Result<PlainStream<Body>, Error> {
     Ok(PlainStream::new("text/csv".parse()?, Body::from(rows)))
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_response_is_what_the_handler_returned() -> Result<(), Error> {
     let emulator = Emulator::start()?;
-    // The emulator blocks the thread of the test; the function runs on another, until the test ends.
+    // A task of the same thread. `invoke` would block the thread, and the function with it; `invoke_async` does not.
     tokio::spawn(Runtime::new(service_fn(shout)).address(emulator.endpoint().parse()?).run());
 
-    let outcome = emulator.invoke(r#""hello""#)?;
+    let outcome = emulator.invoke_async(r#""hello""#).await?;
     assert!(outcome.is_complete());
     assert_eq!(outcome.json()?, "HELLO");
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_error_has_a_type_and_a_message() -> Result<(), Error> {
     let emulator = Emulator::start()?;
     tokio::spawn(Runtime::new(service_fn(shout)).address(emulator.endpoint().parse()?).run());
 
-    let outcome = emulator.invoke(r#""""#)?;
+    let outcome = emulator.invoke_async(r#""""#).await?;
     let error = outcome.error().ok_or("the caller is told of no error")?;
     assert_eq!((error.error_type(), error.message().as_str()), ("Function.Silence", "there is nothing to shout"));
     // What X-Ray shows.
@@ -61,16 +61,16 @@ async fn an_error_has_a_type_and_a_message() -> Result<(), Error> {
     assert_eq!(cause["exceptions"], json!([exception]));
 
     // The function serves on.
-    assert_eq!(emulator.invoke(r#""hello""#)?.json()?, "HELLO");
+    assert_eq!(emulator.invoke_async(r#""hello""#).await?.json()?, "HELLO");
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_stream_has_a_prelude_and_a_payload() -> Result<(), Error> {
     let emulator = Emulator::start()?;
     tokio::spawn(Runtime::new(service_fn(spell)).address(emulator.endpoint().parse()?).run());
 
-    let outcome = emulator.invoke(r#""abc""#)?;
+    let outcome = emulator.invoke_async(r#""abc""#).await?;
     assert!(outcome.is_complete() && outcome.is_streamed());
     assert_eq!(outcome.payload(), "a.b.c.");
     let prelude: serde_json::Value = serde_json::from_slice(&outcome.prelude().ok_or("it has no prelude")?)?;
@@ -78,24 +78,24 @@ async fn a_stream_has_a_prelude_and_a_payload() -> Result<(), Error> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_stream_that_fails_midway_is_a_part_of_a_response_and_an_error() -> Result<(), Error> {
     let emulator = Emulator::start()?;
     tokio::spawn(Runtime::new(service_fn(spell)).address(emulator.endpoint().parse()?).run());
 
-    let outcome = emulator.invoke(r#""ab c""#)?;
+    let outcome = emulator.invoke_async(r#""ab c""#).await?;
     assert!(!outcome.is_complete());
     assert_eq!(outcome.payload(), "a.b.");
     assert_eq!(outcome.error().ok_or("the caller is told of no error")?.message(), "there is no letter here");
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_plain_stream_has_a_content_type_and_no_prelude() -> Result<(), Error> {
     let emulator = Emulator::start()?;
     tokio::spawn(Runtime::new(service_fn(table)).address(emulator.endpoint().parse()?).run());
 
-    let outcome = emulator.invoke("3")?;
+    let outcome = emulator.invoke_async("3").await?;
     let head = outcome.head().ok_or("there is no response")?;
     assert_eq!((head.content_type(), head.is_streamed(), head.has_prelude()), (Some("text/csv"), true, false));
     assert_eq!(outcome.text(), "1,1\n2,4\n3,9\n");

@@ -14,14 +14,13 @@
 //!     Ok(event.payload.to_uppercase())
 //! }
 //!
-//! // `invoke` blocks its thread, so the function needs another one.
-//! #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+//! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Error> {
 //!     let emulator = Emulator::start()?;
 //!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(emulator.endpoint().parse()?);
 //!     tokio::spawn(runtime.run());
 //!
-//!     assert_eq!(emulator.invoke(r#""hello""#)?.text(), r#""HELLO""#);
+//!     assert_eq!(emulator.invoke_async(r#""hello""#).await?.text(), r#""HELLO""#);
 //!     Ok(())
 //! }
 //! ```

@@ -13,8 +13,14 @@ impl Api {
         let mut state = self.state();
         while !state.stopped {
             let now = Instant::now();
-            self.fail_unclaimed(&mut state, now);
             let is_late = |until: Option<Instant>| until.is_some_and(|until| until <= now);
+            if let Some(pending) = state.take_unclaimed(is_late) {
+                drop(state);
+                let waited = self.config.claim_timeout.unwrap_or_default();
+                pending.pipe.end(Err(Error::Unclaimed { waited, endpoint: self.config.endpoint.clone() }));
+                state = self.state();
+                continue;
+            }
             if let Some((id, in_flight)) =
                 state.in_flight.iter().find(|(_, in_flight)| is_late(in_flight.delivered.until))
             {
@@ -55,17 +61,6 @@ impl Api {
         }
     }
 
-    fn fail_unclaimed(&self, state: &mut State, now: Instant) {
-        let (Some(waited), endpoint) = (self.config.claim_timeout, &self.config.endpoint) else { return };
-        state.queue.retain(|queued| {
-            let waits = queued.until.is_none_or(|until| until > now);
-            if !waits {
-                queued.pending.pipe.end(Err(Error::Unclaimed { waited, endpoint: endpoint.clone() }));
-            }
-            waits
-        });
-    }
-
     /// Wakes the clock at this time.
     pub(super) fn set_alarm(&self, state: &mut State, until: Option<Instant>) {
         if let Some(until) = until
@@ -78,6 +73,12 @@ impl Api {
 }
 
 impl State {
+    /// Removes an event from the queue whose claim timeout has passed.
+    fn take_unclaimed(&mut self, is_late: impl Fn(Option<Instant>) -> bool) -> Option<Arc<Pending>> {
+        let position = self.queue.iter().position(|queued| is_late(queued.until))?;
+        Some(self.queue.remove(position)?.pending)
+    }
+
     /// Removes an event from the queue that was delivered, could not be written, and is late.
     fn take_undelivered(&mut self, is_late: impl Fn(Option<Instant>) -> bool) -> Option<(Arc<Pending>, Delivered)> {
         let late = |queued: &Queued| queued.delivered.is_some_and(|delivered| is_late(delivered.until));

@@ -19,6 +19,7 @@ mod script;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -295,6 +296,7 @@ impl Api {
         }
         let in_flight = state.in_flight.drain().map(|(_, InFlight { pending, delivered, .. })| (pending, delivered));
         let mut delivered: Vec<(Arc<Pending>, Delivered)> = in_flight.collect();
+        let mut undelivered = Vec::new();
         let was_ready = matches!(state.phase, Phase::Ready | Phase::Stuck);
         let progressed = state.progressed || !delivered.is_empty();
         state.queue.retain_mut(|queued| {
@@ -306,7 +308,7 @@ impl Api {
             match queued.delivered {
                 _ if stays => {}
                 Some(earlier) => delivered.push((Arc::clone(&queued.pending), earlier)),
-                None => queued.pending.pipe.end(Ok(error(&queued.pending.request_id))),
+                None => undelivered.push(Arc::clone(&queued.pending)),
             }
             stays
         });
@@ -320,6 +322,9 @@ impl Api {
         state.extensions.clear();
         let queued = state.queue.len();
         drop(state);
+        for pending in undelivered {
+            pending.pipe.end(Ok(error(&pending.request_id)));
+        }
         for (pending, delivered) in delivered {
             self.conclude(&pending, &delivered, error(&pending.request_id));
         }
@@ -331,10 +336,11 @@ impl Api {
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.stopped = true;
-        for Queued { pending, .. } in state.queue.drain(..) {
-            pending.pipe.end(Err(Error::Stopped));
-        }
-        for (_, InFlight { pending, .. }) in state.in_flight.drain() {
+        let queued = mem::take(&mut state.queue);
+        let in_flight = mem::take(&mut state.in_flight);
+        drop(state);
+        let queued = queued.into_iter().map(|Queued { pending, .. }| pending);
+        for pending in queued.chain(in_flight.into_values().map(|InFlight { pending, .. }| pending)) {
             pending.pipe.end(Err(Error::Stopped));
         }
         self.changed.notify_all();

@@ -1,5 +1,6 @@
 //! Responses and errors that runtimes post.
 
+use std::mem;
 use std::sync::Arc;
 
 use lambda_runtime_proto::server::Reply;
@@ -112,10 +113,12 @@ impl Api {
         let observed = &mut state.observed;
         let list = if to == "InitError" { &mut observed.init_errors } else { &mut observed.restore_errors };
         Observed::push_error(list, &error);
-        for Queued { pending, .. } in state.queue.drain(..) {
+        let queued = mem::take(&mut state.queue);
+        state.phase = Phase::Failed(error.clone());
+        drop(state);
+        for Queued { pending, .. } in queued {
             pending.pipe.end(Ok(End::Failed(error.clone())));
         }
-        state.phase = Phase::Failed(error);
         self.changed.notify_all();
         Ok(())
     }
