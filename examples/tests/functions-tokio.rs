@@ -1,4 +1,4 @@
-//! How functions are tested: the emulator is the Runtime API, and the function is a task of the test's process.
+//! Tests of functions: the emulator serves the Runtime API, and the function runs as a task in the test's process.
 //!
 //!     cargo test -p examples --test functions-tokio
 
@@ -7,7 +7,7 @@ use lambda_runtime_tokio::streaming::{Body, Response, channel};
 use lambda_runtime_tokio::{Diagnostic, Error, LambdaEvent, PlainStream, Runtime, service_fn};
 use serde_json::json;
 
-/// A buffered function.
+/// Returns a buffered response.
 async fn shout(event: LambdaEvent<String>) -> Result<String, Diagnostic> {
     if event.payload.is_empty() {
         return Err(Diagnostic { error_type: "Silence".into(), error_message: "there is nothing to shout".into() });
@@ -15,7 +15,7 @@ async fn shout(event: LambdaEvent<String>) -> Result<String, Diagnostic> {
     Ok(event.payload.to_uppercase())
 }
 
-/// A streaming function.
+/// Returns a streamed response with a metadata prelude.
 async fn spell(event: LambdaEvent<String>) -> Result<Response<Body>, Error> {
     let (mut sender, body) = channel();
     tokio::spawn(async move {
@@ -29,16 +29,16 @@ async fn spell(event: LambdaEvent<String>) -> Result<Response<Body>, Error> {
     Ok(Response::from(body))
 }
 
-/// A function that streams something other than the body of an HTTP response.
+/// Returns a streamed response that is not the body of an HTTP response.
 async fn table(event: LambdaEvent<u32>) -> Result<PlainStream<Body>, Error> {
     let rows: String = (1..=event.payload).map(|row| format!("{row},{}\n", row * row)).collect();
     Ok(PlainStream::new("text/csv".parse()?, Body::from(rows)))
 }
 
 #[tokio::test]
-async fn a_response_is_what_the_handler_returned() -> Result<(), Error> {
+async fn a_response_contains_the_return_value_of_the_handler() -> Result<(), Error> {
     let emulator = Emulator::start()?;
-    // A task of the same thread. `invoke` would block the thread, and the function with it; `invoke_async` does not.
+    // The function is a task on the same thread: `invoke` would block it, `invoke_async` does not.
     tokio::spawn(Runtime::new(service_fn(shout)).address(emulator.endpoint().parse()?).run());
 
     let outcome = emulator.invoke_async(r#""hello""#).await?;
@@ -53,14 +53,14 @@ async fn an_error_has_a_type_and_a_message() -> Result<(), Error> {
     tokio::spawn(Runtime::new(service_fn(shout)).address(emulator.endpoint().parse()?).run());
 
     let outcome = emulator.invoke_async(r#""""#).await?;
-    let error = outcome.error().ok_or("the caller is told of no error")?;
+    let error = outcome.error().ok_or("the invocation did not fail")?;
     assert_eq!((error.error_type(), error.message().as_str()), ("Function.Silence", "there is nothing to shout"));
     // What X-Ray shows.
     let cause: serde_json::Value = serde_json::from_str(error.xray_cause().ok_or("there is no cause for X-Ray")?)?;
     let exception = json!({ "type": "Silence", "message": "there is nothing to shout", "stack": [] });
     assert_eq!(cause["exceptions"], json!([exception]));
 
-    // The function serves on.
+    // The function serves the next invocation.
     assert_eq!(emulator.invoke_async(r#""hello""#).await?.json()?, "HELLO");
     Ok(())
 }
@@ -73,20 +73,20 @@ async fn a_stream_has_a_prelude_and_a_payload() -> Result<(), Error> {
     let outcome = emulator.invoke_async(r#""abc""#).await?;
     assert!(outcome.is_complete() && outcome.is_streamed());
     assert_eq!(outcome.payload(), "a.b.c.");
-    let prelude: serde_json::Value = serde_json::from_slice(&outcome.prelude().ok_or("it has no prelude")?)?;
+    let prelude: serde_json::Value = serde_json::from_slice(&outcome.prelude().ok_or("the response has no prelude")?)?;
     assert_eq!(prelude["statusCode"], json!(200));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_stream_that_fails_midway_is_a_part_of_a_response_and_an_error() -> Result<(), Error> {
+async fn a_stream_that_fails_midway_is_a_partial_response_and_an_error() -> Result<(), Error> {
     let emulator = Emulator::start()?;
     tokio::spawn(Runtime::new(service_fn(spell)).address(emulator.endpoint().parse()?).run());
 
     let outcome = emulator.invoke_async(r#""ab c""#).await?;
     assert!(!outcome.is_complete());
     assert_eq!(outcome.payload(), "a.b.");
-    assert_eq!(outcome.error().ok_or("the caller is told of no error")?.message(), "there is no letter here");
+    assert_eq!(outcome.error().ok_or("the invocation did not fail")?.message(), "there is no letter here");
     Ok(())
 }
 

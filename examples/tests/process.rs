@@ -1,4 +1,4 @@
-//! What a function's process says and does before its first event and at its end, on both executors.
+//! Functions as processes: startup, failures of workers, the log, and shutdown, on each executor.
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
@@ -8,19 +8,19 @@ use lambda_runtime_emulator::{Emulator, Endpoint, Fault};
 
 const API: &str = "AWS_LAMBDA_RUNTIME_API";
 const WORKERS: (&str, &str) = ("AWS_LAMBDA_MAX_CONCURRENCY", "2");
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a process ended.
+/// The exit code and the log of a process.
 struct Ended {
     code: Option<i32>,
     stderr: String,
 }
 
-/// A function's process that is killed when the test ends.
+/// The process of a function, killed when the test ends.
 struct Process(Child);
 
 impl Process {
-    /// With these variables and no others.
+    /// Starts the program with these environment variables and no others.
     fn start(program: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
         command.env_clear().envs(variables.iter().copied());
@@ -36,7 +36,7 @@ impl Process {
     fn end(mut self) -> Ended {
         let begun = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < PATIENCE, "the process does not end");
+            assert!(begun.elapsed() < TIMEOUT, "the process does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
         let mut stderr = String::new();
@@ -54,7 +54,7 @@ impl Drop for Process {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_it_cannot_say_does_not_end_it() {
+fn an_unwritable_log_does_not_end_a_function() {
     for (program, failing, good) in [
         (env!("CARGO_BIN_EXE_failures-tokio"), r#"{"do":"error"}"#, "1"),
         (env!("CARGO_BIN_EXE_failures-smol"), r#"{"do":"error"}"#, "1"),
@@ -65,7 +65,7 @@ fn what_it_cannot_say_does_not_end_it() {
         let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
         let mut command = Command::new(program);
         command.env_clear().env(API, emulator.endpoint()).stdout(full()).stderr(full());
-        // Invalid, and it cannot be reported.
+        // Invalid, which cannot be reported either.
         command.env("RUST_LOG", "info,no=such=level,[{=");
         let _function = Process(command.spawn().unwrap());
         assert!(emulator.invoke(failing).unwrap().error().is_some());
@@ -74,7 +74,7 @@ fn what_it_cannot_say_does_not_end_it() {
 }
 
 #[test]
-fn without_the_address_of_the_api_it_says_once_which_variable_is_missing() {
+fn a_missing_api_address_is_reported_once() {
     for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
         let Ended { code, stderr } = Process::start(program, &[]).end();
         assert_eq!(code, Some(1), "{stderr}");
@@ -84,7 +84,7 @@ fn without_the_address_of_the_api_it_says_once_which_variable_is_missing() {
 }
 
 #[test]
-fn an_address_that_is_none_is_shown() {
+fn an_invalid_api_address_is_quoted() {
     for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
         for address in ["https://127.0.0.1:9001", "127.0.0.1:port", ""] {
             let Ended { code, stderr } = Process::start(program, &[(API, address)]).end();
@@ -95,7 +95,7 @@ fn an_address_that_is_none_is_shown() {
 }
 
 #[test]
-fn the_address_of_the_api_is_all_that_it_needs() {
+fn the_api_address_is_the_only_required_variable() {
     for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
         let emulator = Emulator::start().unwrap();
         let _function = Process::start(program, &[(API, emulator.endpoint())]);
@@ -104,7 +104,7 @@ fn the_address_of_the_api_is_all_that_it_needs() {
 }
 
 #[test]
-fn a_concurrency_that_is_no_number_is_reported_as_a_failed_start() {
+fn an_invalid_concurrency_is_reported_as_an_init_error() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
         let emulator = Emulator::start().unwrap();
         let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "many")];
@@ -147,15 +147,15 @@ fn a_failed_initialisation_is_reported_logged_and_ends_the_process() {
 
 #[test]
 #[cfg(unix)]
-fn a_worker_that_fails_starts_again_while_the_others_serve() {
+fn a_failed_worker_restarts_while_the_others_serve() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
         let broken: Fault = "next 2: reply 500 {}".parse().unwrap();
         let emulator = Emulator::builder().concurrency(3).faults([broken]).start().unwrap();
         let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "3")];
         let function = Process::start(program, &variables);
         assert_eq!(emulator.invoke(r#"{"n":0}"#).unwrap().json().unwrap()["event"]["n"], 0);
-        assert!(emulator.wait_until(PATIENCE, |observed| observed.waiting == 3), "{:?}", emulator.observed());
-        // One that holds its worker up for longer than the test lasts keeps no other from being answered.
+        assert!(emulator.wait_until(TIMEOUT, |observed| observed.waiting == 3), "{:?}", emulator.observed());
+        // An invocation that outlasts the test occupies one worker; the others keep serving.
         let _slow = emulator.start_invocation(r#"{"wait_ms":600000}"#).unwrap();
         for n in 1..10 {
             assert_eq!(emulator.invoke(format!(r#"{{"n":{n}}}"#)).unwrap().json().unwrap()["event"]["n"], n);
@@ -167,7 +167,7 @@ fn a_worker_that_fails_starts_again_while_the_others_serve() {
 }
 
 #[test]
-fn one_worker_ends_as_a_function_of_one_worker_does() {
+fn a_single_worker_reports_its_error_without_a_worker_number() {
     for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
         let broken: Fault = r#"next: reply 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
         let emulator = Emulator::builder().faults([broken]).start().unwrap();
@@ -179,7 +179,7 @@ fn one_worker_ends_as_a_function_of_one_worker_does() {
 }
 
 #[test]
-fn a_restore_that_is_refused_ends_it_as_a_failed_start() {
+fn a_refused_restore_is_reported_as_an_init_error() {
     let refused: Fault = r#"restore-next: reply 500 {"errorType":"Broken","errorMessage":"no copy"}"#.parse().unwrap();
     for program in [env!("CARGO_BIN_EXE_snapstart-tokio"), env!("CARGO_BIN_EXE_snapstart-smol")] {
         let emulator = Emulator::builder().snapstart(true).faults([refused.clone()]).start().unwrap();
@@ -194,7 +194,7 @@ fn a_restore_that_is_refused_ends_it_as_a_failed_start() {
 }
 
 #[test]
-fn when_no_worker_can_go_on_the_error_says_what_happened_to_each() {
+fn the_final_error_contains_the_error_of_each_worker() {
     let broken: Fault = r#"next: reply 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
     let functions = [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")].map(|program| {
         let emulator = Emulator::builder().concurrency(2).faults([broken.clone()]).start().unwrap();
@@ -207,13 +207,13 @@ fn when_no_worker_can_go_on_the_error_says_what_happened_to_each() {
         let error = stderr.lines().last().unwrap_or_default();
         assert!(error.contains("none of the 2 workers can go on; worker 0: "), "{stderr}");
         assert_eq!(error.matches("500 Broken: beyond repair").count(), 2, "{stderr}");
-        // Five times each, and not as often as there is time for.
+        // Five attempts each, after which a worker gives up.
         assert_eq!(emulator.observed().requests(Endpoint::Next), 10);
     }
 }
 
 #[test]
-fn what_the_api_refuses_is_in_the_log_in_its_words_and_with_the_request_id() {
+fn a_refused_response_is_logged_with_request_id_and_message() {
     let large = r#"{"errorType":"TooLarge","errorMessage":"over the limit"}"#;
     for (program, event) in [
         (env!("CARGO_BIN_EXE_failures-tokio"), "1"),
@@ -224,7 +224,7 @@ fn what_the_api_refuses_is_in_the_log_in_its_words_and_with_the_request_id() {
         (env!("CARGO_BIN_EXE_streaming-smol"), "{}"),
     ] {
         let refuse = |what| format!("{what}: reply 413 {large}");
-        // A stream is refused amid its words.
+        // A stream is refused midway.
         let response = if program.contains("streaming") {
             format!("response: reply 413 at 110 {large}")
         } else {
@@ -253,7 +253,7 @@ fn what_the_api_refuses_is_in_the_log_in_its_words_and_with_the_request_id() {
 
 #[test]
 #[cfg(unix)]
-fn the_hook_runs_at_sigterm_and_at_ctrl_c() {
+fn the_shutdown_hook_runs_on_sigterm_and_on_ctrl_c() {
     for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
         for (signal, name) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT")] {
             let emulator = Emulator::start().unwrap();
@@ -271,7 +271,7 @@ fn the_hook_runs_at_sigterm_and_at_ctrl_c() {
 
 #[test]
 #[cfg(unix)]
-fn without_a_place_for_its_extension_it_says_that_no_hook_will_run_and_serves_until_a_signal() {
+fn a_function_without_its_extension_logs_an_error_and_serves_until_a_signal() {
     for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
         for signal in ["-TERM", "-INT"] {
             for (reply, words) in [

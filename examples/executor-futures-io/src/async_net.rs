@@ -1,4 +1,4 @@
-//! The library async-net, whose sockets are those of smol, and the clock of async-io.
+//! Sockets of async-net, which smol uses too, and timers of async-io.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use lambda_runtime_base::Executor;
 
 use crate::FuturesIo;
 
-/// An executor on async-net.
+/// Returns an executor on async-net.
 pub fn executor() -> impl Executor {
     FuturesIo::new(connect, sleep)
 }

@@ -1,8 +1,7 @@
-//! How an executor is written on the streams of [`futures_io`], which many libraries have: async-net and smol, glommio,
-//! and tokio by way of a wrapper.
+//! An executor for any stream that implements the traits of [`futures_io`]: those of async-net, smol and glommio, and
+//! those of tokio in a wrapper.
 //!
-//! The user gives what differs between them, as two functions: one that connects and one that sleeps. [`async_net`]
-//! shows how.
+//! Two functions adapt it to a library: one connects, the other sleeps. [`async_net`] is an example.
 
 pub mod async_net;
 
@@ -15,7 +14,7 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use lambda_runtime_base::{Executor, Transport};
 
-/// An executor of a function that connects and one that sleeps.
+/// An executor that consists of a function that connects and a function that sleeps.
 #[derive(Debug, Clone, Copy)]
 pub struct FuturesIo<C, S> {
     connect: C,
@@ -23,7 +22,7 @@ pub struct FuturesIo<C, S> {
 }
 
 impl<C, S> FuturesIo<C, S> {
-    /// `connect` takes a host and a port and gives a future of a stream, with `TCP_NODELAY` set; `sleep` takes a
+    /// `connect` takes a host and a port and returns a future of a stream that has `TCP_NODELAY` set; `sleep` takes a
     /// [`Duration`].
     pub fn new(connect: C, sleep: S) -> Self {
         Self { connect, sleep }
@@ -51,7 +50,7 @@ where
     }
 }
 
-/// The future of a [`Stream`].
+/// The future returned by `connect`.
 #[derive(Debug)]
 pub struct Connect<F>(Pin<Box<F>>);
 
@@ -63,11 +62,11 @@ impl<F: Future<Output = io::Result<Io>>, Io> Future for Connect<F> {
     }
 }
 
-/// A stream of `futures_io`, as a [`Transport`].
+/// A stream of `futures_io` as a [`Transport`].
 #[derive(Debug)]
 pub struct Stream<Io> {
     io: Io,
-    /// All that was written is on its way. A transport has no flush, but a stream may have a buffer.
+    /// The stream's own buffer is empty. `Transport` has no flush, because sockets need none.
     flushed: bool,
 }
 
@@ -83,8 +82,7 @@ impl<Io: AsyncWrite + Unpin> Stream<Io> {
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Transport for Stream<Io> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        // The runtime reads whenever it has nothing to write, so what could not be flushed when it was written is
-        // flushed here.
+        // The runtime reads whenever it has nothing to write: resume a flush that was pending after the last write.
         if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
             return Poll::Ready(Err(error));
         }

@@ -1,4 +1,4 @@
-//! A stream may hold back what is written until it is flushed.
+//! A stream that buffers writes until it is flushed.
 
 use std::io;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use lambda_runtime_base::{Error, LambdaEvent, Runtime, service_fn};
 use lambda_runtime_emulator::Emulator;
 
 #[test]
-fn what_is_written_to_a_buffer_is_flushed() {
+fn buffered_writes_are_flushed() {
     let executor = FuturesIo::new(
         |host: String, port| async move { io::Result::Ok(BufWriter::new(TcpStream::connect((host, port)).await?)) },
         |duration: Duration| async move {

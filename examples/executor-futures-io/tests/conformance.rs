@@ -18,8 +18,8 @@ fn start(dimension: Dimension, function: Function) -> Result<(), Error> {
         match dimension {
             Dimension::Runtime => function.drive(runtime.run()).await,
             Dimension::Pipelining => function.drive(runtime.pipelining(true).run()).await,
-            Dimension::Run => unreachable!("there is no free function run"),
-            Dimension::RunConcurrent => unreachable!("the executor has no tasks"),
+            Dimension::Run => unreachable!("this executor has no function run"),
+            Dimension::RunConcurrent => unreachable!("the executor cannot spawn tasks"),
             Dimension::RunConcurrentLocal => function.drive(runtime.run_concurrent_local()).await,
         }
     })

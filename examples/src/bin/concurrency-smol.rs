@@ -1,5 +1,4 @@
-//! Many invocations at once, as Lambda Managed Instances have them: each waits, and they wait together. Outside of
-//! these instances the same program serves one at a time.
+//! Serves several invocations at a time on Lambda Managed Instances, and one at a time elsewhere.
 //!
 //!     cargo emulate --concurrency 8 -- cargo run -q -p examples --bin concurrency-smol
 

@@ -1,21 +1,13 @@
-//! An invocation that takes too long ends shortly before its deadline with an error that says so, where Lambda would
-//! kill the process without a word.
+//! Ends an invocation before its deadline, on smol; the lesson is [`deadline`](examples::deadline).
 //!
 //!     cargo emulate --timeout 1 --event '{}' -- cargo run -q -p examples --bin deadline-smol
 
 use std::time::Duration;
 
+use examples::deadline::handler;
 use lambda_runtime_smol::layers::DeadlineLayer;
-use lambda_runtime_smol::{Error, LambdaEvent, Runtime, service_fn};
-use serde_json::Value;
+use lambda_runtime_smol::{Error, Runtime, service_fn};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(async {
-        Runtime::new(service_fn(handler)).layer(DeadlineLayer::new(Duration::from_millis(200))).run().await
-    })
-}
-
-async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    eprintln!("{:?} left, and an answer that never comes", event.context.remaining_time());
-    std::future::pending().await
+    smol::block_on(Runtime::new(service_fn(handler)).layer(DeadlineLayer::new(Duration::from_millis(200))).run())
 }

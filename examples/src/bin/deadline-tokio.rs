@@ -1,20 +1,14 @@
-//! An invocation that takes too long ends shortly before its deadline with an error that says so, where Lambda would
-//! kill the process without a word.
+//! Ends an invocation before its deadline, on tokio; the lesson is [`deadline`](examples::deadline).
 //!
 //!     cargo emulate --timeout 1 --event '{}' -- cargo run -q -p examples --bin deadline-tokio
 
 use std::time::Duration;
 
+use examples::deadline::handler;
 use lambda_runtime_tokio::layers::DeadlineLayer;
-use lambda_runtime_tokio::{Error, LambdaEvent, Runtime, service_fn};
-use serde_json::Value;
+use lambda_runtime_tokio::{Error, Runtime, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     Runtime::new(service_fn(handler)).layer(DeadlineLayer::new(Duration::from_millis(200))).run().await
-}
-
-async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    eprintln!("{:?} left, and an answer that never comes", event.context.remaining_time());
-    std::future::pending().await
 }

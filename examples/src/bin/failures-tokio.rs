@@ -1,19 +1,11 @@
-//! What a caller sees when a handler fails: an error and a panic are reported, and the function serves on.
+//! Fails and panics on request, on tokio; the lesson is [`failures`](examples::failures).
 //!
 //!     cargo emulate --event '{"do":"panic"}' -- cargo run -q -p examples --bin failures-tokio
 
-use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn};
-use serde_json::Value;
+use examples::failures::handler;
+use lambda_runtime_tokio::{Error, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     run(service_fn(handler)).await
-}
-
-async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    match event.payload["do"].as_str() {
-        Some("error") => Err("asked to fail".into()),
-        Some("panic") => panic!("asked to panic"),
-        _ => Ok(event.payload),
-    }
 }

@@ -1,5 +1,5 @@
-//! An echo that asks for the next invocation in the write that answers the last one: fewer system calls, and the next
-//! event can come sooner. It is off by default; the documentation of `Runtime::pipelining` says when it is safe.
+//! Requests the next invocation in the same write as the response to the last: fewer system calls, and an earlier next
+//! event. Off by default; see `Runtime::pipelining` for when it is safe.
 
 use lambda_runtime_smol::layers::TracingLayer;
 use lambda_runtime_smol::{Error, LambdaEvent, Runtime, service_fn};

@@ -1,24 +1,14 @@
-//! What is set up once and used by every invocation: here a counter, usually a client or a pool. With one invocation
-//! at a time it need not be `Send`.
+//! Counts invocations, on smol; the lesson is [`shared_state`](examples::shared_state).
 //!
 //!     cargo emulate --event '{}' -- cargo run -q -p examples --bin shared-state-smol
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn};
-use serde_json::{Value, json};
+use examples::shared_state::handler;
+use lambda_runtime_smol::{Error, run, service_fn};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(async {
-        let count = Rc::new(Cell::new(0));
-        run(service_fn(|event: LambdaEvent<Value>| {
-            let count = Rc::clone(&count);
-            async move {
-                count.set(count.get() + 1);
-                Ok::<_, Error>(json!({ "invocations": count.get(), "request_id": event.context.request_id }))
-            }
-        }))
-        .await
-    })
+    let count = Rc::new(Cell::new(0));
+    smol::block_on(run(service_fn(|event| handler(Rc::clone(&count), event))))
 }

@@ -1,4 +1,4 @@
-//! Graceful shutdown: a hook runs when Lambda announces the end of the process by SIGTERM, or at Ctrl-C.
+//! Graceful shutdown: a hook runs when Lambda announces shutdown by SIGTERM, or on Ctrl-C.
 //!
 //!     cargo emulate -- cargo run -q -p examples --bin shutdown-tokio     # then Ctrl-C
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // Before the first invocation is asked for.
+    // Registers an extension, which must precede the first invocation.
     spawn_graceful_shutdown_handler(|| async { eprintln!("flushed what was still to be written") }).await;
     run(service_fn(handler)).await
 }

@@ -1,5 +1,5 @@
-//! A streamed response: its words appear one by one, and with `{"fail":true}` it breaks off midway, which the caller
-//! sees as an error and not as an end.
+//! Streams a response word by word. With `{"fail":true}` the stream fails midway, and the caller receives an error instead
+//! of a shorter response.
 //!
 //!     cargo emulate --event '{}' -- cargo run -q -p examples --bin streaming-tokio
 //!     cargo emulate --event '{"fail":true}' -- cargo run -q -p examples --bin streaming-tokio
@@ -26,7 +26,7 @@ async fn handler(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
                 sender.send_error("the source of words ran dry");
                 return;
             }
-            // An error means that nobody listens any more.
+            // The body was dropped: the caller is gone.
             if sender.send_data(word.into()).await.is_err() {
                 return;
             }

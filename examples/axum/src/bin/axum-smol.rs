@@ -1,5 +1,5 @@
-//! An axum application behind API Gateway, a load balancer or a function URL, on smol, without a tokio runtime:
-//! `lambda_http` makes requests of events, and this project's runtime is under it (`[patch.crates-io]` in `Cargo.toml`).
+//! An axum application behind API Gateway, a load balancer or a function URL, on smol, without a tokio runtime.
+//! `lambda_http` converts events to requests and runs on this project's runtime (`[patch.crates-io]` in `Cargo.toml`).
 //!
 //!     cargo build --manifest-path examples/axum/Cargo.toml
 //!     cargo emulate --event @examples/events/http.json -- examples/axum/target/debug/axum-smol
@@ -12,7 +12,7 @@ use lambda_runtime_smol::{Error, run};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Error> {
-    // Or `StreamAdapter`, for functions that are invoked so. `run` of `lambda_http` is tokio's.
+    // Use `StreamAdapter` if the function's URL streams responses. `lambda_http::run` itself needs tokio.
     smol::block_on(run(Adapter::from(router())))
 }
 

@@ -1,5 +1,5 @@
-//! An axum application behind API Gateway, a load balancer or a function URL, on tokio: `lambda_http` makes requests of
-//! events, and this project's runtime is under it (`[patch.crates-io]` in `Cargo.toml`).
+//! An axum application behind API Gateway, a load balancer or a function URL, on tokio. `lambda_http` converts events to
+//! requests and runs on this project's runtime (`[patch.crates-io]` in `Cargo.toml`).
 //!
 //!     cargo build --manifest-path examples/axum/Cargo.toml
 //!     cargo emulate --event @examples/events/http.json -- examples/axum/target/debug/axum-tokio
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // Or `run_with_streaming_response`, for functions that are invoked so.
+    // Use `run_with_streaming_response` if the function's URL streams responses.
     run(router()).await
 }
 

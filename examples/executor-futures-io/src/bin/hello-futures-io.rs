@@ -1,4 +1,4 @@
-//! The smallest function, on a stream of `futures-io`: `{"name":"World"}` becomes `{"message":"Hello, World!"}`.
+//! Hello, World on the traits of `futures-io`: `{"name":"World"}` becomes `{"message":"Hello, World!"}`.
 //!
 //!     cargo emulate --event '{"name":"World"}' -- cargo run -q -p executor-futures-io
 
