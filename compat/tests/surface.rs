@@ -1,5 +1,12 @@
 //! The façade has every item of `lambda_runtime`, by the same tests that the original passes.
 
+/// `run` is a future.
+macro_rules! wait {
+    ($run:expr) => {
+        $run.await
+    };
+}
+
 #[path = "../../executor-tokio/tests/surface/items/mod.rs"]
 mod items;
 

@@ -10,6 +10,17 @@ const API: &str = "AWS_LAMBDA_RUNTIME_API";
 const WORKERS: (&str, &str) = ("AWS_LAMBDA_MAX_CONCURRENCY", "2");
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The programs of an example.
+macro_rules! of_each_executor {
+    ($example:literal) => {
+        [
+            env!(concat!("CARGO_BIN_EXE_", $example, "-tokio")),
+            env!(concat!("CARGO_BIN_EXE_", $example, "-smol")),
+            env!(concat!("CARGO_BIN_EXE_", $example, "-blocking")),
+        ]
+    };
+}
+
 /// The exit code and the log of a process.
 struct Ended {
     code: Option<i32>,
@@ -58,6 +69,7 @@ fn an_unwritable_log_does_not_end_a_function() {
     for (program, failing, good) in [
         (env!("CARGO_BIN_EXE_failures-tokio"), r#"{"do":"error"}"#, "1"),
         (env!("CARGO_BIN_EXE_failures-smol"), r#"{"do":"error"}"#, "1"),
+        (env!("CARGO_BIN_EXE_failures-blocking"), r#"{"do":"error"}"#, "1"),
         (env!("CARGO_BIN_EXE_logging-tokio"), "{}", r#"{"name":"x"}"#),
         (env!("CARGO_BIN_EXE_logging-smol"), "{}", r#"{"name":"x"}"#),
     ] {
@@ -75,7 +87,7 @@ fn an_unwritable_log_does_not_end_a_function() {
 
 #[test]
 fn a_missing_api_address_is_reported_once() {
-    for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
+    for program in of_each_executor!("hello") {
         let Ended { code, stderr } = Process::start(program, &[]).end();
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.contains("AWS_LAMBDA_RUNTIME_API is not set"), "{stderr}");
@@ -85,7 +97,7 @@ fn a_missing_api_address_is_reported_once() {
 
 #[test]
 fn an_invalid_api_address_is_quoted() {
-    for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
+    for program in of_each_executor!("hello") {
         for address in ["https://127.0.0.1:9001", "127.0.0.1:port", ""] {
             let Ended { code, stderr } = Process::start(program, &[(API, address)]).end();
             assert_eq!(code, Some(1), "{stderr}");
@@ -96,7 +108,7 @@ fn an_invalid_api_address_is_quoted() {
 
 #[test]
 fn the_api_address_is_the_only_required_variable() {
-    for program in [env!("CARGO_BIN_EXE_hello-tokio"), env!("CARGO_BIN_EXE_hello-smol")] {
+    for program in of_each_executor!("hello") {
         let emulator = Emulator::start().unwrap();
         let _function = Process::start(program, &[(API, emulator.endpoint())]);
         assert_eq!(emulator.invoke(r#"{"name":"World"}"#).unwrap().text(), r#"{"message":"Hello, World!"}"#);
@@ -105,7 +117,7 @@ fn the_api_address_is_the_only_required_variable() {
 
 #[test]
 fn an_invalid_concurrency_is_reported_as_an_init_error() {
-    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
+    for program in of_each_executor!("concurrency") {
         let emulator = Emulator::start().unwrap();
         let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "many")];
         let Ended { code, stderr } = Process::start(program, &variables).end();
@@ -119,7 +131,7 @@ fn an_invalid_concurrency_is_reported_as_an_init_error() {
 
 #[test]
 fn a_failed_initialisation_is_reported_logged_and_ends_the_process() {
-    for program in [env!("CARGO_BIN_EXE_init-tokio"), env!("CARGO_BIN_EXE_init-smol")] {
+    for program in of_each_executor!("init") {
         for (times, error_type, message) in [
             ("x", "Function.ParseIntError", "invalid digit found in string"),
             ("100", "Function.Panic", "100 is more often than anybody reads"),
@@ -148,7 +160,7 @@ fn a_failed_initialisation_is_reported_logged_and_ends_the_process() {
 #[test]
 #[cfg(unix)]
 fn a_failed_worker_restarts_while_the_others_serve() {
-    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
+    for program in of_each_executor!("concurrency") {
         let broken: Fault = "next 2: reply 500 {}".parse().unwrap();
         let emulator = Emulator::builder().concurrency(3).faults([broken]).start().unwrap();
         let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "3")];
@@ -168,7 +180,7 @@ fn a_failed_worker_restarts_while_the_others_serve() {
 
 #[test]
 fn a_single_worker_reports_its_error_without_a_worker_number() {
-    for program in [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")] {
+    for program in of_each_executor!("concurrency") {
         let broken: Fault = r#"next: reply 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
         let emulator = Emulator::builder().faults([broken]).start().unwrap();
         let Ended { code, stderr } = Process::start(program, &[(API, emulator.endpoint())]).end();
@@ -181,7 +193,7 @@ fn a_single_worker_reports_its_error_without_a_worker_number() {
 #[test]
 fn a_refused_restore_is_reported_as_an_init_error() {
     let refused: Fault = r#"restore-next: reply 500 {"errorType":"Broken","errorMessage":"no copy"}"#.parse().unwrap();
-    for program in [env!("CARGO_BIN_EXE_snapstart-tokio"), env!("CARGO_BIN_EXE_snapstart-smol")] {
+    for program in of_each_executor!("snapstart") {
         let emulator = Emulator::builder().snapstart(true).faults([refused.clone()]).start().unwrap();
         let variables = [(API, emulator.endpoint()), ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")];
         let Ended { code, stderr } = Process::start(program, &variables).end();
@@ -196,7 +208,7 @@ fn a_refused_restore_is_reported_as_an_init_error() {
 #[test]
 fn the_final_error_contains_the_error_of_each_worker() {
     let broken: Fault = r#"next: reply 500 {"errorType":"Broken","errorMessage":"beyond repair"}"#.parse().unwrap();
-    let functions = [env!("CARGO_BIN_EXE_concurrency-tokio"), env!("CARGO_BIN_EXE_concurrency-smol")].map(|program| {
+    let functions = of_each_executor!("concurrency").map(|program| {
         let emulator = Emulator::builder().concurrency(2).faults([broken.clone()]).start().unwrap();
         let function = Process::start(program, &[(API, emulator.endpoint()), WORKERS]);
         (emulator, function)
@@ -218,10 +230,12 @@ fn a_refused_response_is_logged_with_request_id_and_message() {
     for (program, event) in [
         (env!("CARGO_BIN_EXE_failures-tokio"), "1"),
         (env!("CARGO_BIN_EXE_failures-smol"), "1"),
+        (env!("CARGO_BIN_EXE_failures-blocking"), "1"),
         (env!("CARGO_BIN_EXE_failures-tokio"), r#"{"do":"error"}"#),
         (env!("CARGO_BIN_EXE_failures-smol"), r#"{"do":"error"}"#),
         (env!("CARGO_BIN_EXE_streaming-tokio"), "{}"),
         (env!("CARGO_BIN_EXE_streaming-smol"), "{}"),
+        (env!("CARGO_BIN_EXE_streaming-blocking"), "{}"),
     ] {
         let refuse = |what| format!("{what}: reply 413 {large}");
         // A stream is refused midway.
@@ -254,7 +268,7 @@ fn a_refused_response_is_logged_with_request_id_and_message() {
 #[test]
 #[cfg(unix)]
 fn the_shutdown_hook_runs_on_sigterm_and_on_ctrl_c() {
-    for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
+    for program in of_each_executor!("shutdown") {
         for (signal, name) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT")] {
             let emulator = Emulator::start().unwrap();
             let function = Process::start(program, &[(API, emulator.endpoint())]);
@@ -272,7 +286,7 @@ fn the_shutdown_hook_runs_on_sigterm_and_on_ctrl_c() {
 #[test]
 #[cfg(unix)]
 fn a_function_without_its_extension_logs_an_error_and_serves_until_a_signal() {
-    for program in [env!("CARGO_BIN_EXE_shutdown-tokio"), env!("CARGO_BIN_EXE_shutdown-smol")] {
+    for program in of_each_executor!("shutdown") {
         for signal in ["-TERM", "-INT"] {
             for (reply, words) in [
                 (r#"403 {"errorType":"Full","errorMessage":"no place"}"#, "403 Full: no place"),

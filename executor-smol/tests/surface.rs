@@ -6,6 +6,13 @@
 
 extern crate lambda_runtime_smol as lambda_runtime;
 
+/// `run` is a future.
+macro_rules! wait {
+    ($run:expr) => {
+        $run.await
+    };
+}
+
 #[path = "../../executor-tokio/tests/surface/beyond.rs"]
 mod beyond;
 #[path = "../../executor-tokio/tests/surface/items/mod.rs"]

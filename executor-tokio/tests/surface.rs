@@ -6,6 +6,13 @@
 
 extern crate lambda_runtime_tokio as lambda_runtime;
 
+/// `run` is a future.
+macro_rules! wait {
+    ($run:expr) => {
+        $run.await
+    };
+}
+
 #[path = "surface/beyond.rs"]
 mod beyond;
 #[path = "surface/items/mod.rs"]

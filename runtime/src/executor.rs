@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::hash::BuildHasher as _;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A boxed future that is `Send`.
@@ -100,7 +100,7 @@ pub trait Transport {
 /// }
 /// ```
 ///
-/// Two complete ones: `examples/executor-blocking` includes its reactor, on `std::net` and one thread;
+/// Two small ones: `executor-blocking` includes its reactor, on the system call `poll` and one thread;
 /// `examples/executor-futures-io` runs on any stream of `futures-io`. The scenarios of `conformance` show whether an executor
 /// is correct.
 pub trait Executor: Clone {
@@ -134,6 +134,12 @@ pub trait Executor: Clone {
     fn random(&self) -> u64 {
         RandomState::new().hash_one(())
     }
+
+    /// Called with the task's waker before the runtime waits for a reply, and afterwards: `is_held` returns whether the
+    /// runtime itself holds a clone of it, which it will not wake before the reply arrives. An executor that counts the
+    /// clones of its waker thereby knows whether anything else can wake the task.
+    #[doc(hidden)]
+    fn holds_waker(&self, _waker: &Waker, _is_held: impl FnOnce() -> bool) {}
 }
 
 /// An executor that runs tasks concurrently, as [`run_concurrent`](crate::Runtime::run_concurrent) requires.

@@ -1,8 +1,8 @@
 //! The AWS Lambda runtime for Rust, without an executor: the loop that fetches events, calls a handler and sends what it
 //! returns, with layers, context, responses, streams and errors.
 //!
-//! Functions use it through the crate of their executor, `lambda-runtime-tokio` or `lambda-runtime-smol`, which
-//! re-exports all of it. An executor of your own needs a [`Transport`] and an [`Executor`]; everything else is here.
+//! Functions use it through the crate of their executor, `lambda-runtime-tokio`, `lambda-runtime-smol` or
+//! `lambda-runtime-blocking`, which re-exports all of it. An executor of your own needs a [`Transport`] and an [`Executor`]; everything else is here.
 //!
 //! ```
 //! use std::future::{Future as _, Ready, ready};
@@ -121,6 +121,7 @@ pub use response::{
 pub use runtime::Runtime;
 pub use service::bounds::{EventPayload, EventService, Handler, HandlerError, HandlerOutput};
 pub use service::handler::{HandlerFuture, HandlerService};
+pub use service::sync_fn::{SyncFn, sync_fn};
 pub use tower::{self, Service, service_fn};
 
 /// A service of a function that takes the event and its context apart.

@@ -83,6 +83,10 @@ pub fn run(options: Options, address: Address) -> Result<(), String> {
             let runtime = lambda_runtime_smol::Runtime::new(service_fn(handle)).address(address);
             smol::block_on(runtime.pipelining(pipelining).run())
         }
+        Executor::Blocking => {
+            let runtime = lambda_runtime_blocking::Runtime::new(service_fn(handle)).address(address);
+            lambda_runtime_blocking::block_on(runtime.pipelining(pipelining).run())
+        }
     };
     ended.map_err(|error| error.to_string())
 }

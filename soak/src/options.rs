@@ -20,6 +20,7 @@ pub struct Options {
 pub enum Executor {
     Tokio,
     Smol,
+    Blocking,
 }
 
 const HELP: &str = "\
@@ -29,7 +30,7 @@ Usage: soak [OPTIONS]
 
 Options:
   --invocations N        how many [default: 1000000]
-  --executor tokio|smol  what the function runs on [default: tokio]
+  --executor NAME        what the function runs on: tokio, smol or blocking [default: tokio]
   --pipelining           ask for the next event in the write of the answer
   --seed S               where the faults are drawn from [default: a random one, which is printed]
   -h, --help             print this
@@ -63,7 +64,8 @@ impl FromStr for Executor {
         match name {
             "tokio" => Ok(Executor::Tokio),
             "smol" => Ok(Executor::Smol),
-            _ => Err("neither tokio nor smol"),
+            "blocking" => Ok(Executor::Blocking),
+            _ => Err("expected tokio, smol or blocking"),
         }
     }
 }
@@ -73,6 +75,7 @@ impl fmt::Display for Executor {
         f.write_str(match self {
             Executor::Tokio => "tokio",
             Executor::Smol => "smol",
+            Executor::Blocking => "blocking",
         })
     }
 }

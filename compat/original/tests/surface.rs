@@ -1,5 +1,12 @@
 //! The same tests as for this project's executors: what they expect is what the original does.
 
+/// `run` is a future.
+macro_rules! wait {
+    ($run:expr) => {
+        $run.await
+    };
+}
+
 #[path = "../../../executor-tokio/tests/surface/items/mod.rs"]
 mod items;
 

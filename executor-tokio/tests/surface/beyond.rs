@@ -200,7 +200,7 @@ fn dropping_a_task_cancels_it() {
 #[test]
 fn a_generic_function_needs_one_bound_for_a_handler() {
     async fn serve<H: Handler<T>, T>(handler: H) -> Result<(), Error> {
-        run(handler).await
+        wait!(run(handler))
     }
 
     async fn serve_concurrently<H, T>(handler: H) -> Result<(), Error>
@@ -208,7 +208,7 @@ fn a_generic_function_needs_one_bound_for_a_handler() {
         H: Handler<T, Future: Send> + Clone + Send + 'static,
         T: 'static,
     {
-        run_concurrent(handler).await
+        wait!(run_concurrent(handler))
     }
 
     fn runtime<H: Handler<T>, T>(handler: H) -> Runtime<impl Service<LambdaInvocation, Response = (), Error = Error>> {
@@ -235,11 +235,11 @@ fn run_is_send_in_an_async_block_even_if_the_handler_borrows() {
     let _ = || {
         is_send(async {
             let name = String::new();
-            run(service_fn(|event| greet(&name, event))).await
+            wait!(run(service_fn(|event| greet(&name, event))))
         });
         is_send(async {
             let name = String::new();
-            run(service_fn(async |event: LambdaEvent<RawEvent>| greet(&name, event).await.map(|_| ()))).await
+            wait!(run(service_fn(async |event: LambdaEvent<RawEvent>| greet(&name, event).await.map(|_| ()))))
         });
         is_send(async {
             let name = String::new();
@@ -249,7 +249,7 @@ fn run_is_send_in_an_async_block_even_if_the_handler_borrows() {
                 .run()
                 .await
         });
-        is_send(async { run_concurrent(service_fn(|event| greet("static", event))).await });
+        is_send(async { wait!(run_concurrent(service_fn(|event| greet("static", event)))) });
     };
 }
 

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
+use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -206,6 +208,65 @@ impl Body {
         Source::Other(body.map_err(BodyError::new).boxed_unsync()).into()
     }
 
+    /// The chunks of an iterator, each sent before the next one is taken. An error interrupts the response.
+    ///
+    /// The iterator blocks the thread that polls the runtime: that is meant for `lambda-runtime-blocking`, and harmless
+    /// elsewhere if it does not wait.
+    ///
+    /// ```
+    /// use lambda_runtime_base::streaming::{Body, Response};
+    /// use lambda_runtime_base::{Error, LambdaEvent};
+    ///
+    /// fn handler(event: LambdaEvent<u32>) -> Result<Response<Body>, Error> {
+    ///     let lines = (1..=event.payload).map(|n| Ok::<_, Error>(format!("line {n}\n")));
+    ///     Ok(Response::from(Body::from_chunks(lines)))
+    /// }
+    /// ```
+    pub fn from_chunks<I, D, E>(chunks: I) -> Self
+    where
+        I: IntoIterator<Item = Result<D, E>>,
+        I::IntoIter: Send + 'static,
+        D: Into<Bytes>,
+        E: Into<Error>,
+    {
+        Self::new(Chunks { iterator: chunks.into_iter(), yielded: false })
+    }
+
+    /// What a reader returns, up to 64 KiB in each chunk; each is sent before the next one is read. An error interrupts
+    /// the response.
+    ///
+    /// The reader blocks the thread that polls the runtime, as the iterator of [`from_chunks`](Self::from_chunks) does.
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use lambda_runtime_base::streaming::{Body, Response};
+    /// use lambda_runtime_base::{Error, LambdaEvent};
+    ///
+    /// fn handler(event: LambdaEvent<String>) -> Result<Response<Body>, Error> {
+    ///     Ok(Response::from(Body::from_reader(File::open(event.payload)?)))
+    /// }
+    /// ```
+    pub fn from_reader<R: io::Read + Send + 'static>(mut reader: R) -> Self {
+        Self::from_chunks(iter::from_fn(move || {
+            let mut chunk = vec![0; READ_SIZE];
+            let read = loop {
+                match reader.read(&mut chunk) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    read => break read,
+                }
+            };
+            match read {
+                Ok(0) => None,
+                Ok(n) => {
+                    chunk.truncate(n);
+                    Some(Ok(chunk))
+                }
+                Err(error) => Some(Err(error)),
+            }
+        }))
+    }
+
     /// No bytes at all.
     pub fn empty() -> Self {
         Self::default()
@@ -223,6 +284,40 @@ impl Body {
     /// The body failed.
     pub async fn collect(self) -> Result<Collected<Bytes>, BodyError> {
         http_body_util::BodyExt::collect(self).await
+    }
+}
+
+/// The most that [`Body::from_reader`] reads at once.
+const READ_SIZE: usize = 64 * 1024;
+
+/// The body of [`Body::from_chunks`].
+struct Chunks<I> {
+    iterator: I,
+    /// A chunk was yielded by the last poll.
+    yielded: bool,
+}
+
+// The iterator is never pinned.
+impl<I> Unpin for Chunks<I> {}
+
+impl<I, D, E> http_body::Body for Chunks<I>
+where
+    I: Iterator<Item = Result<D, E>>,
+    D: Into<Bytes>,
+    E: Into<Error>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        // The iterator may block, so the last chunk is sent first.
+        self.yielded = !self.yielded;
+        if !self.yielded {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let chunk = self.iterator.next();
+        Poll::Ready(chunk.map(|chunk| chunk.map(|data| Frame::data(data.into())).map_err(Into::into)))
     }
 }
 

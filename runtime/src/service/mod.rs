@@ -4,3 +4,4 @@ pub(crate) mod bounds;
 pub(crate) mod handler;
 pub(crate) mod outcome;
 pub(crate) mod responder;
+pub(crate) mod sync_fn;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The service and the worker may share a task or run on different threads: both sides register ordinary wakers, and
-//! neither compares them. The lock is held only to move values; no waker is cloned, woken or dropped under it, and no
+//! neither compares them to decide who is woken. The lock is held only to move values; no waker is cloned, woken or dropped under it, and no
 //! outcome is dropped under it, because all of that runs foreign code.
 
 use std::future::Future;
@@ -136,6 +136,11 @@ impl<T> Handover<T> {
     /// The service was dropped before the acknowledgement.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.0.lock().abandoned
+    }
+
+    /// Whether a service waits for the acknowledgement in the task of `waker`. This never decides who is woken.
+    pub(crate) fn is_awaited_by(&self, waker: &Waker) -> bool {
+        self.0.lock().service.as_ref().is_some_and(|service| service.will_wake(waker))
     }
 
     /// Completes the acknowledgement. A service that the worker polls next finds that out by itself; follow with

@@ -140,7 +140,9 @@ where
                 if call.is_done() && sending.is_streaming() {
                     sending.abort(&mut connection.client, &call.failure());
                 }
+                connection.executor().holds_waker(cx.waker(), || handover.is_awaited_by(cx.waker()));
                 if let Poll::Ready(sent) = sending.poll(connection, handover.is_abandoned(), cx) {
+                    connection.executor().holds_waker(cx.waker(), || false);
                     return Poll::Ready(sent);
                 }
                 if mem::take(&mut polled) || call.is_done() || call.poll(cx).is_pending() {

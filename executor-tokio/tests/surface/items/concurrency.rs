@@ -47,7 +47,7 @@ where
     D: Into<Bytes> + Send + 'static,
     E: Into<Error> + Send + Debug + 'static,
 {
-    run_concurrent(handler).await
+    wait!(run_concurrent(handler))
 }
 
 #[test]

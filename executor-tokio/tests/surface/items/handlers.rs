@@ -26,10 +26,12 @@ use crate::block_on;
 #[test]
 fn run_takes_functions_and_closures() {
     let _ = || async {
-        run(service_fn(echo)).await?;
-        run(service_fn(sell)).await?;
-        lambda_runtime::run(lambda_runtime::service_fn(async |_: LambdaEvent<()>| Ok::<(), Error>(()))).await?;
-        run(service_fn(|event: LambdaEvent<Vec<String>>| async move { Ok::<_, Infallible>(event.payload.len()) })).await
+        wait!(run(service_fn(echo)))?;
+        wait!(run(service_fn(sell)))?;
+        wait!(lambda_runtime::run(lambda_runtime::service_fn(async |_: LambdaEvent<()>| Ok::<(), Error>(()))))?;
+        wait!(run(service_fn(
+            |event: LambdaEvent<Vec<String>>| async move { Ok::<_, Infallible>(event.payload.len()) }
+        )))
     };
 }
 
@@ -44,8 +46,8 @@ fn run_takes_a_handler_that_borrows_from_main() {
     let _ = || async {
         let client = Client;
         let client = &client;
-        run(service_fn(move |event: LambdaEvent<Value>| async move { handler(client, event).await })).await?;
-        run(service_fn(|event: LambdaEvent<Value>| handler(client, event))).await
+        wait!(run(service_fn(move |event: LambdaEvent<Value>| async move { handler(client, event).await })))?;
+        wait!(run(service_fn(|event: LambdaEvent<Value>| handler(client, event))))
     };
 }
 
@@ -53,15 +55,14 @@ fn run_takes_a_handler_that_borrows_from_main() {
 fn neither_handler_nor_future_needs_to_be_send() {
     let _ = || async {
         let count = Rc::new(Cell::new(0));
-        run(service_fn(move |_: LambdaEvent<Value>| {
+        wait!(run(service_fn(move |_: LambdaEvent<Value>| {
             let count = Rc::clone(&count);
             async move {
                 count.set(count.get() + 1);
                 ready(()).await;
                 Ok::<_, Error>(count.get())
             }
-        }))
-        .await
+        })))
     };
 }
 
@@ -119,7 +120,7 @@ where
     D: Into<Bytes> + Send,
     E: Into<Error> + Send + Debug,
 {
-    run(handler).await
+    wait!(run(handler))
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! The tests of every executor, of the façade and of the original include this module: code that compiles here keeps
 //! compiling after the change of one line in `Cargo.toml`. Code in closures is compiled but not run.
+//!
+//! `run` is called through `wait!`, which each test crate defines: it is a future, except on blocking sockets.
 
 #[cfg(feature = "concurrency-tokio")]
 mod concurrency;

@@ -11,7 +11,7 @@ fn a_hook_runs_at_shutdown() {
     let _ = || async {
         let log = String::from("moved in");
         spawn_graceful_shutdown_handler(|| async move { drop(log) }).await;
-        run(service_fn(echo)).await
+        wait!(run(service_fn(echo)))
     };
     let _ = || drop(is_send(spawn_graceful_shutdown_handler(|| ready(()))));
 }

@@ -1,0 +1,16 @@
+//! An echo that requests the next invocation in the write of the response: two system calls for an invocation if both
+//! replies arrive together. It is off by default; the documentation of `Runtime::pipelining` says when it is safe.
+//!
+//!     cargo emulate --event '{}' -- cargo run -q -p examples --bin pipelining-blocking
+
+use lambda_runtime_blocking::layers::TracingLayer;
+use lambda_runtime_blocking::{Error, LambdaEvent, Runtime, block_on, sync_fn};
+use serde_json::Value;
+
+fn main() -> Result<(), Error> {
+    block_on(Runtime::new(sync_fn(echo)).layer(TracingLayer::new()).pipelining(true).run())
+}
+
+fn echo(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    Ok(event.payload)
+}
