@@ -34,6 +34,10 @@ pub(crate) struct Options {
     pub(crate) faults: Vec<Fault>,
     /// Further environment variables of the function.
     pub(crate) variables: Vec<(String, String)>,
+    /// External extensions.
+    pub(crate) extensions: Vec<PathBuf>,
+    /// How long the function may take until it requests its first event.
+    pub(crate) init_timeout: Option<Duration>,
     /// Files whose changes restart the function.
     pub(crate) restart_on: Vec<PathBuf>,
     /// The function's name.
@@ -67,6 +71,8 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
         snapstart: false,
         faults: Vec::new(),
         variables: Vec::new(),
+        extensions: Vec::new(),
+        init_timeout: None,
         restart_on: Vec::new(),
         name: None,
         command: command.unwrap_or_default(),
@@ -83,7 +89,9 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
             }
             Long("event") => event = Some(string(&mut parser)?),
             Long("trace-id") => trace_id = Some(string(&mut parser)?),
-            Long("timeout") => options.timeout = seconds(&mut parser)?,
+            Long("timeout") => options.timeout = seconds(&mut parser, "--timeout")?,
+            Long("init-timeout") => options.init_timeout = Some(seconds(&mut parser, "--init-timeout")?),
+            Long("extension") => options.extensions.push(parser.value().map_err(text)?.into()),
             Long("memory") => options.memory = number(&mut parser, "--memory", "a number of MB")?,
             Long("concurrency") => match number(&mut parser, "--concurrency", "a number")? {
                 0 => return Err("--concurrency 0: expected at least 1".to_owned()),
@@ -161,12 +169,12 @@ fn number<T: std::str::FromStr>(parser: &mut lexopt::Parser, option: &str, what:
     value.parse().map_err(|_| format!("{option} {value}: expected {what}"))
 }
 
-fn seconds(parser: &mut lexopt::Parser) -> Result<Duration, String> {
+fn seconds(parser: &mut lexopt::Parser, option: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "a number of seconds";
-    let seconds: f64 = number(parser, "--timeout", EXPECTED)?;
+    let seconds: f64 = number(parser, option, EXPECTED)?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(timeout) if !timeout.is_zero() => Ok(timeout),
-        _ => Err(format!("--timeout {seconds}: expected {EXPECTED}")),
+        _ => Err(format!("{option} {seconds}: expected {EXPECTED}")),
     }
 }
 

@@ -4,13 +4,14 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Child, ExitStatus};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lambda_runtime_emulator::Emulator;
+use lambda_runtime_emulator::{Emulator, Observed};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::cli::Options;
@@ -31,7 +32,7 @@ enum Message {
     /// The process has requested its first event.
     Ready,
     Exited(Pid),
-    /// Stop the process, and drop the sender afterwards.
+    /// Stop the process because an invocation has timed out, and drop the sender afterwards.
     Stop(Sender<()>),
     /// Stop the process, drop the sender and end.
     Shutdown(Sender<()>),
@@ -74,7 +75,7 @@ impl Function {
         self.stats().progressed = true;
     }
 
-    /// Stops the process, and returns when it has ended.
+    /// Stops the process because an invocation has timed out, and returns when it has ended.
     pub(crate) fn stop(&self) {
         self.send_and_wait(Message::Stop);
     }
@@ -135,6 +136,7 @@ impl Supervisor {
             output,
             process: None,
             failures: 0,
+            second_init: false,
             not_before: Instant::now(),
             never_ready: Some(Box::new(never_ready)),
         };
@@ -163,17 +165,34 @@ struct Supervised {
     process: Option<Process>,
     /// Processes in a row that ended without having finished an invocation.
     failures: u32,
+    /// The initialization of the last process took too long.
+    second_init: bool,
     /// The next process is not started earlier.
     not_before: Instant,
     never_ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
-struct Process {
+/// A process that was started, with a process group of its own.
+struct Group {
     child: Child,
     pid: Pid,
-    started: Instant,
     /// Disconnected when the process has ended.
     ended: Receiver<()>,
+}
+
+/// An external extension.
+struct Extension {
+    name: String,
+    group: Group,
+}
+
+/// The function's process, with its extensions.
+struct Process {
+    group: Group,
+    extensions: Vec<Extension>,
+    started: Instant,
+    /// Started after the initialization of the process before took too long, for an event that waits.
+    is_second_init: bool,
     init_errors: usize,
     /// When to print the next hint that it does not request an event.
     hint: Option<Instant>,
@@ -181,9 +200,48 @@ struct Process {
     stuck_since: Option<Instant>,
 }
 
+/// Why the execution environment ends: `shutdownReason` of extensions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Spindown,
+    Timeout,
+    Failure,
+    /// Another process replaces it: Lambda's name for this is that of an environment that is not needed.
+    Replaced,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Reason::Spindown | Reason::Replaced => "spindown",
+            Reason::Timeout => "timeout",
+            Reason::Failure => "failure",
+        }
+    }
+}
+
+impl Group {
+    fn kill(&self) {
+        let _ = kill_process_group(self.pid, Signal::KILL);
+    }
+
+    /// Waits until the process has ended, for at most `limit`.
+    fn wait(&self, limit: Duration) {
+        let _ = self.ended.recv_timeout(limit);
+    }
+
+    /// Kills what is left of the group; returns how the process ended.
+    fn reap(mut self) -> String {
+        self.kill();
+        self.child.wait().map_or_else(|error| error.to_string(), describe)
+    }
+}
+
 impl Supervised {
     const FIRST_HINT: Duration = Duration::from_millis(800);
     const NEXT_HINT: Duration = Duration::from_secs(30);
+    /// Lambda's limit for the end of an environment with an external extension.
+    const EXTERNAL_GRACE: Duration = Duration::from_secs(2);
     /// An invocation in flight delays a restart because of changes by at most this.
     const PATIENCE: Duration = Duration::from_secs(5);
     /// How often to check whether the process is stuck.
@@ -200,20 +258,23 @@ impl Supervised {
                 Ok(Message::Wanted) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::Ready) => self.never_ready = None,
                 Ok(Message::Exited(pid)) => {
-                    if let Some(process) = self.process.take_if(|process| process.pid == pid) {
+                    if let Some(process) = self.process.take_if(|process| process.group.pid == pid) {
                         self.exited(process);
+                    } else if let Some(name) = self.extension(pid) {
+                        log::message(format_args!("the extension {name} ended: the function is restarted"));
+                        self.stop(Reason::Failure);
                     }
                 }
                 Ok(Message::Stop(done)) => {
-                    self.stop();
+                    self.stop(Reason::Timeout);
                     drop(done);
                 }
                 Ok(Message::Shutdown(done)) => {
-                    self.stop();
+                    self.stop(Reason::Spindown);
                     drop(done);
                     return;
                 }
-                Err(RecvTimeoutError::Disconnected) => return self.stop(),
+                Err(RecvTimeoutError::Disconnected) => return self.stop(Reason::Spindown),
             }
         }
     }
@@ -225,14 +286,16 @@ impl Supervised {
             return self.next_check();
         }
         let now = Instant::now();
-        if let Some(since) = self.watch.changed(now)
-            && (self.emulator.observed().in_flight == 0 || since >= Self::PATIENCE)
-        {
-            self.watch.clear();
-            log::message("a file has changed: the function is restarted");
-            self.stop();
-            if let Err(message) = self.start() {
-                log::message(message);
+        if let Some(since) = self.watch.changed(now) {
+            self.emulator.pause(true);
+            if self.emulator.observed().in_flight == 0 || since >= Self::PATIENCE {
+                self.watch.clear();
+                log::message("a file has changed: the function is restarted");
+                self.stop(Reason::Replaced);
+                if let Err(message) = self.start() {
+                    log::message(message);
+                }
+                self.emulator.pause(false);
             }
         }
         let look = now + Watch::INTERVAL;
@@ -259,6 +322,15 @@ impl Supervised {
             };
         };
         if !observed.ready {
+            let limit = match (self.options.init_timeout, process.is_second_init) {
+                (limit, false) => limit,
+                (limit, true) => limit.map(|_| self.options.timeout),
+            };
+            let until = limit.map(|limit| process.started + limit);
+            if until.is_some_and(|until| until <= now) {
+                self.init_timed_out();
+                return self.next_check();
+            }
             let hint = process.hint.get_or_insert(process.started + Self::FIRST_HINT);
             if *hint <= now {
                 *hint = now + Self::NEXT_HINT;
@@ -270,7 +342,7 @@ impl Supervised {
                     self.emulator.endpoint()
                 ));
             }
-            return process.hint;
+            return process.hint.into_iter().chain(until).min();
         }
         if observed.queued == 0 {
             process.stuck_since = None;
@@ -290,7 +362,7 @@ impl Supervised {
         if stuck_for >= self.options.timeout.saturating_add(Self::CHECK) {
             let seconds = stuck_for.as_secs_f64();
             log::message(format_args!("the function has not requested an event for {seconds:.2} s; it is restarted"));
-            self.stop();
+            self.stop(Reason::Timeout);
             return self.next_check();
         }
         if *hint <= now {
@@ -304,12 +376,63 @@ impl Supervised {
         Some(now + Self::CHECK)
     }
 
+    /// Starts the extensions, and then the function.
     fn start(&mut self) -> Result<(), String> {
-        let Some((program, args)) = self.options.command.split_first() else { return Err("no command".to_owned()) };
+        let options = Arc::clone(&self.options);
+        let Some((program, args)) = options.command.split_first() else { return Err("no command".to_owned()) };
         // Later errors are those of this process.
         let init_errors = self.emulator.observed().init_errors.len();
+        let extensions = self.start_extensions()?;
         let started = Instant::now();
         *self.stats() = ProcessStats { started: Some(started), ..ProcessStats::default() };
+        let group = match self.spawn(program, args) {
+            Ok(group) => group,
+            Err(message) => {
+                extensions.into_iter().for_each(|extension| drop(extension.group.reap()));
+                return Err(message);
+            }
+        };
+        self.stats().group = Some(group.pid);
+        let is_second_init = std::mem::take(&mut self.second_init);
+        self.process =
+            Some(Process { group, extensions, started, is_second_init, init_errors, hint: None, stuck_since: None });
+        Ok(())
+    }
+
+    /// Starts the external extensions, and waits until they have registered: the runtime's first request for an event
+    /// closes the registration.
+    fn start_extensions(&self) -> Result<Vec<Extension>, String> {
+        /// Lambda's limit for the initialization.
+        const LIMIT: Duration = Duration::from_secs(10);
+        /// How often to check whether an extension has ended.
+        const LOOK: Duration = Duration::from_millis(50);
+        let mut extensions: Vec<Extension> = Vec::new();
+        for program in &self.options.extensions {
+            match self.spawn(program.as_os_str(), &[]) {
+                Ok(group) => extensions.push(Extension { name: extension_name(program), group }),
+                Err(message) => {
+                    extensions.into_iter().for_each(|extension| drop(extension.group.reap()));
+                    return Err(message);
+                }
+            }
+        }
+        let (all, until) = (extensions.len(), Instant::now() + LIMIT);
+        let has_ended = |extension: &Extension| extension.group.ended.try_recv() != Err(TryRecvError::Empty);
+        while !self.emulator.wait_until(LOOK, |observed: &Observed| observed.registered_extensions >= all) {
+            if Instant::now() >= until || extensions.iter().any(has_ended) {
+                log::message("an extension has not registered; the function starts without it");
+                break;
+            }
+        }
+        Ok(extensions)
+    }
+
+    fn extension(&self, pid: Pid) -> Option<&str> {
+        let extensions = self.process.iter().flat_map(|process| &process.extensions);
+        extensions.filter(|extension| extension.group.pid == pid).map(|extension| extension.name.as_str()).next()
+    }
+
+    fn spawn(&self, program: &OsStr, args: &[OsString]) -> Result<Group, String> {
         // One pipe for both, so that their order is kept. Stdout of the command itself is for the response.
         let pipe = self.output.attach().map_err(|error| format!("cannot read the function's output: {error}"))?;
         let stdout = pipe.try_clone().map_err(|error| format!("cannot read the function's output: {error}"))?;
@@ -338,16 +461,15 @@ impl Supervised {
             let _ = child.wait();
             return Err(no_thread(&error));
         }
-        self.stats().group = Some(pid);
-        self.process = Some(Process { child, pid, started, ended, init_errors, hint: None, stuck_since: None });
-        Ok(())
+        Ok(Group { child, pid, ended })
     }
 
     /// The process has ended by itself.
-    fn exited(&mut self, process: Process) {
+    fn exited(&mut self, mut process: Process) {
         let before = self.emulator.observed();
         let init_errors = process.init_errors;
-        let reason = self.reap(process);
+        self.stop_extensions(&mut process, Reason::Failure, Instant::now() + Self::EXTERNAL_GRACE);
+        let reason = self.reap(process, Reason::Failure);
         if !before.ready {
             self.report_failed_start(&reason, init_errors);
         } else if before.in_flight == 0 {
@@ -355,25 +477,63 @@ impl Supervised {
         }
     }
 
-    /// Ends the process as Lambda does: at once, unless it registered an extension in order to be notified before.
-    fn stop(&mut self) {
-        /// Lambda's grace period for a function with an internal extension.
-        const GRACE: Duration = Duration::from_millis(500);
-        let Some(process) = self.process.take() else { return };
-        if !self.emulator.observed().extensions.is_empty() {
-            let _ = kill_process_group(process.pid, Signal::TERM);
-            let _ = process.ended.recv_timeout(GRACE);
+    /// Ends the process as Lambda does: at once, unless an extension is registered, which may then flush what it has.
+    fn stop(&mut self, reason: Reason) {
+        /// How long the function may take to end if it has an external extension, and an internal one.
+        const RUNTIME_GRACE: Duration = Duration::from_millis(300);
+        const INTERNAL_GRACE: Duration = Duration::from_millis(500);
+        let Some(mut process) = self.process.take() else { return };
+        let until = Instant::now() + Self::EXTERNAL_GRACE;
+        if self.emulator.observed().registered_extensions > 0 {
+            let _ = kill_process_group(process.group.pid, Signal::TERM);
+            process.group.wait(if process.extensions.is_empty() { INTERNAL_GRACE } else { RUNTIME_GRACE });
+            process.group.kill();
         }
-        self.reap(process);
+        self.stop_extensions(&mut process, reason, until);
+        self.reap(process, reason);
+    }
+
+    /// Notifies the external extensions, and kills those that have not ended in time.
+    fn stop_extensions(&self, process: &mut Process, reason: Reason, until: Instant) {
+        if process.extensions.is_empty() {
+            return;
+        }
+        self.emulator.shut_down_extensions(reason.name(), until.saturating_duration_since(Instant::now()));
+        for extension in &process.extensions {
+            extension.group.wait(until.saturating_duration_since(Instant::now()));
+        }
+        for extension in process.extensions.drain(..) {
+            extension.group.reap();
+        }
+    }
+
+    /// The initialization takes too long. As in Lambda it is repeated once, as a part of the first invocation.
+    fn init_timed_out(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let milliseconds = process.started.elapsed().as_secs_f64() * 1000.0;
+        let phase = if process.is_second_init { "invoke" } else { "init" };
+        log::line(format_args!("INIT_REPORT Init Duration: {milliseconds:.2} ms\tPhase: {phase}\tStatus: timeout"));
+        self.second_init = !process.is_second_init;
+        let is_second_init = process.is_second_init;
+        self.stop_extensions(&mut process, Reason::Timeout, Instant::now() + Self::EXTERNAL_GRACE);
+        process.group.reap();
+        self.output.drain();
+        self.stats().group = None;
+        match is_second_init {
+            true => self.emulator.initialization_timed_out(self.options.timeout),
+            false => self.emulator.runtime_replaced("the initialization timed out"),
+        }
     }
 
     /// Kills what is left of the process group, and fails the invocations in flight. Returns how the process ended.
-    fn reap(&mut self, mut process: Process) -> String {
-        let _ = kill_process_group(process.pid, Signal::KILL);
-        let reason = process.child.wait().map_or_else(|error| error.to_string(), describe);
+    fn reap(&mut self, process: Process, why: Reason) -> String {
+        let reason = process.group.reap();
         self.output.drain();
         self.stats().group = None;
-        self.emulator.runtime_exited(&reason);
+        match why {
+            Reason::Replaced => self.emulator.runtime_replaced(&reason),
+            _ => drop(self.emulator.runtime_exited(&reason)),
+        }
         self.failures = if self.stats().progressed { 0 } else { self.failures.saturating_add(1) };
         self.not_before = Instant::now() + backoff(self.failures);
         reason
@@ -397,6 +557,11 @@ impl Supervised {
     fn stats(&self) -> MutexGuard<'_, ProcessStats> {
         self.supervisor.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name under which an external extension registers: that of its file.
+pub(crate) fn extension_name(program: &Path) -> String {
+    program.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Delay before the process is started again, after this many processes that finished no invocation.

@@ -3,14 +3,17 @@
 use lambda_runtime_emulator::{Builder, Emulator, End, Fault, Notice};
 
 use crate::cli::Options;
-use crate::function::Function;
+use crate::function::{Function, extension_name};
 use crate::log;
 
 /// The emulator with these options.
 pub(crate) fn builder(options: &Options) -> Builder {
     let of_environment = || std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok().filter(|name| !name.is_empty());
     let name = options.name.clone().or_else(of_environment);
-    Emulator::builder()
+    let builder = Emulator::builder();
+    let extensions = options.extensions.iter().map(|program| extension_name(program));
+    extensions
+        .fold(builder, Builder::external_extension)
         .timeout(options.timeout)
         // The command may compile the function first.
         .claim_timeout(None)

@@ -309,3 +309,62 @@ fn a_function_that_fails_to_start_waits_for_a_change() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     std::fs::remove_file(&file).unwrap();
 }
+
+/// The path of an external extension, in a folder that only this test uses.
+fn extension(test: &str) -> std::path::PathBuf {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("external");
+    std::os::unix::fs::symlink(function(), &path).unwrap();
+    path
+}
+
+#[test]
+fn an_external_extension_gets_invoke_and_shutdown_with_the_reason() {
+    for (event, reason) in [(json!(1), "spindown"), (json!({"exit": 1}), "failure"), (json!({"hang": true}), "timeout")]
+    {
+        let extension = extension(&format!("external-{reason}"));
+        let mut served = Served::start(&["--timeout", "2", "--extension", extension.to_str().unwrap()]);
+        assert_eq!(served.call(event).status, 200);
+        served.line("extension: \"INVOKE\" null");
+        if reason == "spindown" {
+            kill_process(Pid::from_child(&served.child), Signal::INT).unwrap();
+        }
+        served.line(&format!("extension: \"SHUTDOWN\" \"{reason}\""));
+        if reason == "spindown" {
+            assert_eq!(served.child.wait().unwrap().code(), Some(0));
+        } else {
+            assert_eq!(served.call(json!(1)).text(), "1");
+        }
+        std::fs::remove_dir_all(extension.parent().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_slow_initialization_is_repeated_within_the_first_invocation() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("slow-{}", std::process::id()));
+    let slow = [("SLOW_UNTIL", file.to_str().unwrap())];
+    let served = Served::start_with(&["--init-timeout", "1"], &slow);
+    served.line("slow");
+    let report = served.line("INIT_REPORT");
+    assert!(report.ends_with(" ms\tPhase: init\tStatus: timeout"), "{report}");
+    assert_eq!(served.call(json!(1)).text(), "1");
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn an_initialization_that_is_slow_twice_times_the_invocation_out() {
+    let mut child = emulator()
+        .args(["--port", "0", "--init-timeout", "0.5", "--timeout", "1", "--", "sleep", "60"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("curl http://")).unwrap();
+    let address = line.split("http://").nth(1).unwrap().trim_end_matches('/').to_owned();
+    let received = call(&address, json!(1));
+    assert_eq!(received.json()["errorType"], "Sandbox.Timedout");
+    assert!(lines.any(|line| line.ends_with("Phase: invoke\tStatus: timeout")));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap();
+}

@@ -24,6 +24,7 @@ pub struct Builder {
     function_arn: Option<String>,
     memory: u32,
     snapstart: bool,
+    external_extensions: Vec<String>,
     stream_limit: u64,
     max_queued_events: usize,
     max_queued_bytes: usize,
@@ -42,6 +43,7 @@ impl Default for Builder {
             function_arn: None,
             memory: 128,
             snapstart: false,
+            external_extensions: Vec::new(),
             stream_limit: 200 * 1024 * 1024,
             max_queued_events: 1000,
             max_queued_bytes: 64 * 1024 * 1024,
@@ -130,6 +132,13 @@ impl Builder {
         self
     }
 
+    /// An extension with this name runs in a process of its own: it may register for `SHUTDOWN`, which
+    /// [`Emulator::shut_down_extensions`] sends. May be called more than once.
+    pub fn external_extension(mut self, name: impl Into<String>) -> Self {
+        self.external_extensions.push(name.into());
+        self
+    }
+
     /// The largest streamed response, in bytes. Default: 200 MiB, as in Lambda. The largest buffered response is
     /// [`MAX_RESPONSE`](crate::MAX_RESPONSE).
     pub fn stream_limit(mut self, bytes: u64) -> Self {
@@ -171,6 +180,7 @@ impl Builder {
             function_arn,
             memory: self.memory,
             snapstart: self.snapstart,
+            external_extensions: self.external_extensions,
             stream_limit: self.stream_limit,
             max_queued_events: self.max_queued_events,
             max_queued_bytes: self.max_queued_bytes,

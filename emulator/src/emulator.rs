@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::api::Api;
+use crate::api::{Api, Exit};
 use crate::listener::Listener;
 use crate::{Error, Event, Invocation, Observed, Outcome};
 
@@ -129,7 +129,30 @@ impl Emulator {
     ///
     /// Closes the connections of the process. Returns how many events still wait.
     pub fn runtime_exited(&self, reason: &str) -> usize {
-        self.api.runtime_exited(reason, || self.runtime.close_connections())
+        self.api.runtime_exited(&Exit::Ended(reason), || self.runtime.close_connections())
+    }
+
+    /// Reports that the function's process was stopped, as [`runtime_exited`](Self::runtime_exited) does, in order to be
+    /// replaced: all events that wait do so until the next process requests them.
+    pub fn runtime_replaced(&self, reason: &str) {
+        self.api.runtime_exited(&Exit::Replaced(reason), || self.runtime.close_connections());
+    }
+
+    /// While paused, no event is delivered.
+    pub fn pause(&self, paused: bool) {
+        self.api.hold_events(paused);
+    }
+
+    /// Reports that the function's process was stopped because its initialization, within the first invocation, took
+    /// longer than this timeout of an invocation. The events that wait end with `Sandbox.Timedout`.
+    pub fn initialization_timed_out(&self, timeout: Duration) {
+        self.api.runtime_exited(&Exit::InitTimedOut(timeout), || self.runtime.close_connections());
+    }
+
+    /// Sends SHUTDOWN to the [external extensions](crate::Builder::external_extension) that registered for it, with a
+    /// reason (`spindown`, `timeout` or `failure`) and a deadline after `limit`. Returns how many they are.
+    pub fn shut_down_extensions(&self, reason: &str, limit: Duration) -> usize {
+        self.api.shut_down_extensions(reason, limit)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Observed {
     pub queued: usize,
     /// Invocations that were delivered and have not ended.
     pub in_flight: usize,
+    /// Extensions of the current process that have registered.
+    pub registered_extensions: usize,
     /// Extensions that were notified of an invocation and have not requested the next event since.
     pub busy_extensions: usize,
     /// The runtime has requested an event: its initialization is over.
@@ -50,7 +52,7 @@ pub struct Observed {
 pub struct Extension {
     /// `Lambda-Extension-Name`.
     pub name: String,
-    /// The events that it registered for: `INVOKE`, or none.
+    /// The events that it registered for: `INVOKE`, and, if it is external, `SHUTDOWN`.
     pub events: Vec<String>,
 }
 

@@ -124,6 +124,47 @@ fn an_extension_that_is_wrong_or_late_is_403() {
     assert_eq!((received.status, &received.json()["errorType"]), (403, &json!("Extension.MissingExtensionIdentifier")));
 }
 
+#[test]
+fn an_external_extension_is_shut_down_with_a_reason_and_a_deadline() {
+    let emulator = Emulator::builder().external_extension("outside").start().unwrap();
+    let mut extension = Runtime::connect(&emulator);
+    let name = HeaderValue::from_static("outside");
+    extension.client.register_extension(&name, r#"{"events":["INVOKE","SHUTDOWN"]}"#).unwrap();
+    let reply = extension.reply();
+    let identifier = HeaderValue::from_bytes(reply.headers().get("lambda-extension-identifier").unwrap()).unwrap();
+    assert_eq!(emulator.observed().registered_extensions, 1);
+    extension.client.next_extension_event(&identifier).unwrap();
+    extension.flush();
+    assert_eq!(emulator.shut_down_extensions("spindown", LIMIT), 1);
+    let event: serde_json::Value = serde_json::from_slice(&extension.reply().body()).unwrap();
+    assert_eq!((&event["eventType"], &event["shutdownReason"]), (&json!("SHUTDOWN"), &json!("spindown")));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert!(u128::from(event["deadlineMs"].as_u64().unwrap()) > now.as_millis());
+}
+
+#[test]
+fn events_outlive_a_process_that_is_replaced_and_no_other() {
+    let emulator = Emulator::start().unwrap();
+    let invocation = emulator.start_invocation("{}").unwrap();
+    emulator.runtime_replaced("the initialization timed out");
+    assert_eq!(emulator.observed().queued, 1);
+    emulator.initialization_timed_out(LIMIT);
+    assert_eq!(invocation.wait().unwrap().error().unwrap().error_type(), "Sandbox.Timedout");
+}
+
+#[test]
+fn a_paused_emulator_delivers_nothing() {
+    let emulator = Emulator::start().unwrap();
+    emulator.pause(true);
+    let _queued = emulator.start_invocation("1").unwrap();
+    let mut runtime = Runtime::connect(&emulator);
+    runtime.request_event();
+    assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
+    assert_eq!(emulator.observed().in_flight, 0);
+    emulator.pause(false);
+    assert!(emulator.wait_until(LIMIT, |observed| observed.in_flight == 1));
+}
+
 /// Registers an extension for INVOKE, and returns its identifier and a connection for its requests.
 fn register(emulator: &Emulator, runtime: &mut Runtime) -> (HeaderValue, Runtime) {
     let name = HeaderValue::from_static("flush");

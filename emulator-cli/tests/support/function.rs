@@ -15,6 +15,17 @@ use lambda_runtime_proto::client::{Invocation, StreamHead};
 use serde_json::Value;
 
 fn main() {
+    let name = std::env::args().next().map(std::path::PathBuf::from).unwrap();
+    if name.file_name().is_some_and(|name| name == "external") {
+        return external_extension();
+    }
+    if let Some(path) = std::env::var_os("SLOW_UNTIL") {
+        // The first process does not start in time.
+        if std::fs::File::create_new(path).is_ok() {
+            eprintln!("slow");
+            hang();
+        }
+    }
     let mut runtime = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
     if let Some(path) = std::env::var_os("PID_FILE") {
         let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
@@ -47,6 +58,26 @@ fn main() {
         let invocation = runtime.next();
         let event: Value = serde_json::from_slice(&invocation.body()).unwrap();
         handle(&mut runtime, invocation, &event);
+    }
+}
+
+/// An extension in a process of its own: it prints its events until it is shut down.
+fn external_extension() {
+    let mut api = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
+    let name = http::HeaderValue::from_static("external");
+    api.client.register_extension(&name, r#"{"events":["INVOKE","SHUTDOWN"]}"#).unwrap();
+    let reply = api.reply();
+    assert_eq!(reply.status(), 200, "{:?}", reply.body());
+    let identifier =
+        http::HeaderValue::from_bytes(reply.headers().get("lambda-extension-identifier").unwrap()).unwrap();
+    loop {
+        api.client.next_extension_event(&identifier).unwrap();
+        let event: Value = serde_json::from_slice(&api.reply().body()).unwrap();
+        assert!(event["deadlineMs"].as_u64().unwrap() > 1_700_000_000_000);
+        eprintln!("extension: {} {}", event["eventType"], event["shutdownReason"]);
+        if event["eventType"] == "SHUTDOWN" {
+            return;
+        }
     }
 }
 

@@ -91,7 +91,7 @@ impl State {
     }
 }
 
-fn timed_out(id: &str, timeout: Duration) -> End {
+pub(super) fn timed_out(id: &str, timeout: Duration) -> End {
     let seconds = timeout.as_secs_f64();
     let message = format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds");
     End::TimedOut(FunctionError::of_platform("Sandbox.Timedout", &message))

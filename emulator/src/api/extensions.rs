@@ -1,7 +1,7 @@
-//! Extensions that a runtime registers from its own process.
+//! Extensions: those in the runtime's process, and [external](crate::Builder::external_extension) ones.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -14,6 +14,7 @@ use crate::text::shortened;
 use crate::{Observed, event, id};
 
 const IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");
+const SHUTDOWN: &str = "SHUTDOWN";
 const EVENT_IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-event-identifier");
 
 /// A registered extension.
@@ -30,6 +31,13 @@ pub(super) struct Registered {
 impl Registered {
     /// An extension that requests no events misses those before the last ones.
     const MAX_PENDING: usize = 100;
+
+    fn push(&mut self, event: Bytes) {
+        if self.pending.len() == Self::MAX_PENDING {
+            self.pending.pop_front();
+        }
+        self.pending.push_back(event);
+    }
 
     pub(super) fn is_busy(&self) -> bool {
         self.busy_with.is_some()
@@ -80,8 +88,11 @@ impl Api {
             .map_err(|error| Refused::new(403, "InvalidRequestFormat", error.to_string()))?;
         let events = json.get("events").and_then(|events| events.as_array()).into_iter().flatten();
         let mut events: Vec<String> = events.filter_map(|event| event.as_str().map(str::to_owned)).collect();
-        if let Some(event) = events.iter().find(|event| *event != "INVOKE") {
-            let message = format!("{}: not an event for an extension in the runtime's process", shortened(event));
+        let is_external = self.config.external_extensions.iter().any(|external| external == name);
+        let allowed: &[&str] = if is_external { &["INVOKE", SHUTDOWN] } else { &["INVOKE"] };
+        if let Some(event) = events.iter().find(|event| !allowed.contains(&event.as_str())) {
+            let kind = if is_external { "external extension" } else { "extension in the runtime's process" };
+            let message = format!("{}: not an event for an {kind}", shortened(event));
             return forbidden("Extension.InvalidEventType", &message);
         }
         events.dedup();
@@ -147,6 +158,23 @@ impl Api {
         id.fold(reply, |reply, id| reply.header(EVENT_IDENTIFIER, id))
     }
 
+    /// Notifies the external extensions that registered for SHUTDOWN. Returns how many they are.
+    pub(crate) fn shut_down_extensions(&self, reason: &str, limit: Duration) -> usize {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let deadline = u64::try_from(now.saturating_add(limit).as_millis()).unwrap_or(u64::MAX);
+        let event = serde_json::json!({"eventType": SHUTDOWN, "shutdownReason": reason, "deadlineMs": deadline});
+        let event = Bytes::from(event.to_string());
+        let mut notified = 0;
+        let mut state = self.state();
+        let wants = |registered: &&mut Registered| registered.extension.events.iter().any(|event| event == SHUTDOWN);
+        for registered in state.extensions.iter_mut().filter(wants) {
+            registered.push(event.clone());
+            notified += 1;
+        }
+        self.changed.notify_all();
+        notified
+    }
+
     /// An event could not be written: the extension's next request gets it.
     pub(super) fn undeliver_extension_event(&self, identifier: &str, event: Bytes) {
         if let Some(registered) = self.state().registered(identifier) {
@@ -181,10 +209,7 @@ impl Api {
             !was_notified && registered.extension.events.iter().any(|event| event == "INVOKE")
         };
         for registered in state.extensions.iter_mut().filter(wants) {
-            if registered.pending.len() == Registered::MAX_PENDING {
-                registered.pending.pop_front();
-            }
-            registered.pending.push_back(event.clone());
+            registered.push(event.clone());
             registered.busy_with = Some(pending.request_id.clone());
         }
     }

@@ -56,6 +56,7 @@ pub(crate) struct Config {
     pub(crate) function_arn: HeaderValue,
     pub(crate) memory: u32,
     pub(crate) snapstart: bool,
+    pub(crate) external_extensions: Vec<String>,
     pub(crate) stream_limit: u64,
     pub(crate) max_queued_events: usize,
     pub(crate) max_queued_bytes: usize,
@@ -109,6 +110,8 @@ struct State {
     settling: Option<Settling>,
     /// The current process has finished an invocation.
     progressed: bool,
+    /// No event is delivered.
+    paused: bool,
     /// SnapStart: the environment is restored.
     restored: bool,
     extensions: Vec<extensions::Registered>,
@@ -116,6 +119,16 @@ struct State {
     /// When the clock wakes up.
     alarm: Option<Instant>,
     stopped: bool,
+}
+
+/// How the runtime's process ended.
+pub(crate) enum Exit<'a> {
+    /// By itself, or it was stopped, for this reason.
+    Ended(&'a str),
+    /// It was stopped before it requested an event. The events that wait end with this timeout of an invocation.
+    InitTimedOut(Duration),
+    /// It was stopped for this reason, and the events that wait do so until there is another process.
+    Replaced(&'a str),
 }
 
 /// The state of the runtime.
@@ -275,12 +288,15 @@ impl Api {
     }
 
     /// The runtime's process has ended. Returns how many events are still queued.
-    pub(crate) fn runtime_exited(&self, reason: &str, close_connections: impl FnOnce()) -> usize {
+    pub(crate) fn runtime_exited(&self, exit: &Exit<'_>, close_connections: impl FnOnce()) -> usize {
         // Time for the connections' threads to read what the process has written.
         const DRAIN: Duration = Duration::from_secs(1);
-        let error = |id: &str| {
-            let message = format!("RequestId: {id} Error: {reason}");
-            End::Failed(FunctionError::of_platform("Runtime.ExitError", &message))
+        let error = |id: &str| match exit {
+            Exit::InitTimedOut(timeout) => clock::timed_out(id, *timeout),
+            Exit::Ended(reason) | Exit::Replaced(reason) => {
+                let message = format!("RequestId: {id} Error: {reason}");
+                End::Failed(FunctionError::of_platform("Runtime.ExitError", &message))
+            }
         };
         let mut state = self.state();
         state.generation += 1;
@@ -301,6 +317,9 @@ impl Api {
         let progressed = state.progressed || !delivered.is_empty();
         state.queue.retain_mut(|queued| {
             let attempts = &mut queued.attempts;
+            if let Exit::Replaced(_) = exit {
+                return true;
+            }
             if !progressed || attempts.undelivered {
                 *attempts = Attempts { failed: attempts.failed + 1, undelivered: false };
             }
@@ -345,6 +364,11 @@ impl Api {
         }
         self.changed.notify_all();
         self.earlier.notify_all();
+    }
+
+    pub(crate) fn hold_events(&self, paused: bool) {
+        self.state().paused = paused;
+        self.changed.notify_all();
     }
 
     pub(crate) fn observed(&self) -> Observed {
@@ -402,6 +426,7 @@ impl State {
         let mut observed = self.observed.clone();
         observed.queued = self.queue.len();
         observed.in_flight = self.in_flight.len();
+        observed.registered_extensions = self.extensions.len();
         observed.busy_extensions = self.extensions.iter().filter(|extension| extension.is_busy()).count();
         observed
     }

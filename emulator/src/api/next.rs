@@ -55,7 +55,9 @@ impl Api {
             self.notify(&Notice::Ready);
         }
         let delivery = self.block_for(generation, &is_alive, |state| {
-            let ready = !state.queue.is_empty() && (!self.config.is_classic() || state.is_between_invocations());
+            let ready = !state.paused
+                && !state.queue.is_empty()
+                && (!self.config.is_classic() || state.is_between_invocations());
             // If this connection is dead, the event is left to another.
             ready.then(|| is_alive().then(|| self.deliver(state)).flatten())
         });
