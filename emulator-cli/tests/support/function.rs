@@ -72,7 +72,7 @@ fn external_extension() {
         http::HeaderValue::from_bytes(reply.headers().get("lambda-extension-identifier").unwrap()).unwrap();
     loop {
         api.client.next_extension_event(&identifier).unwrap();
-        let event: Value = serde_json::from_slice(&api.reply().body()).unwrap();
+        let event: &Value = &serde_json::from_slice(&api.reply().body()).unwrap();
         assert!(event["deadlineMs"].as_u64().unwrap() > 1_700_000_000_000);
         eprintln!("extension: {} {}", event["eventType"], event["shutdownReason"]);
         if event["eventType"] == "SHUTDOWN" {
