@@ -285,6 +285,20 @@ fn the_shutdown_hook_runs_on_sigterm_and_on_ctrl_c() {
 
 #[test]
 #[cfg(unix)]
+fn a_shutdown_waits_for_work_after_the_response() {
+    for program in [env!("CARGO_BIN_EXE_wait-until-tokio"), env!("CARGO_BIN_EXE_wait-until-smol")] {
+        let emulator = Emulator::start().unwrap();
+        let function = Process::start(program, &[(API, emulator.endpoint())]);
+        assert_eq!(emulator.invoke(r#"{"item":"pear"}"#).unwrap().text(), r#"{"sold":"pear"}"#);
+        function.signal("-TERM");
+        let Ended { code, stderr } = function.end();
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(stderr.contains("flushed sold=\"pear\""), "{stderr}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
 fn a_function_without_its_extension_logs_an_error_and_serves_until_a_signal() {
     for program in of_each_executor!("shutdown") {
         for signal in ["-TERM", "-INT"] {

@@ -31,6 +31,8 @@
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
 //! | `tokio-extras` (default) | the features of tokio that `lambda_runtime` enables: `macros`, `rt-multi-thread`, `sync`, `io-util` |
+//! | `current` (default) | `current`, the invocation that is being handled |
+//! | `wait-until` (default) | `Context::wait_until`, work after the response |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
 //! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler`, on Unix |

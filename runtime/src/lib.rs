@@ -71,6 +71,8 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
+//! | `current` (default) | [`current`], the invocation that is being handled |
+//! | `wait-until` (default) | [`Context::wait_until`], work after the response |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
 //! | `graceful-shutdown` | what the executors' `graceful_shutdown` needs |
@@ -98,7 +100,11 @@ pub use error::diagnostic::{self, Diagnostic};
 pub use error::{Error, RunError};
 pub use executor::{BoxFuture, Executor, Spawn, Transport};
 pub use invocation::context::{ClientApplication, ClientContext, CognitoIdentity, Context};
+#[cfg(feature = "current")]
+pub use invocation::current::{Current, Scope, current};
 pub use invocation::event::{LambdaEvent, LambdaInvocation, RawEvent};
+#[cfg(feature = "wait-until")]
+pub use invocation::work::WaitUntilError;
 /// Appears in [`RunError`].
 #[doc(no_inline)]
 pub use lambda_runtime_proto::Endpoint;

@@ -15,6 +15,7 @@ use crate::error::failure::Failure;
 use crate::error::{Error, RunError};
 use crate::executor::{Executor, Spawn};
 use crate::invocation::event::LambdaInvocation;
+use crate::invocation::running::Running;
 use crate::layers::trace::TracingLayer;
 use crate::lifecycle::snapstart::{self, SnapStartResource};
 use crate::logging::messages;
@@ -223,6 +224,7 @@ where
             service: self.service,
             connection,
             handover: Handover::new(),
+            running: Running::default(),
             options: Options {
                 config: Arc::new(Config::from_environment(&self.environment)),
                 pipelining: self.pipelining,

@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::env::config::Config;
 use crate::error::Error;
+use crate::invocation::running::Running;
+#[cfg(feature = "wait-until")]
+use crate::invocation::work::WaitUntilError;
 
 /// The context of an invocation, from [the headers of /next](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next)
 /// and from the environment.
@@ -34,6 +37,9 @@ pub struct Context {
     pub tenant_id: Option<String>,
     /// The function's configuration, from the environment.
     pub env_config: Arc<Config>,
+    /// It is not part of what a context is equal by, or stored as.
+    #[serde(skip)]
+    pub(crate) running: Running,
 }
 
 impl Context {
@@ -81,12 +87,13 @@ impl Context {
             identity: json("lambda-runtime-cognito-identity", values.cognito_identity)?,
             tenant_id: values.tenant_id.map(text),
             env_config,
+            running: Running::default(),
         })
     }
 
     /// When the time of the invocation is up.
     pub fn deadline(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.deadline)).unwrap_or(SystemTime::UNIX_EPOCH)
+        deadline(self.deadline)
     }
 
     /// The time left until the deadline: zero if it has passed, `None` if the API sent none.
@@ -98,10 +105,50 @@ impl Context {
     }
 
     pub(crate) fn remaining_time_at(&self, now: SystemTime) -> Option<Duration> {
-        match self.deadline().duration_since(now) {
-            Ok(remaining) => Some(remaining),
-            Err(passed) => (passed.duration() < DAY).then_some(Duration::ZERO),
-        }
+        remaining_time(self.deadline, now)
+    }
+
+    /// Runs `future` after the response has been acknowledged, before the next invocation is requested: the caller does not
+    /// wait for it. It is for work that need not delay the response, such as flushing metrics.
+    ///
+    /// The work of an invocation runs concurrently, in the span from which it is called, until the deadline; what is
+    /// unfinished then is dropped. It may add more. Lambda bills its time, and delivers no other event to this environment (on
+    /// Lambda Managed Instances, to this worker) meanwhile; it does not freeze the process before the next invocation is
+    /// requested. An invocation with work is not [pipelined](crate::Runtime::pipelining). A
+    /// graceful shutdown waits for it, as long as Lambda lets the process live.
+    ///
+    /// A future that is not `Send` can be spawned on a local executor; pass one that waits for the task.
+    ///
+    /// ```
+    /// use lambda_runtime_base::{Error, LambdaEvent};
+    ///
+    /// async fn handler(event: LambdaEvent<String>) -> Result<usize, Error> {
+    ///     let length = event.payload.len();
+    ///     event.context.wait_until(async move { println!("length: {length}") })?;
+    ///     Ok(length)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The context does not come from the runtime, or its invocation is over. The future is dropped.
+    #[cfg(feature = "wait-until")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "wait-until")))]
+    pub fn wait_until(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<(), WaitUntilError> {
+        self.running.wait_until(future)
+    }
+}
+
+/// The end of an invocation, from milliseconds since the Unix epoch.
+pub(crate) fn deadline(deadline: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(deadline)).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// As defined by [`Context::remaining_time`].
+pub(crate) fn remaining_time(milliseconds: u64, now: SystemTime) -> Option<Duration> {
+    match deadline(milliseconds).duration_since(now) {
+        Ok(remaining) => Some(remaining),
+        Err(passed) => (passed.duration() < DAY).then_some(Duration::ZERO),
     }
 }
 

@@ -9,6 +9,8 @@ use super::extension::Extension;
 use crate::env::address::Address;
 use crate::error::Error;
 use crate::executor::Executor;
+#[cfg(feature = "wait-until")]
+use crate::invocation::work::pending;
 use crate::logging::messages;
 use crate::panics::catch_panic;
 
@@ -65,7 +67,7 @@ pub async fn prepare<X: Executor, S: Future<Output = Signal>>(
     })
 }
 
-/// The task of `spawn_graceful_shutdown_handler`: after the signal it runs the hook, logs that, and ends the process
+/// The task of `spawn_graceful_shutdown_handler`: after the signal it runs the hook, waits for work after responses, logs that, and ends the process
 /// with code 0, or 1 if the hook panicked. `None`, with a message in the log, if there will be no signal.
 #[doc(hidden)]
 pub fn handler<Fut: Future<Output = ()>>(
@@ -85,7 +87,10 @@ pub fn handler<Fut: Future<Output = ()>>(
 /// Returns the exit code of the process.
 async fn shut_down<Fut: Future<Output = ()>>(signal: impl Future<Output = Signal>, hook: impl FnOnce() -> Fut) -> i32 {
     messages::shutdown_started(signal.await.name());
-    match catch_panic(async { hook().await }).await {
+    let ended = catch_panic(async { hook().await }).await;
+    #[cfg(feature = "wait-until")]
+    poll_fn(|cx| pending::poll_none(cx)).await;
+    match ended {
         Ok(()) => {
             messages::shutdown_completed();
             0

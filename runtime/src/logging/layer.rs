@@ -12,27 +12,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::line::{Field, Line};
+use super::line::{Field, Line, LogFormat};
 use crate::error::diagnostic::Diagnostic;
-
-/// The form of a line of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum LogFormat {
-    /// Level, timestamp, request id and message, separated by tabs. Fields follow the message.
-    #[default]
-    Text,
-    /// A flat JSON object.
-    Json,
-}
-
-impl LogFormat {
-    /// The format in `AWS_LAMBDA_LOG_FORMAT`: JSON, or text.
-    pub fn from_env() -> Self {
-        let is_json = std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json"));
-        if is_json { LogFormat::Json } else { LogFormat::Text }
-    }
-}
+#[cfg(feature = "current")]
+use crate::invocation::current::current;
 
 /// A [`Layer`] that writes each event as one line, in one write, as AWS's own runtimes do. It composes with other layers.
 ///
@@ -128,6 +111,20 @@ where
                 for (name, value) in fields {
                     line.field(span.metadata().target(), name, value.clone());
                 }
+            }
+        }
+        // Without a span, too.
+        #[cfg(feature = "current")]
+        if !line.has_request_id()
+            && let Some(current) = current()
+        {
+            let ids = [
+                ("requestId", Some(current.request_id())),
+                ("tenantId", current.tenant_id()),
+                ("xrayTraceId", current.xray_trace_id()),
+            ];
+            for (name, id) in ids {
+                line.field(super::line::RUNTIME, name, id.map_or(Value::Null, Value::from));
             }
         }
         let line = match self.format {
@@ -306,6 +303,17 @@ mod tests {
         });
         let line: Value = serde_json::from_str(&writes.lock().unwrap()[0]).unwrap();
         assert_eq!(line["requestId"], "8476");
+    }
+
+    #[test]
+    #[cfg(feature = "current")]
+    fn without_a_span_the_ids_are_those_of_the_current_invocation() {
+        let current = crate::invocation::current::tests::running("8476");
+        let line = json_of(|| {
+            let log = async { tracing::warn!(target: "shop", "m") };
+            futures_util::FutureExt::now_or_never(current.scope(log)).unwrap();
+        });
+        assert_eq!(line, json!({ "level": "WARN", "message": "m", "logger": "shop", "requestId": "8476" }));
     }
 
     #[test]

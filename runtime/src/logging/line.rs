@@ -10,8 +10,29 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use super::text::Escaped;
 use crate::error::diagnostic::Diagnostic;
 
+/// The form of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// Level, timestamp, request id and message, separated by tabs. Fields follow the message.
+    #[default]
+    Text,
+    /// A flat JSON object.
+    Json,
+}
+
+impl LogFormat {
+    /// The format in `AWS_LAMBDA_LOG_FORMAT`: JSON, or text.
+    pub fn from_env() -> Self {
+        let is_json = std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json"));
+        if is_json { LogFormat::Json } else { LogFormat::Text }
+    }
+}
+
 /// Targets of events and spans that the runtime itself emits.
 pub(crate) const RUNTIME: &str = "lambda_runtime";
+
+const STACK_TRACE: &str = "stackTrace";
 
 /// A named value of an event or of a span.
 pub(crate) type Field = (&'static str, Value);
@@ -64,7 +85,7 @@ impl Standard {
         let error = [
             ("errorType", &self.error_type),
             ("errorMessage", &self.error_message),
-            ("stackTrace", &self.stack_trace),
+            (STACK_TRACE, &self.stack_trace),
             ("location", &self.location),
         ];
         error.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
@@ -79,6 +100,9 @@ impl Line {
     /// Adds a field of an event or a span with this target. The first of its name counts.
     pub(crate) fn field(&mut self, target: &str, name: &'static str, value: Value) {
         let place = if target == RUNTIME { self.standard.place(name) } else { None };
+        if value.is_null() && place.is_some() {
+            return;
+        }
         match place {
             Some(place @ None) if name == "stack_trace" => {
                 // Several lines, escaped as one.
@@ -87,6 +111,11 @@ impl Line {
             Some(place) => _ = place.get_or_insert(value),
             None => self.fields.push((name, value)),
         }
+    }
+
+    #[cfg(feature = "current")]
+    pub(crate) fn has_request_id(&self) -> bool {
+        self.standard.request_id.is_some()
     }
 
     /// Adds an error, unless there is one, with the location where it was logged.
@@ -122,15 +151,15 @@ impl Line {
         object.json
     }
 
-    /// Level, timestamp and request id, then the message with the other fields; separated by tabs.
+    /// Level, timestamp and request id, then the message with the other fields; separated by tabs. A stack trace is left
+    /// out: the panic hook has printed it.
     pub(crate) fn text(&self) -> Vec<u8> {
         let mut message = self.message.clone();
         let fields = self.fields.iter().map(|(name, value)| (*name, value));
-        for (name, value) in self.standard.error().chain(fields) {
+        let error = self.standard.error().filter(|(name, _)| *name != STACK_TRACE);
+        for (name, value) in error.chain(fields) {
             let separator = if message.is_empty() { "" } else { " " };
-            if value.as_array().is_none_or(|lines| !lines.is_empty()) {
-                let _ = write!(message, "{separator}{name}={value}");
-            }
+            let _ = write!(message, "{separator}{name}={value}");
         }
         let request_id = self.standard.request_id.as_ref().and_then(Value::as_str).unwrap_or_default();
         format!("[{}]\t{}\t{}\t{}\n", self.level, timestamp(), Escaped(request_id), Escaped(&message)).into_bytes()

@@ -12,9 +12,7 @@ use tracing::Level;
 use tracing::field::{DisplayValue, display};
 
 #[cfg(feature = "tracing")]
-use super::layer::LogFormat;
-#[cfg(feature = "tracing")]
-use super::line::{self, Line};
+use super::line::{self, Line, LogFormat};
 use super::text::OneLine;
 use crate::env::address::Address;
 use crate::error::diagnostic::Diagnostic;
@@ -83,6 +81,28 @@ pub(crate) fn layer_failed(request_id: &str, failure: &Failure) {
             stack_trace = stack_trace(failure)
         );
     });
+}
+
+/// Work after the response panicked, so the caller does not notice.
+#[cfg(feature = "wait-until")]
+pub(crate) fn work_failed(request_id: &str, failure: &Failure) {
+    failure.in_span(|Diagnostic { error_type, error_message }| {
+        message!(
+            ERROR,
+            "work after the response failed",
+            request_id = text(request_id),
+            error_type = text(error_type),
+            error_message = text(error_message),
+            location = failure.location().map(text),
+            stack_trace = stack_trace(failure)
+        );
+    });
+}
+
+/// Work after the response was unfinished at the deadline, and was dropped. `count` is the number of futures.
+#[cfg(feature = "wait-until")]
+pub(crate) fn work_timed_out(request_id: &str, count: u32) {
+    message!(WARN, "work after the response timed out", request_id = text(request_id), count = count);
 }
 
 /// A destructor of the function, a layer or a stream panicked.
@@ -296,7 +316,8 @@ fn values<'f>(fields: &'f [(&'static str, &dyn Field)]) -> impl Iterator<Item = 
 
 fn line(level: Level, text: &str, fields: &[(&'static str, &dyn Field)]) -> String {
     let mut line = format!("[lambda-runtime] {level} {text}");
-    for (name, value) in values(fields) {
+    // The panic hook has printed the stack.
+    for (name, value) in values(fields).filter(|(name, _)| *name != "stack_trace") {
         line.extend([" ", name, "=", &quoted(value)]);
     }
     line.push('\n');

@@ -11,7 +11,8 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use super::filter::LogFilter;
-pub use super::layer::{LogFormat, LogLayer};
+pub use super::layer::LogLayer;
+pub use super::line::LogFormat;
 
 /// Sets a global subscriber that writes to stdout, from where Lambda takes its log: a [`LogLayer`] with a [`LogFilter`].
 ///

@@ -14,6 +14,7 @@ use crate::error::diagnostic::Diagnostic;
 use crate::error::failure::Failure;
 use crate::invocation::context;
 use crate::invocation::event::LambdaInvocation;
+use crate::invocation::running::Running;
 use crate::panics;
 use crate::service::outcome::Outcome;
 use crate::service::responder::{Acknowledgement, Responder};
@@ -75,18 +76,20 @@ impl<H, Fut> Service<LambdaInvocation> for HandlerService<H, Fut> {
         let poll = self.functions.poll;
         let responder = parts.extensions.remove::<Responder<Outcome>>();
         if responder.is_none() {
-            return HandlerFuture { responder, poll, stage: Stage::Failed { failure: None } };
+            let running = Running::default();
+            return HandlerFuture { responder, poll, running, stage: Stage::Failed { failure: None } };
         }
+        let mut running = context.running.clone();
         tracing::trace!(
             target: "lambda_runtime",
             body = %String::from_utf8_lossy(&body),
             "raw JSON event received from Lambda"
         );
-        let stage = match (self.functions.call)(&mut self.handler, body, context) {
+        let stage = match running.enter(|| (self.functions.call)(&mut self.handler, body, context)) {
             Ok(future) => Stage::Handling { future },
             Err(failure) => Stage::Failed { failure: Some(failure) },
         };
-        HandlerFuture { responder, poll, stage }
+        HandlerFuture { responder, poll, running, stage }
     }
 }
 
@@ -108,6 +111,7 @@ pin_project! {
         // `None` once it is used, or if a layer passed on an invocation without its extensions.
         responder: Option<Responder<Outcome>>,
         poll: fn(Pin<&mut Fut>, &mut Context<'_>) -> Poll<Outcome>,
+        running: Running,
         #[pin]
         stage: Stage<Fut>,
     }
@@ -130,10 +134,12 @@ impl<Fut> Future for HandlerFuture<Fut> {
         let outcome = match this.stage.as_mut().project() {
             StageProj::Responded { acknowledgement } => return Pin::new(acknowledgement).poll(cx).map(Ok),
             StageProj::Failed { failure } => failure.take().map(Outcome::Failure),
-            StageProj::Handling { future } => match panics::catch("the handler", || (this.poll)(future, cx)) {
-                Ok(polled) => Some(ready!(polled)),
-                Err(failure) => Some(Outcome::Failure(failure)),
-            },
+            StageProj::Handling { future } => {
+                match this.running.enter(|| panics::catch("the handler", || (this.poll)(future, cx))) {
+                    Ok(polled) => Some(ready!(polled)),
+                    Err(failure) => Some(Outcome::Failure(failure)),
+                }
+            }
         };
         let (Some(outcome), Some(responder)) = (outcome, this.responder.take()) else {
             return Poll::Ready(Err(ExtensionsLost.into()));

@@ -81,6 +81,7 @@ where
             // Before the delay: an event that arrived on the old connection now would be lost.
             self.connection = self.connection.sibling();
             self.handover = Handover::new();
+            self.running.abandon();
             self.connection.sleep(Duration::from_millis(100 << failures)).await;
         }
     }

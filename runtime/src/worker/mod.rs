@@ -22,6 +22,7 @@ use crate::error::{Error, RunError};
 use crate::executor::Executor;
 use crate::invocation::context;
 use crate::invocation::event::LambdaInvocation;
+use crate::invocation::running::Running;
 use crate::logging::messages;
 use crate::panics;
 use crate::service::handler::NotReady;
@@ -32,6 +33,7 @@ pub(crate) struct Worker<S, X: Executor> {
     pub(crate) service: S,
     pub(crate) connection: Connection<X>,
     pub(crate) handover: Handover<Outcome>,
+    pub(crate) running: Running,
     pub(crate) options: Options,
     /// An invocation was served.
     pub(crate) served: bool,
@@ -55,6 +57,7 @@ impl<S: Clone, X: Executor> Worker<S, X> {
             service: self.service.clone(),
             connection: self.connection.sibling(),
             handover: Handover::new(),
+            running: Running::default(),
             options: self.options.clone(),
             served: false,
         }
@@ -70,7 +73,10 @@ where
     pub(crate) async fn run(&mut self) -> RunError {
         loop {
             let served = match self.next().await {
-                Ok(invocation) => self.serve(invocation).await,
+                Ok(invocation) => {
+                    self.running.open(&invocation, self.connection.client.request_id());
+                    self.running.clone().scope(self.serve(invocation)).await
+                }
                 Err(error) => return error,
             };
             if let Err(error) = served {
@@ -94,7 +100,7 @@ where
                     let message = format!("the event is larger than {limit} bytes, the most that Lambda sends");
                     let failure = Outcome::Failure(Failure::runtime("Runtime.EventTooLarge", message));
                     let connection = &mut self.connection;
-                    let mut sending = Sending::start(&mut connection.client, invocation.into_token(), failure, false);
+                    let mut sending = Sending::start(&mut connection.client, invocation.into_token(), failure, None);
                     poll_fn(|cx| sending.poll(connection, false, cx)).await?;
                 }
                 // A refusal of /next.
@@ -106,8 +112,13 @@ where
 
     /// Serves one invocation.
     async fn serve(&mut self, invocation: Invocation) -> Result<(), RunError> {
-        let Self { service, connection, handover, options, .. } = self;
-        let (token, unpacked) = unpack(invocation, connection.client.request_id(), handover.open(), options);
+        let Self { service, connection, handover, running, options, .. } = self;
+        let (token, mut unpacked) = unpack(invocation, connection.client.request_id(), handover.open(), options);
+        if let Ok(invocation) = &mut unpacked {
+            invocation.context.running = running.clone();
+        }
+        #[cfg(feature = "wait-until")]
+        let deadline = unpacked.as_ref().map(|invocation| invocation.context.deadline).unwrap_or_default();
         if options.sets_trace_id
             && let Ok(invocation) = &unpacked
         {
@@ -133,7 +144,8 @@ where
         .await;
 
         // 2. The outcome is sent. The bytes leave before the layers are polled, which was done just now.
-        let mut sending = Sending::start(&mut connection.client, token, outcome, options.pipelining);
+        let mut sending =
+            Sending::start(&mut connection.client, token, outcome, options.pipelining.then_some(&*running));
         let mut polled = true;
         poll_fn(|cx| {
             loop {
@@ -166,6 +178,14 @@ where
         .await;
         if let Some(Err(failure)) = call.result.take() {
             messages::layer_failed(connection.client.request_id(), &failure);
+        }
+
+        // 4. Work after the response, if there is any.
+        #[cfg(feature = "wait-until")]
+        if !running.is_finished() {
+            let executor = connection.executor();
+            let remaining = context::remaining_time(deadline, executor.system_time());
+            Box::pin(running.finish(executor, remaining, connection.client.request_id())).await;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::connection::{Connection, ConnectionError};
 use crate::error::RunError;
 use crate::error::failure::Failure;
 use crate::executor::Executor;
+use crate::invocation::running::Running;
 use crate::logging::messages;
 use crate::service::outcome::{Item, Outcome, ResponseBody};
 
@@ -26,9 +27,10 @@ const MAX_PER_POLL: usize = 1024 * 1024;
 const MIN_CHUNK_COST: usize = 1024;
 
 /// An outcome on its way to the API.
-pub(crate) struct Sending {
+pub(crate) struct Sending<'r> {
     state: SendState,
-    pipelining: bool,
+    /// The invocation, if the next one is pipelined.
+    pipelined: Option<&'r Running>,
     /// The outcome could not be delivered; a short report of that was sent instead.
     undelivered: bool,
 }
@@ -39,8 +41,13 @@ enum SendState {
     Complete,
 }
 
-impl Sending {
-    pub(crate) fn start(client: &mut Client, token: InvocationToken, outcome: Outcome, pipelining: bool) -> Self {
+impl<'r> Sending<'r> {
+    pub(crate) fn start(
+        client: &mut Client,
+        token: InvocationToken,
+        outcome: Outcome,
+        pipelined: Option<&'r Running>,
+    ) -> Self {
         let refused = match outcome {
             Outcome::Response(response) => client.respond(token, response).err(),
             Outcome::Failure(failure) => {
@@ -49,7 +56,7 @@ impl Sending {
             }
             Outcome::Stream(head, body) => match client.stream(token, head) {
                 Ok(stream) => {
-                    return Self { state: SendState::Streaming(stream, body), pipelining, undelivered: false };
+                    return Self { state: SendState::Streaming(stream, body), pipelined, undelivered: false };
                 }
                 Err(refused) => Some(refused),
             },
@@ -59,7 +66,7 @@ impl Sending {
             messages::invocation_failed(client.request_id(), &failure);
             let _ = client.fail(refused.token, failure.to_proto());
         }
-        let sending = Self { state: SendState::Complete, pipelining, undelivered: false };
+        let sending = Self { state: SendState::Complete, pipelined, undelivered: false };
         sending.request_next(client);
         sending
     }
@@ -170,7 +177,8 @@ impl Sending {
     }
 
     fn request_next(&self, client: &mut Client) {
-        if self.pipelining {
+        // Not while there is work after the response.
+        if self.pipelined.is_some_and(Running::is_finished) {
             let _ = client.next_invocation();
         }
     }

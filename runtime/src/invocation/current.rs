@@ -1,0 +1,209 @@
+//! The current invocation, for code that its context does not reach.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use pin_project_lite::pin_project;
+
+use super::context::remaining_time;
+use super::running::{Running, Shared};
+
+thread_local! {
+    static CURRENT: Cell<Option<Arc<Shared>>> = const { Cell::new(None) };
+}
+
+/// Returns the current invocation: that of the handler, layer, response stream or [work after the
+/// response](crate::Context::wait_until) from which it is called. With many concurrent invocations each has its own, unlike
+/// the environment variable `_X_AMZN_TRACE_ID`.
+///
+/// A spawned task has none, unless it runs in the [scope](Current::scope) of one.
+///
+/// ```
+/// use lambda_runtime_base::{Error, LambdaEvent, current};
+///
+/// async fn handler(_event: LambdaEvent<String>) -> Result<(), Error> {
+///     query("select 1").await
+/// }
+///
+/// // Deep inside the function.
+/// async fn query(sql: &str) -> Result<(), Error> {
+///     let request_id = current().map(|current| current.request_id().to_owned()).unwrap_or_default();
+///     println!("/* {request_id} */ {sql}");
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "current")]
+pub fn current() -> Option<Current> {
+    let shared = CURRENT.try_with(|current| {
+        let shared = current.take();
+        current.set(shared.clone());
+        shared
+    });
+    shared.ok().flatten().map(Current)
+}
+
+/// The current invocation, from [`current`]. It can outlive the invocation.
+#[cfg(feature = "current")]
+#[derive(Clone)]
+pub struct Current(Arc<Shared>);
+
+impl Current {
+    /// Lambda's id of the invocation.
+    pub fn request_id(&self) -> &str {
+        &self.0.ids.request_id
+    }
+
+    /// The X-Ray trace: `Root=1-…;Parent=…;Sampled=1`.
+    pub fn xray_trace_id(&self) -> Option<&str> {
+        Some(&*self.0.ids.trace_id).filter(|id| !id.is_empty())
+    }
+
+    /// The tenant for which the function was invoked.
+    pub fn tenant_id(&self) -> Option<&str> {
+        Some(&*self.0.ids.tenant_id).filter(|id| !id.is_empty())
+    }
+
+    /// The deadline, as [`Context::deadline`](crate::Context::deadline).
+    pub fn deadline(&self) -> SystemTime {
+        super::context::deadline(self.0.ids.deadline)
+    }
+
+    /// The time left until the deadline, as [`Context::remaining_time`](crate::Context::remaining_time).
+    pub fn remaining_time(&self) -> Option<Duration> {
+        remaining_time(self.0.ids.deadline, SystemTime::now())
+    }
+
+    /// Makes this invocation the current one wherever `future` is polled, for tasks that the handler spawns:
+    ///
+    /// ```
+    /// # use lambda_runtime_base::current;
+    /// # mod tokio { pub fn spawn(_: impl Future) {} }
+    /// async fn task() {
+    ///     println!("on behalf of {}", current().unwrap().request_id());
+    /// }
+    ///
+    /// if let Some(current) = current() {
+    ///     tokio::spawn(current.scope(task()));
+    /// }
+    /// ```
+    pub fn scope<F>(&self, future: F) -> Scope<F> {
+        Scope { future, shared: Some(Arc::clone(&self.0)) }
+    }
+}
+
+impl std::fmt::Debug for Current {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.ids.fmt(f)
+    }
+}
+
+pin_project! {
+    /// The future of [`Current::scope`].
+    #[cfg(feature = "current")]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Scope<F> {
+        #[pin]
+        future: F,
+        // `None` while the future is polled.
+        shared: Option<Arc<Shared>>,
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        enter(this.shared, || this.future.poll(cx))
+    }
+}
+
+/// Calls `f` with `shared` as the current invocation. It is moved, not cloned: `shared` is `None` meanwhile.
+fn enter<T>(shared: &mut Option<Arc<Shared>>, f: impl FnOnce() -> T) -> T {
+    struct Entered<'a> {
+        shared: &'a mut Option<Arc<Shared>>,
+        before: Option<Arc<Shared>>,
+    }
+
+    impl Drop for Entered<'_> {
+        fn drop(&mut self) {
+            *self.shared = CURRENT.try_with(|current| current.replace(self.before.take())).ok().flatten();
+        }
+    }
+
+    let before = CURRENT.try_with(|current| current.replace(shared.take())).ok().flatten();
+    let _entered = Entered { shared, before };
+    f()
+}
+
+impl Running {
+    /// Makes this the current invocation wherever `future` is polled.
+    pub(crate) fn scope<F>(&self, future: F) -> Scope<F> {
+        Scope { future, shared: self.shared.clone() }
+    }
+
+    /// Calls `f` in this invocation, if it is not the current one: a layer may have moved the service to another task.
+    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
+        let address = |shared: &Option<Arc<Shared>>| shared.as_ref().map(Arc::as_ptr);
+        let is_current = CURRENT.try_with(|current| {
+            let shared = current.take();
+            let is_current = address(&shared) == address(&self.shared);
+            current.set(shared);
+            is_current
+        });
+        if is_current.unwrap_or(true) { f() } else { enter(&mut self.shared, f) }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::future::poll_fn;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use super::*;
+
+    pub(crate) fn running(request_id: &str) -> Current {
+        let mut shared = Shared::default();
+        shared.ids.request_id = request_id.to_owned();
+        Current(Arc::new(shared))
+    }
+
+    fn current_id() -> Option<String> {
+        current().map(|current| current.request_id().to_owned())
+    }
+
+    #[test]
+    fn a_scope_applies_while_its_future_is_polled_and_may_be_nested() {
+        let seen = |inner: Current| {
+            poll_fn(move |cx| {
+                let nested = pin!(inner.scope(poll_fn(|_| Poll::Ready(current_id())))).poll(cx);
+                nested.map(|nested| (current_id(), nested))
+            })
+        };
+        let polled = pin!(running("outer").scope(seen(running("inner")))).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready((Some("outer".into()), Some("inner".into()))));
+        assert_eq!(current_id(), None);
+    }
+
+    #[test]
+    fn a_panic_restores_the_invocation_before() {
+        let mut scope = pin!(running("a").scope(poll_fn(|_| -> Poll<()> { panic!("in the scope") })));
+        let mut poll =
+            || catch_unwind(AssertUnwindSafe(|| scope.as_mut().poll(&mut Context::from_waker(Waker::noop()))));
+        assert!(poll().is_err() && current_id().is_none());
+        // The scope has it again.
+        assert!(poll().is_err() && current_id().is_none());
+    }
+
+    #[test]
+    fn an_absent_id_is_none() {
+        let current = running("a");
+        assert_eq!((current.xray_trace_id(), current.tenant_id(), current.remaining_time()), (None, None, None));
+    }
+}

@@ -1,0 +1,217 @@
+//! Work after the response: `Context::wait_until`.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tracing::Instrument as _;
+
+use crate::error::failure::Failure;
+use crate::executor::{BoxFuture, Executor, timeout};
+use crate::logging::messages;
+use crate::panics;
+
+/// A future of [`Context::wait_until`](crate::Context::wait_until). A panic in it is a failure.
+type Task = BoxFuture<'static, Result<(), Failure>>;
+
+/// The work of one invocation that has not started.
+#[derive(Default)]
+pub(crate) struct Queue(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    tasks: Vec<Task>,
+    /// The worker, while it runs the tasks.
+    worker: Option<Waker>,
+    /// The next invocation has been requested, or is about to be.
+    closed: bool,
+}
+
+impl Queue {
+    /// Accepts work for the next invocation.
+    pub(super) fn open(&mut self) {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).closed = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, task: Task) -> Result<(), WaitUntilError> {
+        let mut state = self.lock();
+        if state.closed {
+            // The task, which is foreign code, is dropped after the lock.
+            drop(state);
+            return Err(WaitUntilError(()));
+        }
+        state.tasks.push(task);
+        let worker = state.worker.take();
+        drop(state);
+        if let Some(worker) = worker {
+            worker.wake();
+        }
+        Ok(())
+    }
+
+    /// Refuses work from now on, unless there is some. Returns whether it does.
+    pub(super) fn close_if_empty(&self) -> bool {
+        let mut state = self.lock();
+        state.closed = state.tasks.is_empty();
+        state.closed
+    }
+
+    /// Takes all tasks, and registers the worker to be woken when there are more.
+    fn take(&self, cx: &Context<'_>) -> Vec<Task> {
+        let waker = cx.waker().clone();
+        let mut state = self.lock();
+        let tasks = mem::take(&mut state.tasks);
+        let before = state.worker.replace(waker);
+        drop(state);
+        drop(before);
+        tasks
+    }
+
+    /// Refuses work from now on, and returns what has not started.
+    fn close(&self) -> Vec<Task> {
+        let mut state = self.lock();
+        state.closed = true;
+        let (tasks, worker) = (mem::take(&mut state.tasks), state.worker.take());
+        drop(state);
+        drop(worker);
+        tasks
+    }
+}
+
+impl Queue {
+    pub(super) fn add(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<(), WaitUntilError> {
+        let pending = pending::Guard::new();
+        let work = async move {
+            let _pending = pending;
+            let mut future = pin!(Some(future));
+            poll_fn(|cx| {
+                let polled = panics::catch("work after the response", || {
+                    ready!(future.as_mut().as_pin_mut().map_or(Poll::Ready(()), |future| future.poll(cx)));
+                    // Its destructor may panic, too.
+                    future.set(None);
+                    Poll::Ready(())
+                });
+                match polled {
+                    Ok(polled) => polled.map(Ok),
+                    Err(failure) => {
+                        let _ = panics::catch("work after the response", || future.set(None));
+                        Poll::Ready(Err(failure))
+                    }
+                }
+            })
+            .await
+        };
+        self.push(Box::pin(work.in_current_span()))
+    }
+
+    /// Runs the work, including what it adds to itself, for at most `remaining`.
+    pub(super) async fn finish<X: Executor>(&self, executor: &X, remaining: Option<Duration>, request_id: &str) {
+        let mut tasks = FuturesUnordered::new();
+        let all = poll_fn(|cx| {
+            loop {
+                tasks.extend(self.take(cx));
+                match tasks.poll_next_unpin(cx) {
+                    Poll::Ready(Some(Ok(()))) => {}
+                    Poll::Ready(Some(Err(failure))) => messages::work_failed(request_id, &failure),
+                    Poll::Ready(None) if self.close_if_empty() => return Poll::Ready(()),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        });
+        match remaining {
+            Some(remaining) => _ = timeout(executor.sleep(remaining), all).await,
+            None => all.await,
+        }
+        let never_started = self.close();
+        let unfinished = tasks.len() + never_started.len();
+        if unfinished > 0 {
+            messages::work_timed_out(request_id, u32::try_from(unfinished).unwrap_or(u32::MAX));
+        }
+        drop_caught((tasks, never_started));
+    }
+
+    /// Drops the work: its worker has failed.
+    pub(super) fn abandon(&self) {
+        drop_caught(self.close());
+    }
+}
+
+fn drop_caught<T>(tasks: T) {
+    if let Err(failure) = panics::catch("dropping work after the response", || drop(tasks)) {
+        messages::drop_failed(&failure);
+    }
+}
+
+/// The work is not run, because the context does not come from the runtime, or because its invocation is over.
+#[cfg(feature = "wait-until")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitUntilError(pub(super) ());
+
+impl fmt::Display for WaitUntilError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the work is not run: its context does not come from the runtime, or the invocation is over")
+    }
+}
+
+impl std::error::Error for WaitUntilError {}
+
+/// The work in this process that has not finished, for which a graceful shutdown waits.
+pub(crate) mod pending {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+    use std::task::{Context, Poll, Waker};
+
+    #[derive(Default)]
+    struct Pending {
+        count: usize,
+        waiting: Vec<Waker>,
+    }
+
+    static PENDING: Mutex<Pending> = Mutex::new(Pending { count: 0, waiting: Vec::new() });
+
+    fn lock() -> MutexGuard<'static, Pending> {
+        PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) struct Guard(());
+
+    impl Guard {
+        pub(super) fn new() -> Self {
+            lock().count += 1;
+            Self(())
+        }
+    }
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let mut pending = lock();
+            pending.count -= 1;
+            let woken = if pending.count == 0 { std::mem::take(&mut pending.waiting) } else { Vec::new() };
+            drop(pending);
+            woken.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Completes when no work is unfinished.
+    #[cfg_attr(not(feature = "graceful-shutdown"), allow(dead_code, reason = "only a shutdown waits"))]
+    pub(crate) fn poll_none(cx: &Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut pending = lock();
+        if pending.count == 0 {
+            return Poll::Ready(());
+        }
+        if !pending.waiting.iter().any(|waiting| waiting.will_wake(&waker)) {
+            pending.waiting.push(waker);
+        }
+        Poll::Pending
+    }
+}
