@@ -190,6 +190,13 @@ impl Executor for Blocking {
 #[derive(Debug)]
 pub struct Sleep(Option<Arc<Instant>>);
 
+impl Sleep {
+    #[doc(hidden)]
+    pub fn until(instant: Instant) -> Self {
+        Self(Some(Arc::new(instant)))
+    }
+}
+
 impl Future for Sleep {
     type Output = ();
 
@@ -216,7 +223,7 @@ impl Future for Sleep {
 /// Whether the calling thread is in [`block_on`].
 #[doc(hidden)]
 pub fn is_blocking_on() -> bool {
-    Reactor::current().is_some()
+    Reactor::is_current()
 }
 
 #[cfg(test)]

@@ -128,6 +128,10 @@ impl Reactor {
         CURRENT.with_borrow(Clone::clone)
     }
 
+    pub(crate) fn is_current() -> bool {
+        CURRENT.with_borrow(Option::is_some)
+    }
+
     /// Makes this the current reactor until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> impl Drop + use<> {
         struct Entered(Option<Rc<Reactor>>);

@@ -54,10 +54,10 @@ async fn register(address: Option<Address>) -> Result<impl Future<Output = Signa
 /// Await it before `run`. If the extension cannot be registered, an error is logged and the hook never runs.
 ///
 /// ```no_run
-/// use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};
+/// use lambda_runtime_smol::{Error, LambdaEvent, block_on, run, service_fn, spawn_graceful_shutdown_handler};
 ///
 /// fn main() -> Result<(), Error> {
-///     smol::block_on(async {
+///     block_on(async {
 ///         spawn_graceful_shutdown_handler(|| async { println!("flushed") }).await;
 ///         run(service_fn(handler)).await
 ///     })

@@ -4,8 +4,8 @@
 //!         cargo run -q -p examples --bin borrowed-smol
 
 use examples::borrowed::handler;
-use lambda_runtime_smol::{Error, run, service_fn};
+use lambda_runtime_smol::{Error, block_on, run, service_fn};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(run(service_fn(handler)))
+    block_on(run(service_fn(handler)))
 }

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use lambda_runtime_smol::{Error, LambdaEvent, run_concurrent, service_fn};
+use lambda_runtime_smol::{Error, LambdaEvent, block_on, run_concurrent, service_fn};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(run_concurrent(service_fn(handler)))
+    block_on(run_concurrent(service_fn(handler)))
 }
 
 async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {

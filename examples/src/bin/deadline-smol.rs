@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use examples::deadline::handler;
 use lambda_runtime_smol::layers::DeadlineLayer;
-use lambda_runtime_smol::{Error, Runtime, service_fn};
+use lambda_runtime_smol::{Error, Runtime, block_on, service_fn};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(Runtime::new(service_fn(handler)).layer(DeadlineLayer::new(Duration::from_millis(200))).run())
+    block_on(Runtime::new(service_fn(handler)).layer(DeadlineLayer::new(Duration::from_millis(200))).run())
 }

@@ -3,8 +3,8 @@
 //!     cargo emulate --event '{"item":"pear"}' -- cargo run -q -p examples --bin errors-smol
 
 use examples::errors::handler;
-use lambda_runtime_smol::{Error, run, service_fn};
+use lambda_runtime_smol::{Error, block_on, run, service_fn};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(run(service_fn(handler)))
+    block_on(run(service_fn(handler)))
 }

@@ -2,11 +2,11 @@
 //!
 //!     cargo emulate --event '{"name":"World"}' -- cargo run -q -p examples --bin hello-smol
 
-use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime_smol::{Error, LambdaEvent, block_on, run, service_fn};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(run(service_fn(handler)))
+    block_on(run(service_fn(handler)))
 }
 
 async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {

@@ -4,11 +4,11 @@
 //!     TIMES=3 cargo emulate --event '{"name":"World"}' -- cargo run -q -p examples --bin init-smol
 
 use lambda_runtime_smol::layers::TracingLayer;
-use lambda_runtime_smol::{Error, LambdaEvent, Runtime, initialize, service_fn};
+use lambda_runtime_smol::{Error, LambdaEvent, Runtime, block_on, initialize, service_fn};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(async {
+    block_on(async {
         let times = initialize(times()).await?;
         let greet = move |event: LambdaEvent<Value>| async move {
             let name = event.payload["name"].as_str().unwrap_or("stranger");

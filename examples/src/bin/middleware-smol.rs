@@ -3,8 +3,8 @@
 //!     cargo emulate --event '{}' -- cargo run -q -p examples --bin middleware-smol
 
 use examples::middleware::{TimingLayer, handler};
-use lambda_runtime_smol::{Error, Runtime, service_fn};
+use lambda_runtime_smol::{Error, Runtime, block_on, service_fn};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(Runtime::new(service_fn(handler)).layer(TimingLayer).run())
+    block_on(Runtime::new(service_fn(handler)).layer(TimingLayer).run())
 }

@@ -3,8 +3,8 @@
 //!     cargo emulate --event '{"name":"World"}' -- cargo run -q -p examples --bin opentelemetry-smol
 
 use examples::opentelemetry::{handler, layer};
-use lambda_runtime_smol::{Error, Runtime, service_fn};
+use lambda_runtime_smol::{Error, Runtime, block_on, service_fn};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(Runtime::new(service_fn(handler)).layer(layer()).run())
+    block_on(Runtime::new(service_fn(handler)).layer(layer()).run())
 }

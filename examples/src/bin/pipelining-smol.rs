@@ -2,11 +2,11 @@
 //! event. Off by default; see `Runtime::pipelining` for when it is safe.
 
 use lambda_runtime_smol::layers::TracingLayer;
-use lambda_runtime_smol::{Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime_smol::{Error, LambdaEvent, Runtime, block_on, service_fn};
 use serde_json::Value;
 
 fn main() -> Result<(), Error> {
-    smol::block_on(Runtime::new(service_fn(echo)).layer(TracingLayer::new()).pipelining(true).run())
+    block_on(Runtime::new(service_fn(echo)).layer(TracingLayer::new()).pipelining(true).run())
 }
 
 async fn echo(event: LambdaEvent<Value>) -> Result<Value, Error> {

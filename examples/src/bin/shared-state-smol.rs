@@ -6,9 +6,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use examples::shared_state::handler;
-use lambda_runtime_smol::{Error, run, service_fn};
+use lambda_runtime_smol::{Error, block_on, run, service_fn};
 
 fn main() -> Result<(), Error> {
     let count = Rc::new(Cell::new(0));
-    smol::block_on(run(service_fn(|event| handler(Rc::clone(&count), event))))
+    block_on(run(service_fn(|event| handler(Rc::clone(&count), event))))
 }

@@ -2,11 +2,11 @@
 //!
 //!     cargo emulate -- cargo run -q -p examples --bin shutdown-smol     # then Ctrl-C
 
-use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};
+use lambda_runtime_smol::{Error, LambdaEvent, block_on, run, service_fn, spawn_graceful_shutdown_handler};
 use serde_json::Value;
 
 fn main() -> Result<(), Error> {
-    smol::block_on(async {
+    block_on(async {
         // Registers an extension, which must precede the first invocation.
         spawn_graceful_shutdown_handler(|| async { eprintln!("flushed what was still to be written") }).await;
         run(service_fn(handler)).await

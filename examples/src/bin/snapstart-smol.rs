@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use examples::snapstart::{Connection, handler};
-use lambda_runtime_smol::{Error, Runtime, service_fn};
+use lambda_runtime_smol::{Error, Runtime, block_on, service_fn};
 
 fn main() -> Result<(), Error> {
     let connection = Arc::new(Connection::default());
     let shared = Arc::clone(&connection);
-    smol::block_on(
+    block_on(
         Runtime::new(service_fn(move |event| handler(Arc::clone(&shared), event)))
             .register_snapstart_resource(connection)
             .run(),

@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use lambda_runtime_smol::streaming::{Body, Response, channel};
-use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime_smol::{Error, LambdaEvent, block_on, run, service_fn};
 use serde_json::Value;
 
 const TEXT: &str = "Each of these words is sent as soon as it is there, and nobody waits for the last.\n";
 
 fn main() -> Result<(), Error> {
-    smol::block_on(run(service_fn(handler)))
+    block_on(run(service_fn(handler)))
 }
 
 async fn handler(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {

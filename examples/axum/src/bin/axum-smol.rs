@@ -8,12 +8,12 @@ use axum::extract::Path;
 use axum::routing::get;
 use axum::{Json, Router};
 use lambda_http::Adapter;
-use lambda_runtime_smol::{Error, run};
+use lambda_runtime_smol::{Error, block_on, run};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Error> {
     // Use `StreamAdapter` if the function's URL streams responses. `lambda_http::run` itself needs tokio.
-    smol::block_on(run(Adapter::from(router())))
+    block_on(run(Adapter::from(router())))
 }
 
 fn router() -> Router {
