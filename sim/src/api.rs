@@ -6,11 +6,13 @@ use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::{Event, Reply, Request, Route, Server, Trailers};
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Output, PeerError};
 
+use crate::connection::{Cut, End, ReplyHead, Side, Wakers};
 use crate::executor::Sim;
-use crate::invocation::{Invocation, Kinds, LARGEST_EVENT, Received, number_of, request_id};
+use crate::ids::{number_of, request_id};
+use crate::invocation::{Invocation, Kinds, LARGEST_EVENT, Received};
 use crate::kernel::{Happening, Kernel, MICROSECOND, MILLISECOND, SECOND};
 use crate::layers::{Around, DEADLINE_MARGIN};
-use crate::network::{Cut, End, ReplyHead, Side, Wakers};
+use crate::log::Line;
 use crate::plan::{Ending, Plan};
 use crate::trace::Nanos;
 
@@ -51,6 +53,10 @@ pub struct Api {
     killed: bool,
     /// The last invocation is over, so requests that were left waiting have a reply now.
     rouse: bool,
+    /// Bytes of the largest event or outcome.
+    pub largest: usize,
+    /// When the API disappeared for good.
+    pub gone_since: Option<Nanos>,
     /// Invocations that were over when the sandbox was frozen last.
     rested: u64,
 }
@@ -72,6 +78,8 @@ struct Peer {
     owes: Option<Owed>,
     /// A reply was sent before its request was complete.
     replied_early: bool,
+    /// The next request may not arrive earlier.
+    not_before: Nanos,
 }
 
 /// The reply that the API will send.
@@ -91,8 +99,8 @@ struct Record {
     fails: bool,
     is_readable: bool,
     deliveries: u32,
-    /// Outcomes whose head arrived.
-    begun: u32,
+    /// Streams whose head arrived.
+    streams: u32,
     deadline: Nanos,
     end: Option<How>,
 }
@@ -120,6 +128,8 @@ impl Api {
             killed: false,
             rouse: false,
             rested: 0,
+            gone_since: None,
+            largest: 0,
         }
     }
 
@@ -178,7 +188,7 @@ impl Api {
                 self.killed = true;
             }
         }
-        for id in 0..self.peers.len() {
+        while let Some(id) = k.ended.pop() {
             self.check_ended(k, id);
         }
         if self.over == self.begun() && std::mem::take(&mut self.rouse) {
@@ -203,6 +213,7 @@ impl Api {
         if k.chance(10) {
             k.fault("the API stops reading for a while");
             k.connections[id].paused = true;
+            k.connections[id].excused = true;
             let pause = k.rng.u64(MILLISECOND..3 * SECOND);
             k.schedule(pause, Happening::Resume(id));
             return;
@@ -243,6 +254,33 @@ impl Api {
         {
             // The caller sees that the response is incomplete.
             self.end(received.number, How::Interrupted);
+        }
+    }
+
+    /// The runtime has logged something.
+    pub fn logged(&mut self, k: &mut Kernel, line: &Line) {
+        match (line.message.as_str(), line.attempt) {
+            ("worker restarted", attempt) if !matches!(attempt, Some(1..=4)) => {
+                k.fail(format!("a worker is restarted after {attempt:?} failures"));
+            }
+            ("worker stopped", attempt) if attempt != Some(5) => {
+                k.fail(format!("a worker is stopped after {attempt:?} failures"));
+            }
+            _ => {}
+        }
+        let Some(number) = line.request_id.as_deref().and_then(number_of) else { return };
+        let Some(record) = self.record(number) else { return };
+        k.ledger.account(number).logged += 1;
+        let is_over = record.end.is_some();
+        if !is_over && line.error_type.as_deref().is_some_and(|error_type| error_type.ends_with("DeadlineNear")) {
+            let margin = DEADLINE_MARGIN.as_nanos() as Nanos;
+            let deadline = record.deadline;
+            // An event may arrive after its time.
+            let expected = (deadline - margin).max(k.ledger.account(number).handled_at);
+            // Busy tasks delay it a little.
+            if k.now < expected - MILLISECOND || k.now > expected + margin / 2 {
+                k.fail(format!("invocation {number} was ended {} ns after its time", k.now as i64 - expected as i64));
+            }
         }
     }
 
@@ -319,6 +357,9 @@ impl Api {
         if request.headers().get_str("host") != Some("sandbox:9001") {
             k.fail("the header Host is missing or wrong");
         }
+        if k.connections[id].must_end && !self.plan.pipelining {
+            k.fail(format!("connection {id} is used again although its time is over"));
+        }
         if let Some(peer) = self.peer(id) {
             peer.endpoint = Some(endpoint);
             peer.again = None;
@@ -334,7 +375,7 @@ impl Api {
             return;
         };
         let number = number.unwrap_or_default();
-        record.begun += 1;
+        record.streams += u32::from(request.is_streaming());
         let account = k.ledger.account(number).clone();
         k.note("the head of an outcome of invocation # has arrived", &[number]);
         if account.reads == 0 {
@@ -346,7 +387,7 @@ impl Api {
         if record.fails && !record.is_stream && account.logged == 0 {
             k.fail(format!("the failure of invocation {number} is reported and not logged"));
         }
-        if record.is_stream && record.begun > 1 {
+        if record.streams > 1 {
             k.fail(format!("the stream of invocation {number} is sent again"));
         }
         let Some(invocation) = &record.invocation else {
@@ -375,6 +416,7 @@ impl Api {
         let Some(peer) = self.peer(id) else { return };
         peer.receiving = None;
         peer.replied_early = true;
+        k.connections[id].excused = true;
         let reply = if accept { Reply::accepted() } else { refusal(413) };
         let _ = peer.server.reply(reply);
         k.fault(if accept { "an outcome is accepted early" } else { "an outcome is refused early" });
@@ -469,6 +511,8 @@ impl Api {
             }
             Some(Endpoint::RestoreNext) => {
                 k.note("the sandbox is restored", &[]);
+                k.connections[id].excused = true;
+                k.connections[id].must_end = true;
                 self.simple_reply(k, id, Reply::new(200));
             }
             Some(Endpoint::RegisterExtension) => {
@@ -491,6 +535,9 @@ impl Api {
 
     /// The function requests an event.
     fn next_requested(&mut self, k: &mut Kernel, id: usize) {
+        if self.peer(id).is_some_and(|peer| k.now < peer.not_before) {
+            k.fail("a request for an event is repeated without a delay");
+        }
         // A request on a connection that the function has left may arrive late.
         let is_current = self.plan.workers == 1 && !k.connections[id].function_closed;
         if is_current {
@@ -570,13 +617,14 @@ impl Api {
         let is_last = self.begun() + 1 == self.plan.count;
         let times_out = is_last && self.plan.ending == Ending::TimeOut;
         let invocation = Invocation::draw(number, &mut k.rng, kinds, kinds.has_deadline_layer || times_out);
+        self.largest = self.largest.max(invocation.event.len()).max(invocation.outcome_len());
         self.records.push(Record {
             is_stream: invocation.is_stream(),
             fails: invocation.fails() && !(invocation.is_stuck && times_out),
             is_readable: invocation.is_readable(),
             invocation: Some(Box::new(invocation)),
             deliveries: 0,
-            begun: 0,
+            streams: 0,
             deadline: 0,
             end: None,
         });
@@ -597,11 +645,12 @@ impl Api {
         if k.chance(20) {
             k.fault("a request for an event has no event");
             let reply = if k.rng.bool() { Reply::new(204) } else { Reply::new(200).json("{}") };
-            return self.reply_to_next(k, id, reply);
+            return self.reply_to_next(k, id, reply, 100 * MILLISECOND);
         }
         if k.chance(20) {
             k.fault("408 Request Timeout");
-            return self.reply_to_next(k, id, Reply::new(408).close());
+            k.connections[id].excused = true;
+            return self.reply_to_next(k, id, Reply::new(408).close(), 0);
         }
         let Some(number) = self.next_number(k) else {
             if self.over == self.begun() {
@@ -612,9 +661,10 @@ impl Api {
         self.write_event(k, id, number);
     }
 
-    fn reply_to_next(&mut self, k: &mut Kernel, id: usize, reply: Reply) {
+    fn reply_to_next(&mut self, k: &mut Kernel, id: usize, reply: Reply, not_before: Nanos) {
         if let Some(peer) = self.peer(id) {
             peer.waiting = false;
+            peer.not_before = k.now + not_before;
         }
         self.simple_reply(k, id, reply);
         self.drive(k, id);
@@ -624,6 +674,7 @@ impl Api {
     fn write_garbage(&mut self, k: &mut Kernel, id: usize) -> Option<u64> {
         k.fault("the API violates HTTP");
         let (garbage, head) = GARBAGE[k.rng.usize(..GARBAGE.len())];
+        k.connections[id].excused = true;
         k.api_writes(id, garbage);
         k.api_closes(id);
         self.lose(id);
@@ -662,6 +713,7 @@ impl Api {
         let closes = k.chance(100);
         if closes {
             k.fault("a reply closes the connection");
+            k.connections[id].excused = true;
             reply = reply.close();
         }
         let Some(peer) = self.peer(id) else { return };
@@ -676,6 +728,7 @@ impl Api {
         let mut bytes = self.take_output(id);
         if is_too_large {
             k.fault("an event is too large");
+            k.connections[id].excused = true;
             let announced = format!("Content-Length: {}", LARGEST_EVENT + 1);
             bytes = replace(&bytes, b"Content-Length: 2", announced.as_bytes());
         }
@@ -734,6 +787,7 @@ impl Api {
         }
         if k.chance(20) {
             k.fault("408 Request Timeout");
+            k.connections[id].excused = true;
             return self.simple_reply(k, id, Reply::new(408).close());
         }
         let mut how = How::Accepted;
@@ -748,12 +802,20 @@ impl Api {
         };
         if k.chance(100) {
             k.fault("a reply closes the connection");
+            k.connections[id].excused = true;
             reply = reply.close();
         }
-        let long = how == How::Accepted && k.chance(30);
+        let long = matches!(owed, Owed::Outcome(_)) && k.chance(30);
         if long {
-            k.fault("an acknowledgement is too long");
-            reply = reply.body("x".repeat(70 * 1024));
+            let is_too_long = k.rng.bool();
+            if is_too_long {
+                k.fault("a reply is too long");
+                k.connections[id].excused = true;
+                k.connections[id].must_end = true;
+            } else {
+                k.fault("a reply is as long as it may be");
+            }
+            reply = reply.body("x".repeat(64 * 1024 + usize::from(is_too_long)));
         }
         let unfinished = !long && k.chance(30);
         if k.chance(60) {
@@ -763,6 +825,7 @@ impl Api {
         if unfinished {
             let _ = peer.server.stream(reply);
             k.fault("a reply is incomplete");
+            k.connections[id].excused = true;
         } else {
             let _ = peer.server.reply(reply);
         }
@@ -784,6 +847,7 @@ impl Api {
         }
         if garbage {
             k.fault("bytes follow a reply");
+            k.connections[id].excused = true;
             k.api_writes(id, b"unsolicited\r\n");
             k.api_closes(id);
         }
@@ -797,14 +861,16 @@ impl Api {
     fn finish(&mut self, k: &mut Kernel, id: usize, wakers: &mut Wakers) {
         if !std::mem::replace(&mut self.ending, true) {
             self.rouse = true;
+            k.ending = true;
         }
         match self.plan.ending {
             Ending::Refuse => {
                 k.note("the API refuses /next", &[]);
-                self.reply_to_next(k, id, refusal(403));
+                self.reply_to_next(k, id, refusal(403), 0);
             }
             Ending::Outage => {
                 k.fault("the API is gone");
+                self.gone_since = Some(k.now);
                 k.outage = true;
                 k.apply(id, Cut::Reset(false), wakers);
                 self.lose(id);
@@ -854,6 +920,7 @@ impl Peer {
             holding: None,
             owes: None,
             replied_early: false,
+            not_before: 0,
         }
     }
 }

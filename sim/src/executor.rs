@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt as _;
 use lambda_runtime_base::{Executor, Spawn, Transport};
 
+use crate::connection::Attempt;
 use crate::kernel::{Happening, Kernel, Key};
-use crate::network::Attempt;
 use crate::tasks::NewTask;
 use crate::trace::Nanos;
 
@@ -210,7 +210,10 @@ pub struct Socket {
 
 impl Socket {
     fn not_ready(&self, cx: &Context<'_>) -> bool {
-        let not_ready = self.sim.lock().weather.segment != usize::MAX && self.sim.lock().rng.u32(0..64) == 0;
+        let not_ready = {
+            let mut kernel = self.sim.lock();
+            kernel.weather.segment != usize::MAX && kernel.rng.u32(0..64) == 0
+        };
         if not_ready {
             // As on executors that limit what a task does in one poll.
             cx.waker().wake_by_ref();

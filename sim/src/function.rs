@@ -9,66 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use lambda_runtime_base::{Diagnostic, Executor as _, FunctionResponse, LambdaEvent, StreamResponse};
-use serde::{Deserialize, Serialize};
 
 use crate::executor::{Sim, Sleep};
-use crate::invocation::{failure_message, panic_message};
-
-/// An event.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Job {
-    pub number: u64,
-    /// The handler is not ready this many times.
-    pub turns: u32,
-    pub task: Task,
-    pub fill: String,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub enum Task {
-    Echo,
-    /// Sleeps for this many microseconds, and returns the event.
-    Sleep(u64),
-    Fail,
-    Panic,
-    /// Never completes.
-    Stuck,
-    Stream(Chunks),
-}
-
-/// The chunks of a stream. Each contains bytes by which it is recognised.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Chunks {
-    pub count: u32,
-    pub size: usize,
-    /// The stream is not ready this many times before each.
-    pub turns: u32,
-    /// And then sleeps for this many microseconds.
-    pub pause: u64,
-    pub end: End,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum End {
-    Finish,
-    Fail,
-    Panic,
-    /// Never.
-    Stuck,
-}
-
-impl Chunks {
-    fn chunk(&self, number: u64, n: u32) -> Vec<u8> {
-        let mut chunk = ((number << 20) + u64::from(n)).to_le_bytes().repeat(self.size / 8 + 1);
-        chunk.truncate(self.size);
-        chunk
-    }
-
-    /// All of them.
-    pub fn payload(&self, number: u64) -> Vec<u8> {
-        (0..self.count).flat_map(|n| self.chunk(number, n)).collect()
-    }
-}
+use crate::ids::request_id;
+use crate::job::Chunks;
+use crate::job::{End, Job, Task, failure_message, panic_message};
 
 /// Is not ready a number of times.
 struct Turns(u32);
@@ -98,8 +43,10 @@ pub async fn handle(sim: Sim, event: LambdaEvent<Job>) -> Result<FunctionRespons
         let mut kernel = sim.lock();
         kernel.note("the handler is called for invocation #", &[job.number]);
         if kernel.ledger.contains(job.number) {
+            let now = kernel.now;
             let account = kernel.ledger.account(job.number);
             account.handled += 1;
+            account.handled_at = now;
             if account.handled > account.reads {
                 let message = format!("the handler is called again for one delivery of invocation {}", job.number);
                 kernel.fail(message);
@@ -107,7 +54,7 @@ pub async fn handle(sim: Sim, event: LambdaEvent<Job>) -> Result<FunctionRespons
         } else {
             kernel.fail(format!("the handler is called for invocation {}, which does not exist", job.number));
         }
-        if event.context.request_id != crate::invocation::request_id(job.number) {
+        if event.context.request_id != request_id(job.number) {
             kernel.fail(format!("the context of invocation {} is that of {}", job.number, event.context.request_id));
         }
     }

@@ -7,41 +7,13 @@ use lambda_runtime_proto::Endpoint;
 use lambda_runtime_proto::server::{Request, Trailers};
 use serde_json::Value;
 
-use crate::function::{Chunks, End, Job, Task};
+use crate::job::{Chunks, End, Job, Task, failure_message, panic_message};
 
 const PRELUDE: &[u8] =
     b"{\"statusCode\":200,\"headers\":{\"content-type\":\"application/octet-stream\"},\"cookies\":[]}\0\0\0\0\0\0\0\0";
 
-const ID_PREFIX: &str = "8476a536-e9f4-11e8-9739-";
-
-const RESPONSE_PREFIX: &[u8] = b"POST /2018-06-01/runtime/invocation/8476a536-e9f4-11e8-9739-";
-
 /// The largest event that Lambda delivers.
 pub const LARGEST_EVENT: usize = 6 * 1024 * 1024 + 100;
-
-/// The request id of the invocation with this number.
-pub fn request_id(number: u64) -> String {
-    format!("{ID_PREFIX}{number:012x}")
-}
-
-/// The number of the invocation with this request id.
-pub fn number_of(id: &str) -> Option<u64> {
-    u64::from_str_radix(id.strip_prefix(ID_PREFIX)?, 16).ok()
-}
-
-/// The numbers of the invocations that a line of the log names.
-pub fn numbers_in(text: &str) -> impl Iterator<Item = u64> {
-    text.match_indices(ID_PREFIX).filter_map(|(at, prefix)| {
-        let digits = text.get(at + prefix.len()..at + prefix.len() + 12)?;
-        u64::from_str_radix(digits, 16).ok()
-    })
-}
-
-/// The number of the invocation whose outcome starts here.
-pub fn posted_number(bytes: &[u8]) -> Option<u64> {
-    let digits = bytes.strip_prefix(RESPONSE_PREFIX)?.get(..12)?;
-    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-}
 
 /// What a sandbox expects of its invocations.
 #[derive(Debug, Clone, Copy)]
@@ -231,6 +203,9 @@ impl Invocation {
                 self.same("the number of announced trailers", &announced.len(), &2)?;
             }
         }
+        if substitute.is_none() && undelivered && !self.is_stream() {
+            return Err(format!("the outcome of invocation {} is sent for the sixth time", self.number));
+        }
         self.same("the invocation id", &header("lambda-runtime-invocation-id"), &self.invocation_id.as_deref())?;
         Ok(Received { number: self.number, endpoint, substitute, offset: 0, report: Vec::new() })
     }
@@ -333,14 +308,4 @@ fn chunks(rng: &mut Rng, allow_stuck: bool) -> Chunks {
     };
     let pause = if rng.u32(0..8) == 0 { 1 << rng.u32(0..19) } else { 0 };
     Chunks { count, size, turns: rng.u32(0..8).saturating_sub(5), pause, end }
-}
-
-/// The message of a failure, which names the event.
-pub fn failure_message(number: u64) -> String {
-    format!("no apples for {number}")
-}
-
-/// The message of a panic, which names the event.
-pub fn panic_message(number: u64) -> String {
-    format!("asked to panic by {number}")
 }

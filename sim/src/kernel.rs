@@ -5,8 +5,8 @@ use std::task::Waker;
 
 use fastrand::Rng;
 
+use crate::connection::{Connection, Cut, Side};
 use crate::ledger::Ledger;
-use crate::network::{Connection, Cut, Side};
 use crate::tasks::NewTask;
 use crate::trace::{Nanos, Trace};
 
@@ -66,6 +66,8 @@ pub struct Kernel {
     pub cancelled: Vec<usize>,
     /// Connections that the function has closed since the API looked.
     pub closed_by_function: Vec<usize>,
+    /// Connections that have ended on the API's side since it looked.
+    pub ended: Vec<usize>,
     pub tasks: usize,
     pub weather: Weather,
     /// Attempts to connect that may still be left unanswered, so that `run` has no reason to give up.
@@ -78,6 +80,8 @@ pub struct Kernel {
     pub faults: crate::faults::Faults,
     /// Times at which connections were attempted since the last success, and those of their failures.
     pub attempts: Vec<Nanos>,
+    /// The sandbox ends, so connections may be dropped.
+    pub ending: bool,
     /// The documented backoff of one worker is checked.
     pub checks_backoff: bool,
     pub failure: Option<String>,
@@ -95,6 +99,7 @@ impl Kernel {
             spawned: Vec::new(),
             cancelled: Vec::new(),
             closed_by_function: Vec::new(),
+            ended: Vec::new(),
             unanswered_left: 1,
             tasks: 0,
             weather,
@@ -103,6 +108,7 @@ impl Kernel {
             ledger: Ledger::new(first),
             faults: crate::faults::Faults::default(),
             attempts: Vec::new(),
+            ending: false,
             checks_backoff: false,
             failure: None,
         }

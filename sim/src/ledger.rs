@@ -1,5 +1,7 @@
 //! What happened to each invocation on the function's side, which only the simulation can see.
 
+use crate::trace::Nanos;
+
 /// Accounts of the invocations of a sandbox, by their number.
 #[derive(Debug)]
 pub struct Ledger {
@@ -14,6 +16,8 @@ pub struct Account {
     pub reads: u32,
     /// Times that the handler was called.
     pub handled: u32,
+    /// When it was called last.
+    pub handled_at: Nanos,
     /// A part of an outcome was written.
     pub posted: bool,
     /// Connections that were lost while a part of an outcome was written and its reply not read.

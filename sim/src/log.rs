@@ -8,7 +8,18 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 thread_local! {
-    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A line of the log.
+#[derive(Debug, Default)]
+pub struct Line {
+    /// Everything that it contains.
+    pub all: String,
+    pub message: String,
+    pub request_id: Option<String>,
+    pub error_type: Option<String>,
+    pub attempt: Option<u64>,
 }
 
 /// Receives what the runtime logs.
@@ -21,9 +32,8 @@ pub fn install() {
 }
 
 /// Takes the lines that were logged since the last call.
-pub fn take(mut each: impl FnMut(&str)) {
-    let lines = LINES.take();
-    lines.iter().for_each(|line| each(line));
+pub fn take() -> Vec<Line> {
+    LINES.take()
 }
 
 impl Subscriber for Log {
@@ -40,9 +50,9 @@ impl Subscriber for Log {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
+        let mut line = Line { all: event.metadata().level().to_string(), ..Line::default() };
         event.record(&mut line);
-        LINES.with_borrow_mut(|lines| lines.push(line.0));
+        LINES.with_borrow_mut(|lines| lines.push(line));
     }
 
     fn enter(&self, _: &Id) {}
@@ -50,11 +60,22 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
-/// The message and the fields of an event.
-struct Line(String);
-
 impl Visit for Line {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "attempt" {
+            self.attempt = Some(value);
+        }
+        self.record_debug(field, &value);
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let _ = write!(self.0, " {}={value:?}", field.name());
+        let text = format!("{value:?}");
+        let _ = write!(self.all, " {}={text}", field.name());
+        match field.name() {
+            "message" => self.message = text,
+            "request_id" => self.request_id = Some(text),
+            "error_type" => self.error_type = Some(text),
+            _ => {}
+        }
     }
 }

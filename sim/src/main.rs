@@ -6,10 +6,13 @@
 //! [`docs/testing.md`](../../docs/testing.md) explains what the simulation checks, and what it cannot find.
 
 mod api;
+mod connection;
 mod executor;
 mod faults;
 mod function;
+mod ids;
 mod invocation;
+mod job;
 mod kernel;
 mod layers;
 mod ledger;
@@ -71,6 +74,8 @@ fn simulate(options: &Options) -> Result<(), String> {
         Some(path) => Some(File::create(path).map_err(|error| format!("sim: {path}: {error}"))?),
         None => None,
     };
+    // Reports of errors contain the working directory, and a trace must not depend on it.
+    std::env::set_current_dir("/").map_err(|error| format!("sim: /: {error}"))?;
     for sandbox in 0..sandboxes {
         // Invocations are divided evenly.
         let first = invocations * sandbox / sandboxes;

@@ -1,144 +1,11 @@
 //! Connections in memory, which split, delay, stall, half-close, reset and refuse.
 
-use std::collections::VecDeque;
 use std::io;
 use std::task::Waker;
 
+use crate::connection::{Attempt, Connection, Cut, Direction, End, ReplyHead, Side, Wakers};
 use crate::kernel::{Happening, Kernel, MICROSECOND, MILLISECOND, SECOND};
-
-/// One end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    Function,
-    Api,
-}
-
-/// How a connection is cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// Both directions fail. `true`: the function does not read what arrived before.
-    Reset(bool),
-    /// The API closes the socket: its bytes end, and the function's are refused.
-    Close,
-    /// The API's bytes end, and it continues to read.
-    HalfClose,
-}
-
-/// The end of a direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// In order.
-    Fin,
-    /// The connection was reset.
-    Reset,
-}
-
-/// The bytes toward one side.
-#[derive(Debug, Default)]
-pub struct Direction {
-    in_flight: VecDeque<u8>,
-    arrived: VecDeque<u8>,
-    /// Bytes written so far.
-    pub written: u64,
-    /// Bytes that have arrived so far.
-    pub delivered: u64,
-    /// Bytes read so far.
-    pub read: u64,
-    /// An arrival is on the agenda.
-    scheduled: bool,
-    /// Follows the bytes in flight.
-    closing: Option<End>,
-    /// Has arrived.
-    pub ended: Option<End>,
-    /// What happens when this many bytes have arrived.
-    pub cut: Option<(u64, Cut)>,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-/// The state of an attempt to connect.
-#[derive(Debug)]
-pub enum Attempt {
-    Pending(Option<Waker>),
-    Failed(io::ErrorKind),
-    Connected,
-}
-
-#[derive(Debug)]
-pub struct Connection {
-    pub attempt: Attempt,
-    pub will_fail: Option<io::ErrorKind>,
-    pub to_api: Direction,
-    pub to_function: Direction,
-    /// Bytes that the API has sent and the network has not taken.
-    pub outbox: VecDeque<u8>,
-    /// The API closes the connection after the outbox.
-    pub closes: bool,
-    /// The API has closed its socket.
-    pub api_closed: bool,
-    /// The function has closed its socket.
-    pub function_closed: bool,
-    /// The API does not read.
-    pub paused: bool,
-    /// Bytes arrive one by one.
-    pub dribbles: bool,
-    /// The invocation whose event is being written, and where its bytes end.
-    pub event: Option<(u64, u64)>,
-    /// The invocation whose outcome was written last, until its reply is read.
-    pub posting: Option<u64>,
-    /// The reply to an outcome that is being written.
-    pub reply: Option<ReplyHead>,
-}
-
-/// The head of a reply to an outcome.
-#[derive(Debug, Clone, Copy)]
-pub struct ReplyHead {
-    pub number: u64,
-    /// Where it ends in the bytes of the connection.
-    pub end: u64,
-    pub refuses: bool,
-}
-
-impl Direction {
-    fn room(&self, capacity: usize) -> usize {
-        capacity.saturating_sub(self.in_flight.len() + self.arrived.len())
-    }
-}
-
-impl Connection {
-    fn new() -> Self {
-        Self {
-            attempt: Attempt::Pending(None),
-            will_fail: None,
-            to_api: Direction::default(),
-            to_function: Direction::default(),
-            outbox: VecDeque::new(),
-            closes: false,
-            api_closed: false,
-            function_closed: false,
-            paused: false,
-            dribbles: false,
-            event: None,
-            posting: None,
-            reply: None,
-        }
-    }
-
-    pub fn toward_mut(&mut self, side: Side) -> &mut Direction {
-        match side {
-            Side::Function => &mut self.to_function,
-            Side::Api => &mut self.to_api,
-        }
-    }
-
-    /// The number of bytes that the API has sent so far, if only into its outbox.
-    pub fn sent_by_api(&self) -> u64 {
-        self.to_function.written + self.outbox.len() as u64
-    }
-}
-
-/// Wakers to be woken once the kernel is unlocked: waking runs foreign code.
-pub type Wakers = Vec<Waker>;
+use crate::trace::Nanos;
 
 impl Kernel {
     /// Starts an attempt to connect.
@@ -155,18 +22,22 @@ impl Kernel {
         } else if self.unanswered_left > 0 && self.chance(20) {
             self.unanswered_left = 0;
             self.fault("a connection attempt is not answered");
-            delay = 60 * SECOND;
+            delay = Nanos::MAX;
         } else if self.chance(50) {
             self.fault("a connection is slow to open");
             delay = self.rng.u64(MILLISECOND..2900 * MILLISECOND);
         }
         connection.dribbles = self.chance(100);
+        // The rest of a reply that arrives slowly is not awaited.
+        connection.excused = connection.dribbles || self.weather.segment != usize::MAX;
         if connection.dribbles {
             self.fault("a connection delivers a few bytes at a time");
         }
         self.connections.push(connection);
         self.check_attempt();
-        self.schedule(delay, Happening::Connected(id));
+        if delay < Nanos::MAX {
+            self.schedule(delay, Happening::Connected(id));
+        }
         id
     }
 
@@ -270,6 +141,7 @@ impl Kernel {
         if connection.closes && connection.outbox.is_empty() {
             connection.api_closed = true;
             connection.to_function.closing.get_or_insert(End::Fin);
+            self.ended.push(id);
         }
         self.transmit(id, Side::Function);
     }
@@ -285,6 +157,7 @@ impl Kernel {
         }
         direction.scheduled = true;
         let delay = self.latency();
+        self.connections[id].excused |= delay > SECOND / 10;
         self.schedule(delay, Happening::Arrival(id, side));
     }
 
@@ -362,6 +235,7 @@ impl Kernel {
                 self.schedule(20 * MILLISECOND, Happening::CloseIdle(id));
             }
         }
+        self.ended.push(id);
         let connection = &mut self.connections[id];
         wakers.extend(connection.to_function.reader.take());
         wakers.extend(connection.to_api.writer.take());
@@ -455,7 +329,7 @@ impl Kernel {
         if room == 0 {
             return (None, register(&mut connection.to_api.writer, waker));
         }
-        let posting = bufs.first().and_then(|buf| crate::invocation::posted_number(buf));
+        let posting = bufs.first().and_then(|buf| crate::ids::posted_number(buf));
         let mut written = 0;
         for buf in bufs {
             let n = buf.len().min(room);
@@ -486,11 +360,20 @@ impl Kernel {
         self.note("the function closes connection #", &[id as u64]);
         let connection = &mut self.connections[id];
         connection.function_closed = true;
+        let works = matches!(connection.attempt, Attempt::Connected)
+            && !connection.excused
+            && !connection.api_closed
+            && connection.to_function.ended.is_none()
+            && connection.to_api.ended.is_none();
+        if works && !self.ending {
+            self.fail(format!("the function leaves connection {id}, which works"));
+        }
+        let connection = &mut self.connections[id];
         // Unread bytes turn the end into a reset.
         let unread = !connection.to_function.arrived.is_empty() || !connection.to_function.in_flight.is_empty();
         connection.to_api.closing.get_or_insert(if unread { End::Reset } else { End::Fin });
         connection.to_function = Direction { read: connection.to_function.read, ..Direction::default() };
-        connection.outbox = VecDeque::new();
+        connection.outbox = Default::default();
         if let Some(number) = connection.posting.take() {
             self.ledger.account(number).lost_posts += 1;
         }

@@ -65,7 +65,7 @@ impl Plan {
             _ => Ending::Refuse,
         };
         let roughness = [0, 1, 1, 1, 3, 8][rng.usize(..6)];
-        let calm = rng.u32(0..3) > 0;
+        let calm = rng.u32(0..5) > 0;
         let weather = Weather {
             roughness,
             capacity: if calm { 256 * 1024 } else { 1 << rng.u32(6..18) },

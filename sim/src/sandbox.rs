@@ -12,14 +12,13 @@ use lambda_runtime_base::{
 };
 
 use crate::api::Api;
+use crate::connection::Wakers;
 use crate::executor::Sim;
 use crate::faults::Faults;
 use crate::function::handle;
-use crate::invocation::numbers_in;
-use crate::kernel::{Kernel, MICROSECOND, SECOND};
+use crate::kernel::{Kernel, MICROSECOND, MILLISECOND, SECOND};
 use crate::layers::{Around, Boxed, DEADLINE_MARGIN, Moves, Running};
 use crate::log;
-use crate::network::Wakers;
 use crate::plan::{Ending, Mode, Plan};
 use crate::tasks::Tasks;
 use crate::trace::{Nanos, Trace};
@@ -40,6 +39,8 @@ pub struct Lifetime {
     pub polls: u64,
     pub faults: Faults,
     pub plan: Plan,
+    /// Bytes of the largest event or outcome.
+    pub largest: usize,
     /// The first violation of an invariant, and the invocation that was under way.
     pub failure: Option<(u64, String)>,
 }
@@ -47,8 +48,31 @@ pub struct Lifetime {
 /// The result of `run`, once it has returned.
 type Ended = Arc<Mutex<Option<Result<(), Error>>>>;
 
+/// Memory that a sandbox may take, besides that for its largest event: the function and the simulated world together.
+const MEMORY: u64 = 2 * 1024 * 1024;
+
+/// Memory that may remain when a sandbox is gone, such as that of thread-local values.
+const REMAINS: i64 = 64 * 1024;
+
 /// Runs the sandbox of this seed, with `count` invocations from number `first`.
 pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
+    let mut lived = None;
+    let is_traced = trace.is_some();
+    let memory = allocation_counter::measure(|| lived = Some(live(seed, first, count, trace)));
+    let mut lifetime = lived.expect("it has lived");
+    let most = MEMORY + 8 * lifetime.largest as u64;
+    let mut fail = |message| _ = lifetime.failure.get_or_insert((first + count - 1, message));
+    // A file has a buffer.
+    if memory.bytes_max > most && !is_traced {
+        fail(format!("the sandbox took {} bytes of memory, more than {most}", memory.bytes_max));
+    }
+    if memory.bytes_current > REMAINS {
+        fail(format!("{} bytes of memory were not released", memory.bytes_current));
+    }
+    lifetime
+}
+
+fn live(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     let mut rng = Rng::with_seed(seed);
     let plan = Plan::draw(&mut rng, first, count);
     let mut recorder = Trace::new();
@@ -63,6 +87,7 @@ pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     world.start();
     let killed = world.live();
     // A killed sandbox is dropped in the middle of what it does.
+    world.sim.lock().ending = true;
     world.tasks = Tasks::new();
     let mut kernel = world.sim.lock();
     world.api.check_at_the_end(&mut kernel, killed);
@@ -76,6 +101,7 @@ pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
         polls: world.polls,
         faults: std::mem::take(&mut kernel.faults),
         plan,
+        largest: world.api.largest,
         failure,
     }
 }
@@ -212,15 +238,10 @@ impl World {
         self.polls += 1;
         self.tasks.poll(id);
         let mut kernel = self.sim.lock();
-        log::take(|message| {
-            kernel.note(message, &[]);
-            let numbers: Vec<_> = numbers_in(message).collect();
-            for number in numbers {
-                if kernel.ledger.contains(number) {
-                    kernel.ledger.account(number).logged += 1;
-                }
-            }
-        });
+        for line in log::take() {
+            kernel.note(&line.all, &[]);
+            self.api.logged(&mut kernel, &line);
+        }
         let spawned = std::mem::take(&mut kernel.spawned);
         let cancelled = std::mem::take(&mut kernel.cancelled);
         let closed = std::mem::take(&mut kernel.closed_by_function);
@@ -248,6 +269,10 @@ impl World {
             Ending::Garbage => "violates the protocol",
             Ending::Retire | Ending::TimeOut => "it should not have returned",
         };
+        let outage = self.api.gone_since.map_or(0, |since| kernel.now - since);
+        if !killed && self.plan.workers == 1 && outage > 12 * SECOND {
+            kernel.fail(format!("run returned {} ms after the API had disappeared", outage / MILLISECOND));
+        }
         if !killed && (!self.api.ending || !error.contains(expected)) {
             kernel.fail(format!("run returned {error:?} and not one with {expected:?}"));
         }

@@ -1,0 +1,70 @@
+//! What an event asks the function to do.
+
+use serde::{Deserialize, Serialize};
+
+/// An event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    pub number: u64,
+    /// The handler is not ready this many times.
+    pub turns: u32,
+    pub task: Task,
+    pub fill: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub enum Task {
+    Echo,
+    /// Sleeps for this many microseconds, and returns the event.
+    Sleep(u64),
+    Fail,
+    Panic,
+    /// Never completes.
+    Stuck,
+    Stream(Chunks),
+}
+
+/// The chunks of a stream. Each contains bytes by which it is recognised.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Chunks {
+    pub count: u32,
+    pub size: usize,
+    /// The stream is not ready this many times before each.
+    pub turns: u32,
+    /// And then sleeps for this many microseconds.
+    pub pause: u64,
+    pub end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    Finish,
+    Fail,
+    Panic,
+    /// Never.
+    Stuck,
+}
+
+impl Chunks {
+    /// One of them.
+    pub fn chunk(&self, number: u64, n: u32) -> Vec<u8> {
+        let mut chunk = ((number << 20) + u64::from(n)).to_le_bytes().repeat(self.size / 8 + 1);
+        chunk.truncate(self.size);
+        chunk
+    }
+
+    /// All of them.
+    pub fn payload(&self, number: u64) -> Vec<u8> {
+        (0..self.count).flat_map(|n| self.chunk(number, n)).collect()
+    }
+}
+
+/// The message of a failure, which names the event.
+pub fn failure_message(number: u64) -> String {
+    format!("no apples for {number}")
+}
+
+/// The message of a panic, which names the event.
+pub fn panic_message(number: u64) -> String {
+    format!("asked to panic by {number}")
+}
