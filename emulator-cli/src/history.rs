@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use lambda_runtime_emulator::serving::shortened;
 use lambda_runtime_emulator::{End, Notice};
+use serde_json::{Value, json};
+
+use crate::time::Utc;
 
 /// The last invocations. What it retains of each is limited, and so is their number.
 #[derive(Debug, Default)]
@@ -21,6 +24,7 @@ struct State {
     running: Vec<String>,
     /// Counts changes.
     version: u64,
+    stopped: bool,
 }
 
 /// An invocation.
@@ -31,6 +35,7 @@ pub(crate) struct Record {
     pub(crate) version: u64,
     /// The kind of call, such as `Invoke` or `GET /`.
     pub(crate) source: String,
+    pub(crate) called: SystemTime,
     pub(crate) event: Start,
     pub(crate) response: Start,
     pub(crate) log: Tail,
@@ -174,6 +179,44 @@ impl History {
         self.change(request_id, |record| record.log.push(output));
     }
 
+    /// The oldest change after this version: its own version and the invocation as JSON. Waits for one, for at most
+    /// `limit`, or until it is stopped.
+    pub(crate) fn next_change(&self, after: u64, limit: Duration) -> Option<(u64, String)> {
+        let until = Instant::now() + limit;
+        let mut state = self.state();
+        loop {
+            let changed = state.records.iter().filter(|record| record.version > after);
+            if let Some(record) = changed.min_by_key(|record| record.version) {
+                return Some((record.version, record.json().to_string()));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.stopped {
+                return None;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Sleeps, unless it is stopped.
+    pub(crate) fn pause(&self, limit: Duration) {
+        let until = Instant::now() + limit;
+        let mut state = self.state();
+        while !state.stopped && Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state().stopped
+    }
+
+    /// Nobody waits for changes any more.
+    pub(crate) fn stop(&self) {
+        self.state().stopped = true;
+        self.changed.notify_all();
+    }
+
     fn change(&self, request_id: &str, change: impl FnOnce(&mut Record)) {
         let mut state = self.state();
         state.version += 1;
@@ -208,6 +251,7 @@ impl Record {
             request_id: request_id.to_owned(),
             version: 0,
             source: String::new(),
+            called: SystemTime::now(),
             event: Start::default(),
             response: Start::default(),
             log: Tail::default(),
@@ -216,6 +260,37 @@ impl Record {
             attempts: 0,
             faults: Vec::new(),
         }
+    }
+}
+
+impl Record {
+    /// The invocation, as the status page gets it.
+    fn json(&self) -> Value {
+        let (status, error) = match &self.status {
+            Status::Waiting => ("waiting", None),
+            Status::Running => ("running", None),
+            Status::Complete => ("complete", None),
+            Status::Failed(error) => ("failed", Some(error)),
+        };
+        json!({
+            "id": self.request_id,
+            "source": self.source,
+            "called": Utc::from(self.called).milliseconds,
+            "event": self.event.json(),
+            "response": self.response.json(),
+            "log": String::from_utf8_lossy(&self.log.last(Tail::MAX)),
+            "duration": self.duration.map(|duration| duration.as_secs_f64() * 1000.0),
+            "status": status,
+            "error": error,
+            "attempts": self.attempts,
+            "faults": self.faults,
+        })
+    }
+}
+
+impl Start {
+    fn json(&self) -> Value {
+        json!({"text": String::from_utf8_lossy(&self.data), "shown": self.data.len(), "length": self.length})
     }
 }
 

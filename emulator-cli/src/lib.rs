@@ -22,7 +22,6 @@ mod report;
 mod serve;
 #[cfg(unix)]
 mod session;
-#[cfg(unix)]
 mod templates;
 mod time;
 #[cfg(unix)]

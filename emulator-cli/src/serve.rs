@@ -48,6 +48,7 @@ pub(crate) fn run(endpoint: Settings, options: Options) -> Result<ExitCode, Stri
     log::message("invoke the function by its URL, or with an event");
     log::line(format_args!("  curl http://{address}/"));
     log::line(format_args!("  curl -d '{{}}' http://{address}/2015-03-31/functions/function/invocations"));
+    log::line(format_args!("  status page: http://{address}/_emulator/"));
     let code = wait.recv().unwrap_or(ExitCode::FAILURE);
     function.shut_down();
     output.drain();

@@ -123,12 +123,12 @@ impl Call {
         let reply = match self.kind {
             Kind::DryRun => Reply::new(204),
             Kind::Event => {
-                shared.history.called(&self.request_id, "Event", event.payload());
+                shared.history.called(&self.request_id, "Invoke (asynchronous)", event.payload());
                 asynchronous::start(shared, event, &self.request_id)
                     .map_or_else(|error| no_outcome(&error), |()| with(Reply::new(202), REQUEST_ID, &self.request_id))
             }
             Kind::RequestResponse => {
-                let source = if self.streaming { "InvokeWithResponseStream" } else { "Invoke" };
+                let source = if self.streaming { "Invoke (streaming)" } else { "Invoke" };
                 shared.history.called(&self.request_id, source, event.payload());
                 match shared.emulator.start_invocation(event) {
                     Err(error) => no_outcome(&error),

@@ -4,6 +4,7 @@ mod access;
 mod asynchronous;
 mod event_stream;
 mod invoke;
+mod page;
 mod url;
 
 use std::io;
@@ -30,6 +31,7 @@ use crate::history::History;
 #[derive(Debug)]
 pub struct Front {
     emulator: Arc<Emulator>,
+    history: Arc<History>,
     // Dropped after the emulator has been stopped.
     listener: Listener,
 }
@@ -78,7 +80,7 @@ impl Front {
         let listener = bind(settings.address)?;
         let shared = Arc::new(Shared {
             emulator: Arc::clone(&emulator),
-            history,
+            history: Arc::clone(&history),
             access: settings.access,
             function_name: settings.function_name,
             buffers: Budget::new(settings.max_buffered),
@@ -91,7 +93,7 @@ impl Front {
                       Connection: close\r\nContent-Length: 0\r\n\r\n",
             serve: Box::new(move |socket| serve(&shared, socket)),
         };
-        Ok(Self { emulator, listener: Listener::start(listener, service)? })
+        Ok(Self { emulator, history, listener: Listener::start(listener, service)? })
     }
 
     /// The address that it listens on.
@@ -104,6 +106,7 @@ impl Drop for Front {
     fn drop(&mut self) {
         // Callers that wait get an error; otherwise their threads would not end.
         self.emulator.stop();
+        self.history.stop();
     }
 }
 
@@ -164,6 +167,7 @@ struct Upload {
 enum Call {
     Invoke(invoke::Call),
     Url(url::Call),
+    Page(page::Call),
 }
 
 impl Exchange {
@@ -172,7 +176,10 @@ impl Exchange {
             Err(message) => (Cors(None), Err(invoke::error(403, "AccessDeniedException", &message))),
             Ok(cors) => match cors.preflight(request) {
                 Some(reply) => (Cors(None), Err(reply)),
-                None => (cors, Call::new(shared, request, peer)),
+                None => {
+                    let call = Call::new(shared, request, peer, &cors);
+                    (cors, call)
+                }
             },
         };
         let upload = call.map(|call| Upload { call, body: Vec::new(), reservation: shared.buffers.reservation() });
@@ -219,7 +226,10 @@ impl Upload {
 }
 
 impl Call {
-    fn new(shared: &Shared, request: &Request, peer: Option<IpAddr>) -> Result<Self, Reply> {
+    fn new(shared: &Shared, request: &Request, peer: Option<IpAddr>, cors: &Cors) -> Result<Self, Reply> {
+        if let Some(call) = page::Call::new(shared, request, peer, cors)? {
+            return Ok(Call::Page(call));
+        }
         if let Some(call) = invoke::Call::new(shared, request)? {
             return Ok(Call::Invoke(call));
         }
@@ -238,14 +248,14 @@ impl Call {
 
     fn too_large(&self) -> Reply {
         match self {
-            Call::Invoke(_) => invoke::too_large(),
+            Call::Invoke(_) | Call::Page(_) => invoke::too_large(),
             Call::Url(_) => url::too_large(),
         }
     }
 
     fn too_many_requests(&self) -> Reply {
         match self {
-            Call::Invoke(_) => invoke::too_many_requests(),
+            Call::Invoke(_) | Call::Page(_) => invoke::too_many_requests(),
             Call::Url(_) => url::too_many_requests(),
         }
     }
@@ -262,6 +272,7 @@ impl Call {
         match self {
             Call::Invoke(call) => call.make(shared, connection, cors, body, reservation),
             Call::Url(call) => call.make(shared, connection, cors, body, reservation),
+            Call::Page(call) => call.make(shared, connection),
         }
     }
 }
