@@ -381,9 +381,6 @@ impl Api {
         if account.reads == 0 {
             k.fail(format!("invocation {number} has an outcome and its event was not read"));
         }
-        if account.settled {
-            k.fail(format!("the outcome of invocation {number} is sent again after its acknowledgement was read"));
-        }
         if record.fails && !record.is_stream && account.logged == 0 {
             k.fail(format!("the failure of invocation {number} is reported and not logged"));
         }

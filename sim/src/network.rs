@@ -7,6 +7,9 @@ use crate::connection::{Attempt, Connection, Cut, Direction, End, ReplyHead, Sid
 use crate::kernel::{Happening, Kernel, MICROSECOND, MILLISECOND, SECOND};
 use crate::trace::Nanos;
 
+/// The error type of the report that takes the place of a response that was lost five times.
+const UNDELIVERED: &[u8] = b"Runtime.ResponseNotDelivered";
+
 impl Kernel {
     /// Starts an attempt to connect.
     pub fn connect(&mut self) -> usize {
@@ -346,8 +349,20 @@ impl Kernel {
             && self.ledger.contains(number)
         {
             connection.posting = Some(number);
-            self.ledger.account(number).posted = true;
+            let account = self.ledger.account(number);
+            account.posted = true;
+            let (settled, lost) = (account.settled, account.lost_posts);
+            if settled {
+                self.fail(format!(
+                    "the outcome of invocation {number} is sent again after its acknowledgement was read"
+                ));
+            }
+            // The short report of that may be sent.
+            if lost >= 5 && !bufs[0].windows(UNDELIVERED.len()).any(|window| window == UNDELIVERED) {
+                self.fail(format!("the outcome of invocation {number} is sent for the sixth time"));
+            }
         }
+        let connection = &mut self.connections[id];
         if let Some(number) = connection.posting {
             self.ledger.account(number).written += written as u64;
         }
