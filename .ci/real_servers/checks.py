@@ -1,6 +1,6 @@
-"""The checks. Each gets a started server and raises what it has to complain about.
+"""The checks. Each takes a started server and raises `Failure`.
 
-None builds on another one: each begins with whatever invocation it needs to have the function running.
+Checks are independent: each begins with the invocation that starts the function.
 """
 
 import re
@@ -9,13 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from real_servers.outcome import Failure, expect, shorten
-from real_servers.servers import Answer, CargoLambda, ManagedRie, Rie, Server
+from real_servers.servers import Reply, CargoLambda, ManagedRie, Rie, Server
 
 Check = Callable[[Server], None]
 
-# What the function `streaming` sends, a word every tenth of a second, and what is left of it when it fails midway.
+# The response of the function `streaming`, which sends ten words a second, and its part when it fails midway.
 TEXT = "Each of these words is sent as soon as it is there, and nobody waits for the last.\n"
-TORN_TEXT = "Each of these words is "
+PARTIAL_TEXT = "Each of these words is "
 STREAM_SECONDS = 0.1 * (len(TEXT.split()) - 1)
 
 
@@ -30,7 +30,7 @@ def echoes(server: Server) -> None:
 
 
 def echoes_5_mib(server: Server) -> None:
-    # Every eight characters are different, so that a lost, doubled or swapped piece is seen.
+    # No eight characters are repeated, so that a lost, doubled or swapped piece makes a difference.
     expect_echo(server, {"big": "".join(f"{n:08x}" for n in range(5 * 1024 * 1024 // 8))})
 
 
@@ -48,15 +48,15 @@ def keeps_one_connection(server: Server) -> None:
 
 
 def streams(server: Server) -> None:
-    answer = server.invoke({})
-    expect((answer.status, answer.payload()), (200, TEXT))
-    # The function never pauses for less than it says, so a body that takes half that long was not sent at its end.
-    if server.passes_on_pieces and answer.seconds < STREAM_SECONDS / 2:
-        raise Failure(f"the words came within {answer.seconds:.2f} s, while sending takes {STREAM_SECONDS:.2f} s")
+    reply = server.invoke({})
+    expect((reply.status, reply.payload()), (200, TEXT))
+    # Pauses are never shorter than requested, so a body that takes less than half of the time was buffered.
+    if server.passes_on_pieces and reply.seconds < STREAM_SECONDS / 2:
+        raise Failure(f"the body arrived within {reply.seconds:.2f} s, but sending it takes {STREAM_SECONDS:.2f} s")
 
 
-def survives(event: object, expect_failure: Callable[[Server, Answer], None], serves: Check) -> Check:
-    """The caller sees the failure, every time, and the same process goes on serving."""
+def survives(event: object, expect_failure: Callable[[Server, Reply], None], serves: Check) -> Check:
+    """The caller receives the failure each time, and the same process serves the next event."""
 
     def check(server: Server) -> None:
         expect_failure(server, server.invoke(event))
@@ -68,35 +68,35 @@ def survives(event: object, expect_failure: Callable[[Server, Answer], None], se
     return check
 
 
-def error(message: str, error_type: str, header: str | None = None) -> Callable[[Server, Answer], None]:
-    """The caller is told of it by JSON with these, and by this value of the header Error-Type."""
+def error(message: str, error_type: str, header: str | None = None) -> Callable[[Server, Reply], None]:
+    """The caller receives JSON with this message and type, and this value of the header Error-Type."""
 
-    def check(server: Server, answer: Answer) -> None:
-        _, body = answer.seen()
+    def check(server: Server, reply: Reply) -> None:
+        _, body = reply.seen()
         seen = body if isinstance(body, dict) else {}
-        told = message in str(seen.get("errorMessage")) and re.fullmatch(error_type, str(seen.get("errorType") or ""))
-        if answer.status != server.failure_status or not told:
-            wanted = f"{server.failure_status} and JSON with errorType {error_type} and errorMessage '...{message}...'"
-            raise Failure(f"got {shorten(answer.seen())}, wanted {wanted}")
+        matches = message in str(seen.get("errorMessage")) and re.fullmatch(error_type, str(seen.get("errorType") or ""))
+        if reply.status != server.failure_status or not matches:
+            expected = f"{server.failure_status} and JSON with errorType {error_type} and errorMessage '...{message}...'"
+            raise Failure(f"got {shorten(reply.seen())}, expected {expected}")
         if header:
-            expect(f"Error-Type: {answer.headers['Error-Type']}", f"Error-Type: {header}")
+            expect(f"Error-Type: {reply.headers['Error-Type']}", f"Error-Type: {header}")
 
     return check
 
 
-def breaks_off(_: Server, answer: Answer) -> None:
-    # That it is torn is told in trailers. Neither server passes them on where there is one invocation at a time: the
-    # caller cannot tell this from an end.
-    expect((answer.status, answer.payload()), (200, TORN_TEXT))
+def is_truncated(_: Server, reply: Reply) -> None:
+    # The error is in the trailers, which neither server forwards when it runs one invocation at a time: the caller
+    # receives what looks like a complete response.
+    expect((reply.status, reply.payload()), (200, PARTIAL_TEXT))
 
 
 def serves_four_at_once(server: Server) -> None:
     begun = time.monotonic()
     with ThreadPoolExecutor(4) as callers:
         list(callers.map(lambda n: expect_waited(server, {"wait_ms": 1000, "n": n}), range(4)))
-    # No wait is shorter than it says, so if only three went on at a time it would take two of them.
+    # Waits are never shorter than requested: with fewer than four at a time, it would take at least two seconds.
     if (seconds := time.monotonic() - begun) >= 2:
-        raise Failure(f"four that wait for a second each took {seconds:.2f} s together")
+        raise Failure(f"four concurrent waits of one second took {seconds:.2f} s")
 
 
 def keeps_four_connections(server: Server) -> None:
@@ -112,7 +112,7 @@ def expect_waited(server: Server, event: dict[str, int]) -> None:
     expect(server.invoke(event).seen(), (200, {"event": event, "waited_ms": event.get("wait_ms", 0)}))
 
 
-# Function, then its checks: each function is started once for every server and executor.
+# Checks by function. Each function is started once per server and executor.
 ONE_AT_A_TIME: dict[str, dict[str, Check]] = {
     "hello": {"hello": greets},
     "failures": {
@@ -129,7 +129,7 @@ ONE_AT_A_TIME: dict[str, dict[str, Check]] = {
     },
     "streaming": {
         "stream": streams,
-        "torn stream": survives({"fail": True}, breaks_off, streams),
+        "interrupted stream": survives({"fail": True}, is_truncated, streams),
     },
 }
 MANY_AT_ONCE: dict[str, dict[str, Check]] = {
@@ -143,8 +143,8 @@ MANY_AT_ONCE: dict[str, dict[str, Check]] = {
     },
     "streaming": {
         "stream": streams,
-        # Here the trailers reach the caller, in place of what was streamed before.
-        "torn stream": survives(
+        # This server forwards the error of the trailers, instead of the part of the stream.
+        "interrupted stream": survives(
             {"fail": True}, error("the source of words ran dry", r".+", "Function.Error"), streams
         ),
     },

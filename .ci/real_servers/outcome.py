@@ -1,4 +1,4 @@
-"""How a check fails: in words, and in time."""
+"""Failures and the time limit of checks."""
 
 import contextlib
 import json
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 
 class Failure(Exception):
-    """What a check has to complain about, in words. No OSError: the polling loops suppress those."""
+    """The message of a failed check. Not an OSError, because the polling loops suppress those."""
 
 
-def expect(got: object, wanted: object) -> None:
-    # As JSON, because Python takes 1, 1.0 and True for equal.
-    if json.dumps(got, sort_keys=True) != json.dumps(wanted, sort_keys=True):
-        raise Failure(f"got {shorten(got)}, wanted {shorten(wanted)}")
+def expect(got: object, expected: object) -> None:
+    # Compared as JSON, because 1, 1.0 and True are equal in Python.
+    if json.dumps(got, sort_keys=True) != json.dumps(expected, sort_keys=True):
+        raise Failure(f"got {shorten(got)}, expected {shorten(expected)}")
 
 
 def shorten(value: object) -> str:
@@ -32,4 +32,4 @@ def time_limit(seconds: int) -> Iterator[None]:
 
 
 def out_of_time(*_: object) -> None:
-    raise Failure("time is up")
+    raise Failure("the check timed out")

