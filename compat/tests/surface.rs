@@ -1,4 +1,4 @@
-//! The façade has every item of `lambda_runtime`, by the same tests that the original passes.
+//! The façade has every item of `lambda_runtime`: it passes the tests that the original passes.
 
 /// `run` is a future.
 macro_rules! wait {

@@ -1,4 +1,4 @@
-//! Checks what the compiler reports for mistakes in handlers, and that `docs/compile-errors.md` shows it.
+//! Checks the compiler's errors for mistakes in handlers, and that `docs/compile-errors.md` shows them.
 
 #[cfg(test)]
 mod tests {
@@ -9,10 +9,11 @@ mod tests {
 
     use serde_json::Value;
 
-    /// Messages and numbers of reports differ between versions of the compiler.
+    /// The only version checked, because messages and counts differ between versions of the compiler.
     const RUSTC: &str = "rustc 1.95.";
 
-    /// A program in `cases`, and what is reported at its calls of `run`, `run_concurrent` and `Runtime::new`.
+    /// A program in `cases`, its error message, and the number of errors at its calls of `run`, `run_concurrent` and
+    /// `Runtime::new`.
     struct Case {
         name: &'static str,
         message: &'static str,
@@ -46,7 +47,7 @@ mod tests {
     const CALLS: [&str; 3] = ["run(", "run_concurrent(", "Runtime::new("];
 
     #[test]
-    fn errors_say_what_to_change_without_hidden_paths_and_few_times() {
+    fn errors_name_the_missing_trait_without_hidden_paths_and_few_times() {
         let Some(errors) = &*ERRORS else { return };
         for Case { name, message, reports } in CASES {
             let errors = &errors[name];
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documentation_shows_what_the_compiler_prints() {
+    fn the_documentation_shows_the_compilers_errors() {
         let Some(errors) = &*ERRORS else { return };
         let page = include_str!("../../docs/compile-errors.md");
         let mut shown = page.split("```text\n").skip(1).map(|rest| rest.split("```").next().unwrap());
@@ -71,19 +72,19 @@ mod tests {
             |block: &str| errors.values().flatten().any(|error| rendered(error).starts_with(block.trim_end()));
         assert_eq!(shown.find(|block| !is_printed(block)), None);
         for name in errors.keys() {
-            assert!(page.contains(&format!("{name}.rs")), "{name} is not shown");
+            assert!(page.contains(&format!("{name}.rs")), "docs/compile-errors.md does not show {name}");
         }
     }
 
-    /// What the compiler reports, by program; `None` if another version is installed.
+    /// The compiler's errors by program; `None` if another version is installed.
     static ERRORS: LazyLock<Option<BTreeMap<String, Vec<Value>>>> = LazyLock::new(compile);
 
     fn compile() -> Option<BTreeMap<String, Vec<Value>>> {
         let version = Command::new("rustc").arg("--version").output().unwrap().stdout;
         let version = String::from_utf8(version).unwrap();
         if !version.starts_with(RUSTC) {
-            // Not by a macro, whose output is captured.
-            writeln!(stderr(), "skipped: the messages are those of {RUSTC}x, and this is {}", version.trim()).unwrap();
+            // The test harness captures the output of `eprintln`.
+            writeln!(stderr(), "skipped: expected {RUSTC}x, found {}", version.trim()).unwrap();
             return None;
         }
         let output = Command::new(env!("CARGO"))
@@ -95,7 +96,7 @@ mod tests {
         for message in output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let mut message: Value = serde_json::from_slice(message).unwrap();
             let error = message["message"].take();
-            // Those without a span are summaries.
+            // Errors without a span are summaries.
             if error["level"] == "error" && !error["spans"].as_array().unwrap().is_empty() {
                 errors.entry(message["target"]["name"].as_str().unwrap().to_owned()).or_default().push(error);
             }
@@ -104,19 +105,19 @@ mod tests {
         Some(errors)
     }
 
-    /// As on a terminal.
+    /// Returns the error as on a terminal.
     fn rendered(error: &Value) -> &str {
         error["rendered"].as_str().unwrap()
     }
 
-    /// The line of the program that an error points at.
+    /// Returns the source line that an error points at.
     fn line(error: &Value) -> &str {
         let spans = error["spans"].as_array().unwrap();
         spans.iter().find(|span| span["is_primary"] == true).unwrap()["text"][0]["text"].as_str().unwrap()
     }
 
-    /// Whether an error or one of its notes names an item by a path through a module of this project. The compiler says
-    /// where a bound is by such a path, whatever its item is called outside.
+    /// Returns whether an error or one of its notes names an item by a path through a private module of this project. Notes on
+    /// the origin of a bound always do.
     fn mentions_hidden_path(error: &Value) -> bool {
         let notes = error["children"].as_array().unwrap();
         let labels = error["spans"].as_array().unwrap().iter().map(|span| &span["label"]);

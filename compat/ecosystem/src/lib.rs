@@ -1,4 +1,4 @@
-//! An axum application by way of `lambda_http`.
+//! An axum application for `lambda_http`.
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -14,13 +14,13 @@ use lambda_http::tower::ServiceExt as _;
 use lambda_http::{Error, RequestExt as _, Service, service_fn};
 use serde_json::json;
 
-/// Answers any request with what arrived of it, and `/torn` with half a response.
+/// Responds to any request with a description of it; the response of `/truncated` fails midway.
 pub fn router() -> Router {
-    Router::new().route("/torn", get(torn)).fallback(describe)
+    Router::new().route("/truncated", get(truncated)).fallback(describe)
 }
 
-/// The same, but each response as a whole: where `lambda_http` serves many requests at once, it asks for responses that
-/// are `Sync`, which axum's are not.
+/// The same with buffered bodies: the concurrent functions of `lambda_http` need bodies that are `Sync`, which axum's are
+/// not.
 pub fn collected()
 -> impl Service<lambda_http::Request, Response = Response<Full<Bytes>>, Error = Error, Future: Send> + Clone + Send + 'static
 {
@@ -41,12 +41,12 @@ async fn describe(request: Request) -> Result<impl IntoResponse, StatusCode> {
     let request_id = request.lambda_context().request_id;
     let origin = match request.request_context() {
         RequestContext::ApiGatewayV1(_) => "API Gateway v1",
-        // Function URLs have the same form.
+        // The events of function URLs have the same format.
         RequestContext::ApiGatewayV2(_) => "API Gateway v2",
         RequestContext::Alb(_) => "ALB",
         RequestContext::WebSocket(_) => "WebSocket",
         RequestContext::VpcLattice(_) => "VPC Lattice",
-        _ => "something else",
+        _ => "unknown",
     };
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, LIMIT).await.map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -70,6 +70,6 @@ async fn describe(request: Request) -> Result<impl IntoResponse, StatusCode> {
     ))
 }
 
-async fn torn() -> Body {
+async fn truncated() -> Body {
     Body::from_stream(stream::iter([Ok("half of it"), Err("the rest is lost")]))
 }

@@ -1,5 +1,5 @@
-//! An axum application answers the events of every service that calls functions by HTTP, in every way in which
-//! `lambda_http` serves it on tokio, and on smol.
+//! An axum application handles the events of every service that invokes functions by HTTP, served by every function of
+//! `lambda_http` on tokio, and on smol.
 
 mod function;
 mod samples;
@@ -76,23 +76,23 @@ fn run_with_streaming_response_concurrent_local_on_smol() {
 
 fn buffered(function: Function) {
     for sample in SAMPLES {
-        let (event, expected) = asked(sample, &function);
+        let (event, expected) = request(sample, &function);
         let outcome = function.invoke(event);
         assert!(outcome.is_complete() && !outcome.is_streamed(), "{}: {outcome:?}", sample.file);
-        let answer = outcome.json().unwrap();
-        assert_eq!(answer["statusCode"], 201, "{}: {answer}", sample.file);
-        assert_eq!(answer.pointer(sample.cookies), Some(&sample.expected_cookies()), "{}: {answer}", sample.file);
-        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        let response = outcome.json().unwrap();
+        assert_eq!(response["statusCode"], 201, "{}: {response}", sample.file);
+        assert_eq!(response.pointer(sample.cookies), Some(&sample.expected_cookies()), "{}: {response}", sample.file);
+        let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
         assert_eq!(body, expected, "{}", sample.file);
     }
-    let outcome = function.invoke(SAMPLES[0].event_for("/torn"));
+    let outcome = function.invoke(SAMPLES[0].event_for("/truncated"));
     assert!(matches!(outcome.end(), End::Failed(error) if error.message().contains("the rest is lost")), "{outcome:?}");
     assert!(function.invoke(SAMPLES[0].event()).is_complete());
 }
 
 fn streamed(function: Function) {
     for sample in SAMPLES {
-        let (event, expected) = asked(sample, &function);
+        let (event, expected) = request(sample, &function);
         let outcome = function.invoke(event);
         assert!(outcome.is_complete() && outcome.is_streamed(), "{}: {outcome:?}", sample.file);
         let prelude: Value = serde_json::from_slice(&outcome.prelude().unwrap()).unwrap();
@@ -101,18 +101,18 @@ fn streamed(function: Function) {
         let body: Value = serde_json::from_slice(&outcome.payload()).unwrap();
         assert_eq!(body, expected, "{}", sample.file);
     }
-    let outcome = function.invoke(SAMPLES[0].event_for("/torn"));
+    let outcome = function.invoke(SAMPLES[0].event_for("/truncated"));
     assert_eq!(outcome.payload(), "half of it");
     assert!(matches!(outcome.end(), End::Failed(error) if error.message() == "the rest is lost"), "{outcome:?}");
     assert!(function.invoke(SAMPLES[0].event()).is_complete());
 }
 
-/// A sample, and what the application is to say of it.
-fn asked(sample: &Sample, function: &Function) -> (Event, Value) {
+/// Returns the event of a sample and the expected body of the response.
+fn request(sample: &Sample, function: &Function) -> (Event, Value) {
     let expected = json!({
         "body": sample.body,
         "method": sample.method,
-        "onTokio": !function.way.starts_with("smol::"),
+        "onTokio": !function.variant.starts_with("smol::"),
         "origin": sample.origin,
         "path": sample.path,
         "query": sample.query,

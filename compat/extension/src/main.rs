@@ -1,4 +1,4 @@
-//! A function with an internal extension, which works after the response: as an exporter of telemetry does.
+//! A function with an internal extension that works after the response, like an exporter of telemetry.
 //!
 //! The handler returns the event; the extension prints the request id and the trace id of each invocation.
 

@@ -1,4 +1,4 @@
-//! Functions whose behaviour on the two runtimes is compared.
+//! Functions whose behaviour is compared between the two runtimes.
 
 use std::future::{Ready, ready};
 use std::task::{Context as TaskContext, Poll};
@@ -16,16 +16,16 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-/// Serves the function that the first argument names.
+/// Serves the function named by the first argument.
 #[tokio::main]
 pub(crate) async fn serve() -> Result<(), Error> {
     match std::env::args().nth(1).unwrap_or_default().as_str() {
         "describe" => run(service_fn(describe)).await,
         "logs" => {
             tracing::init_default_subscriber();
-            tracing::info!(n = 1, "words");
+            tracing::info!(n = 1, "message");
             tracing::debug!("details");
-            tracing::error!("trouble");
+            tracing::error!("failure");
             Ok(())
         }
         "spans" => {
@@ -43,16 +43,16 @@ pub(crate) async fn serve() -> Result<(), Error> {
         "panics" => run(service_fn(panics)).await,
         "is-never-ready" => run(NeverReady).await,
         "does-not-serialize" => run(service_fn(async |_: LambdaEvent<Value>| Ok::<_, Error>(Unserializable))).await,
-        "streams-nothing-but-an-error" => run(streaming(|n| [Err("torn")].get(n).copied())).await,
-        "tears-a-stream" => run(streaming(|n| [Ok("chunk"), Err("torn")].get(n).copied())).await,
+        "streams-nothing-but-an-error" => run(streaming(|n| [Err("interrupted")].get(n).copied())).await,
+        "interrupts-a-stream" => run(streaming(|n| [Ok("chunk"), Err("interrupted")].get(n).copied())).await,
         "panics-in-a-stream" => run(streaming(|n| Some(Ok(["chunk"][n])))).await,
         "layer-fails" => Runtime::new(service_fn(describe)).layer(layer_fn(|_| Returns(Err("layer")))).run().await,
         "layer-returns" => Runtime::new(service_fn(describe)).layer(layer_fn(|_| Returns(Ok(())))).run().await,
-        name => Err(format!("there is no function {name:?}").into()),
+        name => Err(format!("unknown function {name:?}").into()),
     }
 }
 
-/// Two invocations, one of them with a trace id, for a tenant if there is one.
+/// Calls the layer with two invocations, one without and one with a trace id; an empty tenant id means none.
 async fn in_spans<L>(layer: L, tenant_id: &str) -> Result<(), Error>
 where
     L: Layer<ServiceFn<fn(LambdaInvocation) -> Ready<Result<(), Error>>>>,
@@ -86,10 +86,10 @@ async fn fails(event: LambdaEvent<Value>) -> Result<u8, Error> {
 }
 
 async fn panics(_event: LambdaEvent<Value>) -> Result<u8, Error> {
-    panic!("words")
+    panic!("message")
 }
 
-/// A function that streams what `item` gives for 0, 1 and so on.
+/// A function that streams `item(0)`, `item(1)` and so on, until it returns `None`.
 fn streaming(
     item: fn(usize) -> Option<Result<&'static str, &'static str>>,
 ) -> impl Service<LambdaEvent<Value>, Response = StreamResponse<impl Stream<Item = Item> + Unpin + Send>, Error = Error>
@@ -106,7 +106,7 @@ struct Undecodable;
 
 impl<'de> Deserialize<'de> for Undecodable {
     fn deserialize<D: Deserializer<'de>>(_deserializer: D) -> Result<Self, D::Error> {
-        panic!("words")
+        panic!("message")
     }
 }
 
@@ -114,7 +114,7 @@ struct Unserializable;
 
 impl Serialize for Unserializable {
     fn serialize<S: Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
-        Err(S::Error::custom("words"))
+        Err(S::Error::custom("message"))
     }
 }
 
@@ -126,7 +126,7 @@ impl Service<LambdaEvent<Value>> for NeverReady {
     type Future = Ready<Result<(), Error>>;
 
     fn poll_ready(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Err("words".into()))
+        Poll::Ready(Err("message".into()))
     }
 
     fn call(&mut self, _event: LambdaEvent<Value>) -> Self::Future {
@@ -134,7 +134,7 @@ impl Service<LambdaEvent<Value>> for NeverReady {
     }
 }
 
-/// A layer's service that does not call the inner one.
+/// The service of a layer that does not call the inner one.
 struct Returns(Result<(), &'static str>);
 
 impl Service<LambdaInvocation> for Returns {

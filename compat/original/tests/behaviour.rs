@@ -1,4 +1,4 @@
-//! What `docs/parity.md` says of the behaviour of the original, and of this project's runtime in its place.
+//! The behaviour of the original and of this runtime, as documented in `docs/parity.md`.
 
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -10,16 +10,16 @@ use lambda_runtime_emulator::{Emulator, Event};
 const ORIGINAL: &str = env!("CARGO_BIN_EXE_original");
 const HERE: &str = env!("CARGO_BIN_EXE_here");
 
-/// What comes of one event.
+/// The outcome of one event.
 #[derive(Debug, PartialEq)]
 enum Seen {
     /// A complete response.
     Response(String),
-    /// An error of this type, as Lambda keeps it.
+    /// An error of this type, as Lambda reports it to the caller.
     Error(String),
-    /// No answer, and the process goes on.
+    /// No response, and the process keeps running.
     Silence,
-    /// No answer, and the process has ended.
+    /// No response, and the process has exited.
     Death,
 }
 
@@ -31,7 +31,7 @@ fn response(text: &str) -> Seen {
     Seen::Response(text.to_owned())
 }
 
-/// Has a function on either runtime handle an event, and looks only at what `part` makes of a response.
+/// Invokes a function on both runtimes and compares the outcomes with those expected; of a response, only `part` of it.
 fn differs(function: &str, event: impl Into<Event>, part: fn(&str) -> String, original: Seen, here: Seen) {
     let event = event.into().timeout(Duration::from_secs(2));
     for (program, expected) in [(ORIGINAL, original), (HERE, here)] {
@@ -56,7 +56,7 @@ fn see_at(emulator: &Emulator, command: &mut Command, event: Event) -> Seen {
         let outcome = scope.spawn(|| invocation.wait().unwrap());
         while !outcome.is_finished() {
             if process.has_ended() {
-                emulator.runtime_exited("it has ended");
+                emulator.runtime_exited("the process has exited");
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -89,7 +89,7 @@ fn whole(text: &str) -> String {
     text.to_owned()
 }
 
-/// What is in a response of the function `describe`.
+/// Returns a field of the context from a response of the function `describe`.
 fn context(text: &str, name: &str) -> String {
     serde_json::from_str::<serde_json::Value>(text).unwrap()["context"][name].to_string()
 }
@@ -103,7 +103,7 @@ fn no_deadline() {
 }
 
 #[test]
-fn a_deadline_that_is_no_number() {
+fn a_deadline_that_is_not_a_number() {
     let event = Event::new("{}").header("Lambda-Runtime-Deadline-Ms", "soon");
     differs("describe", event, |text| context(text, "deadline"), Seen::Death, response("0"));
 }
@@ -128,7 +128,7 @@ fn an_arn_that_is_not_ascii() {
 }
 
 #[test]
-fn a_client_context_that_is_no_json() {
+fn a_client_context_that_is_not_json() {
     differs("describe", Event::new("{}").client_context("no"), whole, Seen::Death, error("Runtime.BadHeader"));
 }
 
@@ -155,12 +155,12 @@ fn an_empty_trace_id() {
 }
 
 #[test]
-fn something_behind_the_json() {
+fn trailing_characters_after_the_json() {
     differs("describe", "{} x", |_| String::new(), response(""), error("Runtime.BadEvent"));
 }
 
 #[test]
-fn an_event_that_does_not_fit() {
+fn an_event_of_another_type() {
     differs("takes-a-number", "{}", whole, error("Runtime.Unknown"), error("Runtime.BadEvent"));
 }
 
@@ -214,7 +214,7 @@ fn a_stream_that_fails_at_once() {
 fn a_stream_that_fails_midway() {
     let payload = |text: &str| text.rsplit('\0').next().unwrap().lines().next().unwrap().to_owned();
     let original = response("chunkLambda-Runtime-Function-Error-Type: Runtime.StreamError");
-    differs("tears-a-stream", "{}", payload, original, error("Function.Error"));
+    differs("interrupts-a-stream", "{}", payload, original, error("Function.Error"));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn the_trace_id_is_a_variable_too() {
         let emulator = Emulator::builder().concurrency(2).start().unwrap();
         let Seen::Response(text) = see_at(&emulator, Command::new(program).arg("describe-concurrently"), event())
         else {
-            panic!("{program} gives no response");
+            panic!("{program} did not respond");
         };
         assert_eq!((trace_id(&text), context(&text, "xray_trace_id")), ("null".into(), expected.into()), "{program}");
     }
@@ -276,7 +276,7 @@ fn json_is_flat_and_has_a_timestamp() {
     };
     let [original, here] = [ORIGINAL, HERE].map(line);
     assert_eq!((&original["fields"]["n"], &original["timestamp"]), (&1.into(), &serde_json::Value::Null));
-    assert_eq!((&here["n"], &here["message"], here["timestamp"].is_string()), (&1.into(), &"words".into(), true));
+    assert_eq!((&here["n"], &here["message"], here["timestamp"].is_string()), (&1.into(), &"message".into(), true));
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn spans_have_the_same_names_and_fields() {
     );
 }
 
-/// What both print.
+/// Returns the log, which is the same on both runtimes.
 fn logged_alike(function: &str, variables: &[(&str, &str)]) -> String {
     let [original, here] = [ORIGINAL, HERE].map(|program| {
         let mut command = Command::new(program);
@@ -304,14 +304,14 @@ fn logged_alike(function: &str, variables: &[(&str, &str)]) -> String {
 // The start, and the connection
 
 #[test]
-fn a_variable_that_is_missing() {
+fn a_missing_variable() {
     let see = |program| see(Command::new(program).arg("describe").env_remove("AWS_LAMBDA_FUNCTION_NAME"), "{}".into());
     assert_eq!(see(ORIGINAL), Seen::Death);
     assert!(matches!(see(HERE), Seen::Response(_)));
 }
 
 #[test]
-fn a_concurrency_that_is_no_number() {
+fn a_concurrency_that_is_not_a_number() {
     let see = |program| {
         see(Command::new(program).arg("describe-concurrently").env("AWS_LAMBDA_MAX_CONCURRENCY", "many"), "{}".into())
     };
@@ -321,7 +321,7 @@ fn a_concurrency_that_is_no_number() {
 
 #[test]
 fn a_connection_that_is_closed() {
-    let connects_again = |program| {
+    let reconnects = |program| {
         let api = TcpListener::bind("127.0.0.1:0").unwrap();
         let environment = Emulator::start().unwrap().environment();
         let mut command = Command::new(program);
@@ -341,8 +341,8 @@ fn a_connection_that_is_closed() {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("{program} neither connects nor ends");
+        panic!("{program} neither reconnected nor exited");
     };
-    assert!(!connects_again(ORIGINAL));
-    assert!(connects_again(HERE));
+    assert!(!reconnects(ORIGINAL));
+    assert!(reconnects(HERE));
 }

@@ -1,4 +1,4 @@
-//! The same tests as for this project's executors: what they expect is what the original does.
+//! The tests of this project's executors, run on the original: their expectations are its behaviour.
 
 /// `run` is a future.
 macro_rules! wait {

@@ -17,7 +17,7 @@ use loom::future::block_on;
 use loom::thread;
 use responder::{Handover, Responder};
 
-/// The service on a thread of its own: it responds and waits for the acknowledgement.
+/// The service, on another thread: it responds and waits for the acknowledgement.
 fn service(responder: Responder<u8>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         if let Ok(acknowledgement) = responder.respond(1) {
@@ -79,7 +79,7 @@ fn an_outcome_is_either_taken_or_refused() {
 }
 
 #[test]
-fn of_two_concurrent_outcomes_one_counts() {
+fn one_of_two_concurrent_outcomes_is_accepted() {
     loom::model(|| {
         let mut handover = Handover::new();
         let responder = handover.open();
@@ -105,7 +105,7 @@ fn a_service_that_is_dropped_early_is_noticed() {
 }
 
 #[test]
-fn the_next_invocation_is_independent_of_a_service_that_is_left_over() {
+fn a_leftover_service_does_not_affect_the_next_invocation() {
     loom::model(|| {
         let mut handover = Handover::new();
         let leftover = service(handover.open());

@@ -1,4 +1,4 @@
-//! Serves the application in one of the ways that there are: `serve WAY`.
+//! Serves the application by one of the functions of `lambda_http`: `serve FUNCTION`.
 
 use ecosystem::{collected, router};
 use lambda_http::lambda_runtime::layers::TracingLayer;
@@ -9,15 +9,15 @@ use lambda_http::{
 };
 
 fn main() -> Result<(), Error> {
-    let way = std::env::args().nth(1).unwrap_or_default();
-    if let Some(way) = way.strip_prefix("smol::") {
-        return smol::block_on(on_smol(way));
+    let function = std::env::args().nth(1).unwrap_or_default();
+    if let Some(function) = function.strip_prefix("smol::") {
+        return smol::block_on(on_smol(function));
     }
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(on_tokio(&way))
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(on_tokio(&function))
 }
 
-async fn on_tokio(way: &str) -> Result<(), Error> {
-    match way {
+async fn on_tokio(function: &str) -> Result<(), Error> {
+    match function {
         "run" => run(router()).await,
         "run_concurrent" => run_concurrent(collected()).await,
         "run_with_streaming_response" => run_with_streaming_response(router()).await,
@@ -26,14 +26,14 @@ async fn on_tokio(way: &str) -> Result<(), Error> {
         "runtime_concurrent" => runtime_concurrent(collected()).run_concurrent().await,
         "streaming_runtime" => streaming_runtime(router()).layer(TracingLayer::new()).run().await,
         "streaming_runtime_concurrent" => streaming_runtime_concurrent(router()).run_concurrent().await,
-        _ => Err(format!("there is no way {way:?}").into()),
+        _ => Err(format!("unknown function {function:?}").into()),
     }
 }
 
-/// Without `run` of `lambda_http`, which is tokio's, and without a tokio runtime.
-async fn on_smol(way: &str) -> Result<(), Error> {
+/// Uses the adapters directly, because `lambda_http::run` needs a tokio runtime.
+async fn on_smol(function: &str) -> Result<(), Error> {
     use lambda_runtime_smol::{Runtime, run, run_concurrent};
-    match way {
+    match function {
         "run" => run(Adapter::from(router())).await,
         "run_concurrent" => run_concurrent(Adapter::from(collected())).await,
         "run_concurrent_local" => Runtime::new(Adapter::from(router())).run_concurrent_local().await,
@@ -41,6 +41,6 @@ async fn on_smol(way: &str) -> Result<(), Error> {
         "run_with_streaming_response_concurrent_local" => {
             Runtime::new(StreamAdapter::from(router())).run_concurrent_local().await
         }
-        _ => Err(format!("there is no way {way:?}").into()),
+        _ => Err(format!("unknown function {function:?}").into()),
     }
 }

@@ -1,4 +1,4 @@
-//! The sample events that `aws_lambda_events` and `lambda_http` ship with, from their sources in the registry.
+//! Sample events from the published sources of `aws_lambda_events` and `lambda_http`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 pub(crate) struct Sample {
     package: &'static str,
     pub(crate) file: &'static str,
-    /// What the application makes of it.
+    /// The kind of the event as the application reports it.
     pub(crate) origin: &'static str,
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
-    /// Sorted: some of these events have it in a map.
+    /// Sorted, because in some events it is an unordered map.
     pub(crate) query: &'static [&'static str],
     pub(crate) body: &'static str,
-    /// Where the service wants to have the cookies of the answer.
+    /// The JSON pointer to the cookies in the response.
     pub(crate) cookies: &'static str,
 }
 
@@ -101,7 +101,7 @@ impl Sample {
         self.read().into()
     }
 
-    /// The event of a function URL, for another path.
+    /// Returns the event of a function URL with another path.
     pub(crate) fn event_for(&self, path: &str) -> Event {
         let mut event = self.read();
         event["rawPath"] = path.into();
@@ -110,7 +110,7 @@ impl Sample {
     }
 
     pub(crate) fn expected_cookies(&self) -> Value {
-        // VPC Lattice has no room for a second one.
+        // A response to VPC Lattice can contain only one.
         if self.origin == "VPC Lattice" { json!("a=1") } else { json!(["a=1", "b=2"]) }
     }
 
@@ -121,7 +121,7 @@ impl Sample {
     }
 }
 
-/// The folder of a package that this one depends on.
+/// Returns the folder of a dependency's source.
 fn source_of(package: &str) -> PathBuf {
     static METADATA: OnceLock<Value> = OnceLock::new();
     let metadata = METADATA.get_or_init(|| {
