@@ -213,3 +213,17 @@ fn it_can_outlive_its_invocation() {
     let kept: Vec<_> = kept.lock().unwrap().iter().map(|current| current.request_id().to_owned()).collect();
     assert_eq!(kept, ["a", "b", "c"]);
 }
+
+#[test]
+fn the_context_has_the_headers_that_lambda_may_add() {
+    let emulator = Emulator::start().unwrap();
+    let address = emulator.endpoint().parse().unwrap();
+    let handler = async |event: LambdaEvent<Value>| {
+        Ok::<_, Error>(json!([event.context.other_headers, event.context.content_type]))
+    };
+    std::thread::spawn(move || block_on(Runtime::new(service_fn(handler)).address(address).run()));
+    let event = Event::new("1").header("lambda-runtime-traceparent", "00-a-b-01").header("x-other", "no");
+    let expected = json!([{ "lambda-runtime-traceparent": "00-a-b-01" }, null]);
+    assert_eq!(emulator.invoke(event).unwrap().json().unwrap(), expected);
+    assert_eq!(emulator.invoke("1").unwrap().json().unwrap(), json!([{}, null]));
+}

@@ -30,9 +30,25 @@ pub fn headers(fields: &[u8]) {
         ("lambda-runtime-client-context", invocation.client_context()),
         ("lambda-runtime-cognito-identity", invocation.cognito_identity()),
         ("lambda-runtime-aws-tenant-id", invocation.tenant_id()),
+        ("content-type", invocation.content_type()),
     ] {
         assert_eq!(picked, invocation.headers().get(name).filter(|value| !value.is_empty()), "{name}");
     }
+    const KNOWN: [&str; 8] = [
+        "aws-request-id",
+        "deadline-ms",
+        "invoked-function-arn",
+        "trace-id",
+        "client-context",
+        "cognito-identity",
+        "aws-tenant-id",
+        "invocation-id",
+    ];
+    let others = invocation.headers().into_iter().filter(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        name.strip_prefix("lambda-runtime-").is_some_and(|rest| !KNOWN.contains(&rest))
+    });
+    assert!(others.eq(invocation.other_headers()), "the other headers are not those that were sent");
     let deadline = invocation.headers().get_str("lambda-runtime-deadline-ms");
     assert_eq!(invocation.deadline(), deadline.and_then(|text| text.parse().ok()).map(Duration::from_millis));
     for (name, value) in invocation.headers() {

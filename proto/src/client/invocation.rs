@@ -59,6 +59,18 @@ impl Invocation {
         self.message.value(KnownHeader::TenantId)
     }
 
+    /// `Content-Type`, which is `application/json` in Lambda.
+    pub fn content_type(&self) -> Option<&[u8]> {
+        self.message.slice(self.message.places.content_type.as_ref()?)
+    }
+
+    /// The headers that start with `Lambda-Runtime-` and have no method here: those that Lambda may add. In the order
+    /// received; a name may be repeated.
+    pub fn other_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let headers = self.message.places.has_others.then(|| self.headers().iter());
+        headers.into_iter().flatten().filter(|(name, _)| is_other(name.as_bytes()))
+    }
+
     /// The HTTP status of the reply, usually 200.
     pub fn status(&self) -> u16 {
         self.message.status
@@ -148,9 +160,6 @@ enum KnownHeader {
 }
 
 impl KnownHeader {
-    /// The length of the shortest name.
-    const SHORTEST: usize = b"Lambda-Runtime-Trace-Id".len();
-
     /// In the order of the variants, as the API writes them.
     const NAMES: [&'static [u8]; 8] = [
         b"Lambda-Runtime-Aws-Request-Id",
@@ -164,23 +173,46 @@ impl KnownHeader {
     ];
 }
 
-/// The position of the first value of each [`KnownHeader`], in the order of its variants.
-type Places = [Option<Range<u32>>; KnownHeader::NAMES.len()];
+const PREFIX: &[u8] = b"Lambda-Runtime-";
+
+const CONTENT_TYPE: &[u8] = b"Content-Type";
+
+/// Whether it has the prefix and is not a [`KnownHeader`].
+fn is_other(name: &[u8]) -> bool {
+    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+        && !KnownHeader::NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Where the headers are that describe an invocation.
+#[derive(Debug, Default)]
+struct Places {
+    /// The position of the first value of each [`KnownHeader`], in the order of its variants.
+    known: [Option<Range<u32>>; KnownHeader::NAMES.len()],
+    content_type: Option<Range<u32>>,
+    /// There are headers with the [`PREFIX`] that are not known.
+    has_others: bool,
+}
 
 fn places(head: &[u8], fields: &[Field]) -> Places {
     let mut places = Places::default();
     for Field { name, value } in fields {
-        if name.len() < KnownHeader::SHORTEST {
+        if name.len() != CONTENT_TYPE.len() && name.len() <= PREFIX.len() {
             continue;
         }
         let name = head.get(name.clone()).unwrap_or_default();
-        let known = KnownHeader::NAMES.iter().zip(&mut places).find(|(known, _)| {
+        let known = KnownHeader::NAMES.iter().zip(&mut places.known).find(|(known, _)| {
             // The length rules out almost every other one without a comparison.
             known.len() == name.len() && (**known == name || known.eq_ignore_ascii_case(name))
         });
-        if let (Some((_, place @ None)), Ok(start), Ok(end)) =
-            (known, u32::try_from(value.start), u32::try_from(value.end))
-        {
+        let place = match known {
+            Some((_, place)) => place,
+            None if CONTENT_TYPE.eq_ignore_ascii_case(name) => &mut places.content_type,
+            None => {
+                places.has_others |= is_other(name);
+                continue;
+            }
+        };
+        if let (None, Ok(start), Ok(end)) = (&place, u32::try_from(value.start), u32::try_from(value.end)) {
             *place = Some(start..end);
         }
     }
@@ -222,7 +254,11 @@ impl Message {
 
     /// The value of the first such header; `None` if it is absent or empty.
     fn value(&self, known: KnownHeader) -> Option<&[u8]> {
-        let place = self.places.get(known as usize)?.clone()?;
+        self.slice(self.places.known.get(known as usize)?.as_ref()?)
+    }
+
+    /// `None` if it is empty.
+    fn slice(&self, place: &Range<u32>) -> Option<&[u8]> {
         let value = self.bytes.get(usize::try_from(place.start).ok()?..usize::try_from(place.end).ok()?)?;
         Some(value).filter(|value| !value.is_empty())
     }

@@ -1,6 +1,6 @@
 //! What the API says about an invocation besides its event.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -37,6 +37,13 @@ pub struct Context {
     pub tenant_id: Option<String>,
     /// The function's configuration, from the environment.
     pub env_config: Arc<Config>,
+    /// The content type of the event, unless it is `application/json`, which Lambda sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The headers that start with `lambda-runtime-` and that this version of the runtime does not know: those that Lambda may
+    /// add. By their names, in lower case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_headers: BTreeMap<String, String>,
     /// It is not part of what a context is equal by, or stored as.
     #[serde(skip)]
     pub(crate) running: Running,
@@ -60,6 +67,8 @@ impl Context {
             client_context: value("lambda-runtime-client-context"),
             cognito_identity: value("lambda-runtime-cognito-identity"),
             tenant_id: value("lambda-runtime-aws-tenant-id"),
+            content_type: value("content-type"),
+            others: others(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))),
         };
         Ok(Self::read(request_id, env_config, values)?)
     }
@@ -72,6 +81,8 @@ impl Context {
             client_context: invocation.client_context(),
             cognito_identity: invocation.cognito_identity(),
             tenant_id: invocation.tenant_id(),
+            content_type: invocation.content_type(),
+            others: others(invocation.other_headers()),
         };
         Self::read(request_id, env_config, values)
     }
@@ -87,6 +98,8 @@ impl Context {
             identity: json("lambda-runtime-cognito-identity", values.cognito_identity)?,
             tenant_id: values.tenant_id.map(text),
             env_config,
+            content_type: values.content_type.filter(|value| *value != b"application/json").map(text),
+            other_headers: values.others,
             running: Running::default(),
         })
     }
@@ -162,6 +175,31 @@ struct Values<'a> {
     client_context: Option<&'a [u8]>,
     cognito_identity: Option<&'a [u8]>,
     tenant_id: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+    others: BTreeMap<String, String>,
+}
+
+/// The headers with the prefix of the Runtime API that are not known. An empty header counts as absent, and the first of
+/// several counts.
+fn others<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> BTreeMap<String, String> {
+    const KNOWN: [&str; 8] = [
+        "lambda-runtime-aws-request-id",
+        "lambda-runtime-deadline-ms",
+        "lambda-runtime-invoked-function-arn",
+        "lambda-runtime-trace-id",
+        "lambda-runtime-client-context",
+        "lambda-runtime-cognito-identity",
+        "lambda-runtime-aws-tenant-id",
+        "lambda-runtime-invocation-id",
+    ];
+    let mut others = BTreeMap::new();
+    for (name, value) in headers.filter(|(_, value)| !value.is_empty()) {
+        let name = name.to_ascii_lowercase();
+        if name.starts_with("lambda-runtime-") && !KNOWN.contains(&&*name) {
+            others.entry(name).or_insert_with(|| text(value));
+        }
+    }
+    others
 }
 
 fn text(value: &[u8]) -> String {
@@ -297,6 +335,30 @@ mod tests {
         assert_eq!(client.custom["a"], "b");
         assert_eq!(client.custom["n"], r#"{"x":1}"#);
         assert_eq!(client.environment["v"], "2");
+    }
+
+    #[test]
+    fn headers_that_lambda_may_add_are_kept_and_json_stays_as_it_is() {
+        let usual =
+            [("content-type", &b"application/json"[..]), ("lambda-runtime-invocation-id", b"7"), ("date", b"d")];
+        let plain = context(&usual).unwrap();
+        assert_eq!(plain, Context { request_id: "id".into(), ..Context::default() });
+        let json = serde_json::to_value(&plain).unwrap();
+        assert!(json.get("content_type").is_none() && json.get("other_headers").is_none(), "{json}");
+        assert_eq!(serde_json::from_value::<Context>(json).unwrap(), plain);
+
+        let more = context(&[
+            ("content-type", b"text/csv"),
+            ("lambda-runtime-traceparent", b"00-a-b-01"),
+            ("lambda-runtime-x", b"\xff"),
+            ("lambda-runtime-empty", b""),
+            ("lambda-runtimes", b"no"),
+        ])
+        .unwrap();
+        assert_eq!(more.content_type.as_deref(), Some("text/csv"));
+        let expected = [("lambda-runtime-traceparent", "00-a-b-01"), ("lambda-runtime-x", "\u{fffd}")];
+        assert_eq!(more.other_headers, expected.map(|(name, value)| (name.into(), value.into())).into());
+        assert_eq!(serde_json::from_value::<Context>(serde_json::to_value(&more).unwrap()).unwrap(), more);
     }
 
     #[test]
