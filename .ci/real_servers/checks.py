@@ -14,7 +14,7 @@ from real_servers.servers import Reply, CargoLambda, ManagedRie, Rie, Server
 Check = Callable[[Server], None]
 
 # The response of the function `streaming`, which sends ten words a second, and its part when it fails midway.
-TEXT = "Each of these words is sent as soon as it is there, and nobody waits for the last.\n"
+TEXT = "Each of these words is sent as soon as it is ready, without waiting for the last.\n"
 PARTIAL_TEXT = "Each of these words is "
 STREAM_SECONDS = 0.1 * (len(TEXT.split()) - 1)
 
@@ -145,7 +145,7 @@ MANY_AT_ONCE: dict[str, dict[str, Check]] = {
         "stream": streams,
         # This server forwards the error of the trailers, instead of the part of the stream.
         "interrupted stream": survives(
-            {"fail": True}, error("the source of words ran dry", r".+", "Function.Error"), streams
+            {"fail": True}, error("the source ran dry", r".+", "Function.Error"), streams
         ),
     },
 }

@@ -1,5 +1,5 @@
-//! Protection against web pages: a browser lets any page send requests to this machine, even where it does not let the
-//! page read the reply.
+//! Protection against web pages: a browser lets any page send requests to this machine, even if the page may not read the
+//! reply.
 
 use lambda_runtime_proto::server::Request;
 

@@ -80,10 +80,10 @@ impl Builder {
         self
     }
 
-    /// How many events a runtime handles at once. Default: 1, as usual in Lambda: an event is delivered when the
-    /// invocation before it is over, that is, when the runtime and its extensions have requested the next event; and a
-    /// runtime that repeats the request before it has responded gets the same event again. With more, as in Lambda Managed
-    /// Instances, every request for an event gets one.
+    /// The number of events that a runtime handles concurrently. Default: 1, as usual in Lambda: an event is delivered once
+    /// the previous invocation is over, that is, once the runtime and its extensions have requested the next event; and a
+    /// runtime that repeats the request before it has responded receives the same event again. With more, as on Lambda
+    /// Managed Instances, every request receives another event.
     ///
     /// See [Lambda Managed Instances](https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html).
     pub fn concurrency(mut self, concurrency: usize) -> Self {
@@ -91,14 +91,14 @@ impl Builder {
         self
     }
 
-    /// How many events may wait to be requested. Default: 1000. More are rejected:
+    /// The number of events that may wait to be requested. Default: 1000. More are rejected:
     /// [`Error::QueueFull`](crate::Error::QueueFull), or 429 over HTTP.
     pub fn max_queued_events(mut self, events: usize) -> Self {
         self.max_queued_events = events.max(1);
         self
     }
 
-    /// How many bytes the events that wait to be requested may have. Default: 64 MiB. The same limit applies to the bodies
+    /// The total size in bytes of events that wait to be requested. Default: 64 MiB. The same limit applies to the bodies
     /// that are being received. [`concurrency`](Self::concurrency) events of [`MAX_EVENT`](crate::MAX_EVENT) bytes do not
     /// count, and an event is always accepted if it is the only one.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
@@ -124,15 +124,15 @@ impl Builder {
         self
     }
 
-    /// Whether the function's environment says that it runs with
-    /// [SnapStart](https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html). It is restored by [`Emulator::restore`],
-    /// or when the first event waits. Default: no.
+    /// Whether the function's environment has
+    /// [SnapStart](https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html) enabled. [`Emulator::restore`] or the first
+    /// event restores it. Default: no.
     pub fn snapstart(mut self, snapstart: bool) -> Self {
         self.snapstart = snapstart;
         self
     }
 
-    /// An extension with this name runs in a process of its own: it may register for `SHUTDOWN`, which
+    /// An extension with this name runs in a separate process: it may register for `SHUTDOWN`, which
     /// [`Emulator::shut_down_extensions`] sends. May be called more than once.
     pub fn external_extension(mut self, name: impl Into<String>) -> Self {
         self.external_extensions.push(name.into());
@@ -152,7 +152,8 @@ impl Builder {
         self
     }
 
-    /// Calls this function with what happens, on the thread where it happens: the emulator waits until it returns.
+    /// Calls this function with each event in the life of the function, on the thread where it happens, and waits until it
+    /// returns.
     pub fn observer(mut self, observer: impl Fn(&Notice<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self

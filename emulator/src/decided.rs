@@ -19,7 +19,7 @@ impl Decided {
         Self { reply, discardable: Self::DISCARD_LIMIT }
     }
 
-    /// Discards some of the body. Beyond the limit it returns the reply, to be sent at once.
+    /// Discards a piece of the body. Beyond the limit, returns the reply, which must be sent at once.
     pub fn discard(&mut self, len: usize) -> Option<Reply> {
         let left = u64::try_from(len).ok().and_then(|len| self.discardable.checked_sub(len));
         self.discardable = left.unwrap_or(0);

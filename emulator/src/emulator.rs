@@ -72,7 +72,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// No runtime requested the event in time, for example: see [`Error`]. Errors of the function are an [`Outcome`].
+    /// See [`Error`]: for example, no runtime requested the event in time. Errors of the function are an [`Outcome`].
     pub fn invoke(&self, event: impl Into<Event>) -> Result<Outcome, Error> {
         self.start_invocation(event)?.wait()
     }
@@ -96,12 +96,12 @@ impl Emulator {
         self.api.start_invocation(event.into()).map(Invocation::new)
     }
 
-    /// What has been observed of the runtime so far.
+    /// Returns a snapshot of everything that was observed of the runtime.
     pub fn observed(&self) -> Observed {
         self.api.observed()
     }
 
-    /// Waits until what has been observed satisfies a condition, for at most `limit`; returns whether it does.
+    /// Waits until the observations satisfy a condition, for at most `limit`; returns whether they do.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -150,7 +150,7 @@ impl Emulator {
     }
 
     /// Sends SHUTDOWN to the [external extensions](crate::Builder::external_extension) that registered for it, with a
-    /// reason (`spindown`, `timeout` or `failure`) and a deadline after `limit`. Returns how many they are.
+    /// reason (`spindown`, `timeout` or `failure`) and a deadline after `limit`. Returns their number.
     pub fn shut_down_extensions(&self, reason: &str, limit: Duration) -> usize {
         self.api.shut_down_extensions(reason, limit)
     }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 ///
 /// # Errors
 ///
-/// What is wrong, and where.
+/// The reason, with the position in the text.
 pub(crate) fn check(json: &[u8]) -> Result<(), String> {
     let text = std::str::from_utf8(json).map_err(|error| error.to_string())?;
     serde_json::from_str::<&RawValue>(text).map(drop).map_err(|error| error.to_string())

@@ -32,7 +32,7 @@
 //! - [`Event`] sets what is delivered with the payload: trace id, client context, identity, any header.
 //! - [`Outcome`] is the result: a response, an error, a truncated stream, a timeout.
 //! - [`Emulator::start_invocation`] returns an [`Invocation`], whose response can be read as it arrives.
-//! - [`Emulator::observed`] returns what else the runtime did: start-up errors, connections, refused requests.
+//! - [`Emulator::observed`] returns the other actions of the runtime: init errors, connections, refused requests.
 //!
 //! The replies to requests of the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), including
 //! refusals, are those of AWS's own [Runtime Interface
@@ -43,7 +43,7 @@
 //! - A late response is distinguished from one with a wrong id (410) in every mode.
 //! - No process is started or stopped: see [`Emulator::runtime_exited`].
 //!
-//! What clients can make the emulator buffer is limited: see [`Builder::max_queued_events`],
+//! Memory is limited, whatever clients send: see [`Builder::max_queued_events`],
 //! [`Builder::max_queued_bytes`] and [`Observed`].
 //!
 //! # Faults

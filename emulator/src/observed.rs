@@ -1,4 +1,4 @@
-//! What the emulator observed of the runtime.
+//! Observations of the runtime.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use lambda_runtime_proto::Endpoint;
 use crate::text::shortened;
 use crate::{End, Fault, FunctionError};
 
-/// What the emulator has observed of the runtime, besides the outcomes of invocations.
+/// Observations of the runtime, apart from the outcomes of invocations.
 ///
-/// What it retains is limited: lists to 1000 entries and those of errors to 100, text to 1 KiB and the bodies of errors
+/// It is limited: lists to 1000 entries and those of errors to 100, text to 1 KiB and the bodies of errors
 /// to 64 KiB. Further entries are not recorded, and longer texts are truncated.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -104,7 +104,7 @@ impl Observed {
     }
 }
 
-/// An event in the life of the function of which Lambda would write a line. [`Builder::observer`](crate::Builder::observer)
+/// An event in the life of the function that Lambda would log. [`Builder::observer`](crate::Builder::observer)
 /// is called with it as it happens.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -138,7 +138,7 @@ pub enum Notice<'a> {
         request_id: &'a str,
         /// The timeout of this invocation.
         timeout: Duration,
-        /// Who has not requested the next event: the runtime, or an extension.
+        /// The runtime or the extensions that have not requested the next event.
         unfinished: &'a str,
     },
     /// A fault of [`Builder::faults`](crate::Builder::faults) happens.

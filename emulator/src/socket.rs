@@ -17,13 +17,13 @@ pub struct Connection<'s> {
     faulty: FaultySocket<'s>,
     /// Commands go to it directly.
     pub machine: Server,
-    /// An activity that came up during a write.
+    /// An activity that occurred during a write.
     pending: Option<Activity>,
 }
 
-/// What the peer did.
+/// An action of the peer.
 pub enum Activity {
-    /// The machine reports this.
+    /// An event of the machine.
     Event(Event),
     /// The connection is over.
     Closed(CloseReason),
@@ -114,7 +114,7 @@ impl<'s> Connection<'s> {
 
     /// Queues the reply to the current request.
     pub fn reply(&mut self, reply: Reply) {
-        // It fails only if there is no request that needs a reply.
+        // Fails only if no request needs a reply.
         let _ = self.machine.reply(reply);
     }
 

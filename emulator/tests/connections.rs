@@ -189,7 +189,7 @@ fn concurrent_callers_and_workers_lose_nothing() {
 fn dropping_the_emulator_ends_everything() {
     let emulator = Emulator::builder().concurrency(4).start().unwrap();
     let endpoint = emulator.endpoint().to_owned();
-    // Someone waits in every possible way.
+    // One waiter of each kind.
     let mut idle = Http::connect(&endpoint);
     let mut waiting = Runtime::connect(&emulator);
     waiting.request_event();

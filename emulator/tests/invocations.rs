@@ -1,4 +1,4 @@
-//! Invocations: what the caller and the runtime get.
+//! Invocations, from the sides of the caller and of the runtime.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -160,7 +160,7 @@ fn a_response_of_the_largest_size_passes_and_one_byte_more_is_413() {
     let outcome = invocation.wait().unwrap();
     assert_eq!(outcome.error().unwrap().error_type(), "Function.ResponseSizeTooLarge");
 
-    // The connection is as good as before.
+    // The connection is still usable.
     let invocation = emulator.start_invocation("{}").unwrap();
     let event = runtime.next();
     runtime.respond(event, "1");

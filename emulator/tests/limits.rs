@@ -51,7 +51,7 @@ fn the_queue_is_limited_in_events() {
     let emulator = Emulator::builder().max_queued_events(2).start().unwrap();
     let _queued = [(); 2].map(|()| emulator.start_invocation("{}").unwrap());
     assert_eq!(emulator.start_invocation("{}").unwrap_err(), Error::QueueFull);
-    // A place becomes free when an event is delivered.
+    // The delivery of an event makes room for another.
     let _event = Runtime::connect(&emulator).next();
     emulator.start_invocation("{}").map(drop).unwrap();
     assert_eq!(emulator.start_invocation("{}").unwrap_err(), Error::QueueFull);
@@ -59,7 +59,7 @@ fn the_queue_is_limited_in_events() {
 
 #[test]
 fn the_queue_is_limited_in_bytes() {
-    // Those that are in flight count, but for as many of the largest size as the function handles at once.
+    // Events in flight count, except for one of the largest size per concurrent invocation.
     let emulator = Emulator::builder().max_queued_bytes(10).start().unwrap();
     let alone = emulator.start_invocation(vec![b'x'; MAX_EVENT + 50]).unwrap();
     assert_eq!(emulator.start_invocation("{}").unwrap_err(), Error::QueueFull);

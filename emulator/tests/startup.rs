@@ -239,7 +239,7 @@ fn an_extension_that_has_failed_is_not_waited_for() {
     assert_eq!(runtime.next().body(), "2");
 }
 
-/// Longer and longer timeouts: on a busy machine a runtime may not respond within a short one.
+/// Increasing timeouts: on a busy machine a runtime may not respond within a short one.
 fn timeouts() -> impl Iterator<Item = Duration> {
     [50, 500, 5000].map(Duration::from_millis).into_iter()
 }

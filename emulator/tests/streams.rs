@@ -215,7 +215,7 @@ fn a_stream_over_its_limit_gets_413_early() {
     );
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| {
-            // The stream has no end, and still gets a reply.
+            // The reply arrives although the stream never ends.
             for _ in 0..32 {
                 http.write(format!("10000\r\n{}\r\n", "x".repeat(0x10000)));
             }
@@ -256,7 +256,7 @@ fn a_caller_that_does_not_read_makes_the_function_wait() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        assert!(written < 256 * 1024 * 1024, "there is no limit");
+        assert!(written < 256 * 1024 * 1024, "buffers are not bounded");
     }
     runtime.socket.set_nonblocking(false).unwrap();
     // When the caller reads, everything arrives.

@@ -55,7 +55,7 @@ async fn an_error_has_a_type_and_a_message() -> Result<(), Error> {
     let outcome = emulator.invoke_async(r#""""#).await?;
     let error = outcome.error().ok_or("the invocation did not fail")?;
     assert_eq!((error.error_type(), error.message().as_str()), ("Function.Silence", "there is nothing to shout"));
-    // What X-Ray shows.
+    // The cause that X-Ray shows.
     let cause: serde_json::Value = serde_json::from_str(error.xray_cause().ok_or("there is no cause for X-Ray")?)?;
     let exception = json!({ "type": "Silence", "message": "there is nothing to shout", "stack": [] });
     assert_eq!(cause["exceptions"], json!([exception]));

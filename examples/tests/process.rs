@@ -278,7 +278,7 @@ fn the_shutdown_hook_runs_on_sigterm_and_on_ctrl_c() {
             function.signal(signal);
             let Ended { code, stderr } = function.end();
             assert_eq!(code, Some(0), "{stderr}");
-            assert!(stderr.contains(name) && stderr.contains("flushed what was still to be written"), "{stderr}");
+            assert!(stderr.contains(name) && stderr.contains("flushed pending writes"), "{stderr}");
         }
     }
 }

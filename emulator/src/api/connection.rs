@@ -76,7 +76,7 @@ fn reply_early(
     None
 }
 
-/// Replies to a request that has to wait; `false` if the connection is to be dropped.
+/// Replies to a request that has to wait; `false` if the connection must be dropped.
 fn wait(api: &Api, connection: &mut Connection<'_>, socket: &TcpStream, generation: u64, waiting: Waiting) -> bool {
     let is_alive = || faulty_socket::is_alive(socket);
     let refuse = |endpoint: Endpoint, refused: &Refused| api.refuse(&endpoint.to_string(), refused);

@@ -18,7 +18,7 @@ use crate::{End, FunctionError, MAX_RESPONSE, Observed, Refusal, ResponseHead, e
 
 /// A request whose body is being received.
 pub(super) enum Exchange {
-    /// Its body does not matter, and the reply has to wait for something.
+    /// A request with an irrelevant body, whose reply has to wait for something.
     Wait {
         waiting: Waiting,
         discarded: u64,
@@ -28,14 +28,14 @@ pub(super) enum Exchange {
     Decided(Decided),
 }
 
-/// What a request waits for.
+/// The event or condition that a request waits for.
 pub(super) enum Waiting {
     Next,
     Restore,
     Extension(Option<String>),
 }
 
-/// What to do after a request has been received.
+/// The next step after a request has been received.
 pub(super) enum NextStep {
     Reply(Reply),
     Wait(Waiting),
@@ -104,7 +104,7 @@ impl Exchange {
                 Reply::accepted()
             }
             (method, path) => {
-                let message = format!("the Runtime API has no {method} {}", shortened(path));
+                let message = format!("unknown endpoint {method} {}", shortened(path));
                 api.refuse(path, &Refused::new(404, "NotFound", message))
             }
         };
@@ -138,7 +138,7 @@ impl Exchange {
         Self::Decided(Decided::new(reply))
     }
 
-    /// Takes some of the body. A reply that it returns is to be sent at once, whatever follows.
+    /// Processes a piece of the body. Send a returned reply at once, before the rest arrives.
     pub(super) fn data(&mut self, api: &Api, data: Bytes) -> Option<Reply> {
         match self {
             Self::Wait { discarded, .. } => {
@@ -157,7 +157,7 @@ impl Exchange {
         }
     }
 
-    /// The request is complete.
+    /// Processes the end of the request.
     pub(super) fn end(self, api: &Api, trailers: &Trailers) -> NextStep {
         match self {
             Self::Wait { waiting, .. } => NextStep::Wait(waiting),
@@ -178,7 +178,7 @@ impl Exchange {
 }
 
 impl Response {
-    /// AWS's emulator receives a buffered response that is too large to its end. Here it must have one.
+    /// Unlike AWS's emulator, limits how much of an oversized buffered response is received: it may have no end.
     const OVERSIZE_LIMIT: u64 = 64 * 1024 * 1024;
 
     fn data(&mut self, api: &Api, data: Bytes) -> Option<Reply> {

@@ -29,7 +29,7 @@ pub(super) struct Registered {
 }
 
 impl Registered {
-    /// An extension that requests no events misses those before the last ones.
+    /// The limit of unrequested events: an extension misses the older ones.
     const MAX_PENDING: usize = 100;
 
     fn push(&mut self, event: Bytes) {
@@ -60,14 +60,14 @@ impl State {
         }
     }
 
-    /// Does not wait for extensions any longer.
+    /// Stops waiting for extensions.
     pub(super) fn release_extensions(&mut self) {
         for extension in &mut self.extensions {
             extension.busy_with = None;
         }
     }
 
-    /// Who has not requested the next event.
+    /// Names the runtime and the extensions that have not requested the next event.
     pub(super) fn unfinished(&self) -> String {
         let runtime = self.responded.iter().map(|_| "the runtime".to_owned());
         let busy = self.extensions.iter().filter(|extension| extension.is_busy());

@@ -33,11 +33,11 @@ use crate::{End, Error, Event, Fault, FunctionError, MAX_EVENT, Notice, Observed
 
 pub(crate) use connection::serve;
 
-/// What all connections to the Runtime API share.
+/// State shared by all connections to the Runtime API.
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) config: Config,
-    /// For bodies that are received whole, and replies to callers.
+    /// For buffered bodies and replies to callers.
     pub(crate) buffers: Arc<Budget>,
     state: Mutex<State>,
     /// Notified of every change that a connection or a caller may wait for.
@@ -78,7 +78,7 @@ impl Config {
         self.concurrency == 1
     }
 
-    /// Bytes that may wait, and those of the largest events that the function handles at once.
+    /// The bytes that may wait, plus one largest event per concurrent invocation.
     fn max_bytes(&self) -> usize {
         self.max_queued_bytes.saturating_add(self.concurrency.saturating_mul(MAX_EVENT))
     }
@@ -123,7 +123,7 @@ struct State {
 
 /// How the runtime's process ended.
 pub(crate) enum Exit<'a> {
-    /// By itself, or it was stopped, for this reason.
+    /// It exited or was stopped, for this reason.
     Ended(&'a str),
     /// It was stopped before it requested an event. The events that wait end with this timeout of an invocation.
     InitTimedOut(Duration),
@@ -156,7 +156,7 @@ struct Queued {
     delivered: Option<Delivered>,
 }
 
-/// Processes that ended instead of accepting an event.
+/// The number of processes that exited instead of accepting an event.
 #[derive(Debug, Clone, Copy, Default)]
 struct Attempts {
     failed: u32,

@@ -24,7 +24,7 @@ impl<'a> Script<'a> {
         self.first(Fault::canned_reply)
     }
 
-    /// The reply to send at once, now that this many more bytes of the body have come.
+    /// The reply to send at once after this many more bytes of the body have arrived.
     pub(super) fn early_reply(&mut self, more: usize) -> Option<Reply> {
         let received = self.received.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
         self.received = received;

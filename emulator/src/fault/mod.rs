@@ -54,11 +54,11 @@ pub use text::ParseError;
 pub struct Fault {
     /// The request or connection.
     pub target: Target,
-    /// What happens to it.
+    /// The effect on it.
     pub effect: Effect,
 }
 
-/// What a fault happens to. Requests and connections are counted from 1; `None` is each of them.
+/// The request or connection that a fault affects. Both are counted from 1; `None` is each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// A request to this endpoint; only those to the same endpoint are counted.

@@ -15,7 +15,7 @@ use lambda_runtime_proto::client::{
     Client, Config, Event, Failure, Invocation, Reply, Response, ResponseStream, StreamHead,
 };
 
-/// Far longer than anything takes here: a test that waits this long fails.
+/// A generous limit for every wait, after which a test fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A runtime with one connection; it fails when it waits longer than [`LIMIT`].

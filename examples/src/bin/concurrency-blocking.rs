@@ -1,5 +1,4 @@
-//! Many invocations at once, as on Lambda Managed Instances: each blocks a thread of its own. Outside of these instances
-//! the same program serves one at a time.
+//! Serves several invocations at a time on Lambda Managed Instances, one per thread, and one at a time elsewhere.
 //!
 //!     cargo emulate --concurrency 8 -- cargo run -q -p examples --bin concurrency-blocking
 

@@ -1,4 +1,4 @@
-//! What a caller sees when a function fails: an error and a panic are reported, and the function serves on.
+//! Failures: an error and a panic are both reported to the caller, and the function serves the next invocation.
 //!
 //!     cargo emulate --event '{"do":"panic"}' -- cargo run -q -p examples --bin failures-blocking
 

@@ -1,5 +1,5 @@
-//! Initialisation that can fail: here, a setting that is missing or cannot be parsed. Lambda, and the caller, receive the type
-//! and the message of the error. The process ends with code 1.
+//! Initialisation that can fail, because a setting is missing or cannot be parsed. Lambda and the caller receive the type and
+//! the message of the error, and the process exits with code 1.
 //!
 //!     TIMES=3 cargo emulate --event '{"name":"World"}' -- cargo run -q -p examples --bin init-tokio
 

@@ -1,5 +1,5 @@
-//! An echo that requests the next invocation in the write of the response: two system calls for an invocation if both
-//! replies arrive together. It is off by default; the documentation of `Runtime::pipelining` says when it is safe.
+//! Requests the next invocation in the same write as the response to the last: two system calls per invocation if both
+//! replies arrive together. Off by default; see `Runtime::pipelining` for when it is safe.
 //!
 //!     cargo emulate --event '{}' -- cargo run -q -p examples --bin pipelining-blocking
 

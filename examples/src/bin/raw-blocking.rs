@@ -1,4 +1,4 @@
-//! Events and responses that are not JSON: bytes in, bytes out, with a content type.
+//! Events and responses that are not JSON: bytes and a content type.
 //!
 //!     cargo emulate --event '"any bytes"' -- cargo run -q -p examples --bin raw-blocking
 

@@ -1,5 +1,4 @@
-//! Graceful shutdown: a hook runs on a thread of its own when Lambda announces the end of the process by SIGTERM, or at
-//! Ctrl-C.
+//! Graceful shutdown: a hook runs on another thread when Lambda announces shutdown by SIGTERM, or on Ctrl-C.
 //!
 //!     cargo emulate -- cargo run -q -p examples --bin shutdown-blocking     # then Ctrl-C
 
@@ -8,7 +7,7 @@ use serde_json::Value;
 
 fn main() -> Result<(), Error> {
     // Before the first invocation is requested.
-    block_on(spawn_graceful_shutdown_handler(|| async { eprintln!("flushed what was still to be written") }));
+    block_on(spawn_graceful_shutdown_handler(|| async { eprintln!("flushed pending writes") }));
     run(sync_fn(handler))
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     // Registers an extension, which must precede the first invocation.
-    spawn_graceful_shutdown_handler(|| async { eprintln!("flushed what was still to be written") }).await;
+    spawn_graceful_shutdown_handler(|| async { eprintln!("flushed pending writes") }).await;
     run(service_fn(handler)).await
 }
 

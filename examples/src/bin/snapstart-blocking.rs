@@ -1,4 +1,4 @@
-//! SnapStart: what was set up before the snapshot is put away in front of it and set up anew after the restore.
+//! SnapStart: a resource is closed before the snapshot and reopened after each restore.
 //!
 //!     cargo emulate --snapstart --event '{}' -- cargo run -q -p examples --bin snapstart-blocking
 

@@ -1,5 +1,5 @@
-//! A response streamed from an iterator: its words appear one by one, and with `{"fail":true}` it breaks off midway, which
-//! the caller sees as an error and not as an end. `Body::from_reader` streams a file or anything else that is read.
+//! Streams a response word by word from an iterator. With `{"fail":true}` the stream fails midway, and the caller receives an
+//! error instead of a shorter response. `Body::from_reader` streams a file or any other reader.
 //!
 //!     cargo emulate --event '{}' -- cargo run -q -p examples --bin streaming-blocking
 //!     cargo emulate --event '{"fail":true}' -- cargo run -q -p examples --bin streaming-blocking
@@ -11,7 +11,7 @@ use lambda_runtime_blocking::streaming::{Body, Response};
 use lambda_runtime_blocking::{Error, LambdaEvent, run, sync_fn};
 use serde_json::Value;
 
-const TEXT: &str = "Each of these words is sent as soon as it is there, and nobody waits for the last.\n";
+const TEXT: &str = "Each of these words is sent as soon as it is ready, without waiting for the last.\n";
 
 fn main() -> Result<(), Error> {
     run(sync_fn(handler))
@@ -21,7 +21,7 @@ fn handler(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
     let fail = event.payload["fail"] == true;
     let words = TEXT.split_inclusive(' ').enumerate().map(move |(n, word)| {
         if fail && n == 5 {
-            return Err("the source of words ran dry");
+            return Err("the source ran dry");
         }
         if n > 0 {
             thread::sleep(Duration::from_millis(100));

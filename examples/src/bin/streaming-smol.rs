@@ -10,7 +10,7 @@ use lambda_runtime_smol::streaming::{Body, Response, channel};
 use lambda_runtime_smol::{Error, LambdaEvent, block_on, run, service_fn};
 use serde_json::Value;
 
-const TEXT: &str = "Each of these words is sent as soon as it is there, and nobody waits for the last.\n";
+const TEXT: &str = "Each of these words is sent as soon as it is ready, without waiting for the last.\n";
 
 fn main() -> Result<(), Error> {
     block_on(run(service_fn(handler)))
@@ -22,7 +22,7 @@ async fn handler(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
     smol::spawn(async move {
         for (n, word) in TEXT.split_inclusive(' ').enumerate() {
             if fail && n == 5 {
-                sender.send_error("the source of words ran dry");
+                sender.send_error("the source ran dry");
                 return;
             }
             // The body was dropped: the caller is gone.

@@ -10,7 +10,7 @@ use lambda_runtime_tokio::streaming::{Body, Response, channel};
 use lambda_runtime_tokio::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 
-const TEXT: &str = "Each of these words is sent as soon as it is there, and nobody waits for the last.\n";
+const TEXT: &str = "Each of these words is sent as soon as it is ready, without waiting for the last.\n";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -23,7 +23,7 @@ async fn handler(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
     tokio::spawn(async move {
         for (n, word) in TEXT.split_inclusive(' ').enumerate() {
             if fail && n == 5 {
-                sender.send_error("the source of words ran dry");
+                sender.send_error("the source ran dry");
                 return;
             }
             // The body was dropped: the caller is gone.

@@ -1,4 +1,4 @@
-//! An axum application behind a function URL, by `lambda_http` as it is, without tokio. `[patch.crates-io]` in the
+//! An axum application behind a function URL, served by the unmodified `lambda_http`, without tokio. `[patch.crates-io]` in the
 //! workspace puts lambda-runtime-smol under `lambda_http`.
 //!
 //! With the argument `streaming`, responses are streamed.
