@@ -21,10 +21,10 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::happening::Happening;
 use crate::transcript::{Direction, Wire};
-use crate::{RecordedRequest, Step, Steps};
+use crate::{RecordedRequest, Step, Steps, messages};
 
 /// A function that sends or reads nothing for this time counts as hanging.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The API. It plays its script on a thread.
 pub(crate) struct Api {
@@ -132,6 +132,12 @@ impl Api {
     }
 }
 
+/// The number of sockets that are ready, or 0 if none is in time.
+fn poll_within_limit(sockets: &mut [PollFd<'_>]) -> io::Result<usize> {
+    let limit = TIMEOUT.try_into().map_err(io::Error::other)?;
+    Ok(retry_on_intr(|| poll(sockets, Some(&limit)))?)
+}
+
 fn bind(address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.set_reuse_port(true).unwrap();
@@ -160,6 +166,16 @@ impl Player {
     fn accept(&self) -> Option<TcpStream> {
         let (socket, _) = self.listener.accept().unwrap();
         Some(socket).filter(|_| !self.stopped.load(Ordering::SeqCst))
+    }
+
+    /// Waits for a connection.
+    fn await_connection(&self) -> Result<(), String> {
+        let mut socket = [PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN)];
+        match poll_within_limit(&mut socket) {
+            Ok(0) => Err("no connection was opened in time".to_owned()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     fn play(mut self, script: &[Steps], playback: Playback) -> Recording {
@@ -211,6 +227,11 @@ impl Player {
             }
         }
         for (at, steps) in script.iter().enumerate() {
+            if first.is_none()
+                && let Err(interrupted) = self.await_connection()
+            {
+                return self.recording.unexpected = Some(interrupted);
+            }
             let Some(socket) = first.take().or_else(|| self.accept()) else { return };
             self.start_connection(socket);
             if self.steps(steps, &Source::Any).is_none() {
@@ -302,8 +323,7 @@ impl Player {
             let sockets = iter::once(self.listener.as_fd());
             let sockets = sockets.chain(self.others.iter().map(|connection| connection.socket.as_fd()));
             let mut sockets: Vec<_> = sockets.map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::IN)).collect();
-            let limit = TIMEOUT.try_into().map_err(|_| Interrupted::Connection)?;
-            if retry_on_intr(|| poll(&mut sockets, Some(&limit))).map_err(io::Error::from)? == 0 {
+            if poll_within_limit(&mut sockets)? == 0 {
                 return Err(Interrupted::Unexpected("nothing was sent in time".to_owned()));
             }
             let ready: Vec<bool> = sockets.iter().map(|socket| !socket.revents().is_empty()).collect();
@@ -322,16 +342,24 @@ impl Player {
 
     /// After the script of a function that should end: reports a request that it sends instead.
     fn watch(&mut self) {
-        let Ok(()) = self.select() else { return };
-        let Some(connection) = &mut self.current else { return };
-        match connection.read(&mut self.recording, Wanted::Any, usize::MAX, Keep::All) {
-            Err(Interrupted::Unexpected(why)) => self.recording.unexpected = Some(why),
-            _ => {
+        while let Ok(()) = self.select() {
+            let Some(connection) = &mut self.current else { return };
+            let read = connection.read(&mut self.recording, Wanted::Any, usize::MAX, Keep::All);
+            let endpoint = self.recording.requests.last().map(|request| request.endpoint);
+            if read.is_ok() && matches!(endpoint, Some(Endpoint::InitError | Endpoint::RestoreError)) {
+                // It may say why it ends.
+                let _ = connection.send(&mut self.recording, &messages::accepted());
+                continue;
+            }
+            if let Err(Interrupted::Unexpected(why)) = read {
+                self.recording.unexpected = Some(why);
+            } else {
                 let request = self.recording.requests.pop().map_or_else(String::new, |it| it.to_string());
                 self.recording.unexpected = Some(format!("instead of ending, the function sent {request}"));
             }
+            let _ = self.happenings.send(Happening::Violated);
+            return;
         }
-        let _ = self.happenings.send(Happening::Violated);
     }
 }
 

@@ -56,6 +56,22 @@ pub enum Expectation {
         /// A part of `errorMessage`.
         message: String,
     },
+    /// The last request about an invocation is a complete buffered response with the same JSON value.
+    JsonResponse {
+        /// The request id.
+        id: String,
+        /// A body.
+        body: Content,
+    },
+    /// There is a complete report to an endpoint without a request id.
+    Report {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// `errorType`.
+        error_type: String,
+        /// A part of `errorMessage`.
+        message: String,
+    },
     /// The number of requests about an invocation. It is 1 if an expectation names the invocation, but none of this kind.
     Attempts {
         /// The request id.
@@ -170,6 +186,7 @@ impl Expectation {
     fn invocation(&self) -> Option<&str> {
         match self {
             Self::Response { id, .. }
+            | Self::JsonResponse { id, .. }
             | Self::ResponseMembers { id, .. }
             | Self::Stream { id, .. }
             | Self::Incomplete { id, .. }
@@ -188,14 +205,22 @@ impl Expectation {
             Self::Own(_) | Self::Connections(_) | Self::EndIsShorterThan(_) if !exact => Ok(()),
             Self::Own(own) => own.check(transcript, reading),
             Self::Response { id, body } => {
-                let request = buffered(transcript, id)?;
+                let found = buffered(transcript, id, reading)?;
                 let expected = body.to_bytes();
-                let equal = request.body == expected || (!exact && same_json(&request.body, &expected));
-                require(equal, || format!("{}", Excerpt(&request.body)))
+                let equal = found == expected || (!exact && same_json(found, &expected));
+                require(equal, || format!("{}", Excerpt(found)))
+            }
+            Self::JsonResponse { id, body } => {
+                let found = buffered(transcript, id, reading)?;
+                require(same_json(found, &body.to_bytes()), || format!("{}", Excerpt(found)))
+            }
+            Self::Report { endpoint, error_type, message } => {
+                let request = transcript.requests.iter().find(|request| request.endpoint == *endpoint);
+                let request = request.filter(|request| request.complete).ok_or("no such report")?;
+                contract::check_error(&json(&request.body)?, error_type, message)
             }
             Self::ResponseMembers { id, members } => {
-                let request = buffered(transcript, id)?;
-                let found = json(&request.body)?;
+                let found = json(buffered(transcript, id, reading)?)?;
                 let members = members.as_object().into_iter().flatten();
                 let differs = |(name, value): &(&String, &Value)| match exact {
                     true => found[name.as_str()] != **value,
@@ -311,11 +336,15 @@ fn last<'a>(transcript: &'a Transcript, id: &str, endpoint: Endpoint) -> Result<
     Ok(request)
 }
 
-fn buffered<'a>(transcript: &'a Transcript, id: &str) -> Result<&'a RecordedRequest, String> {
+/// The body of a buffered response. A runtime whose handlers stream every response may stream this one, too.
+fn buffered<'a>(transcript: &'a Transcript, id: &str, reading: Reading) -> Result<&'a [u8], String> {
     let request = last(transcript, id, Endpoint::Response)?;
     require(request.complete, || "an incomplete request".to_owned())?;
+    if reading == Reading::Contract {
+        return contract::payload_of(request);
+    }
     require(request.header(MODE).is_none(), || "a streamed response".to_owned())?;
-    Ok(request)
+    Ok(&request.body)
 }
 
 fn streamed<'a>(transcript: &'a Transcript, id: &str, reading: Reading) -> Result<&'a RecordedRequest, String> {
@@ -369,6 +398,10 @@ impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Response { id, body } => write!(f, "a response to {id:?} of {body}"),
+            Self::JsonResponse { id, body } => write!(f, "a response to {id:?} with the JSON value of {body}"),
+            Self::Report { endpoint, error_type, message } => {
+                write!(f, "a report to {endpoint}: type {error_type}, message: …{message}…")
+            }
             Self::ResponseMembers { id, members } => write!(f, "a response to {id:?} with {members}"),
             Self::Stream { id, payload, end } => {
                 write!(f, "a streamed response to {id:?} with a payload of {payload}, ")?;
@@ -427,6 +460,11 @@ mod tests {
         request(Endpoint::Error, &[(ERROR_TYPE, "Function.T")], body)
     }
 
+    fn report(error_type: &str, message: &str) -> RecordedRequest {
+        let body = format!(r#"{{"errorType":"{error_type}","errorMessage":"{message}"}}"#);
+        RecordedRequest { id: String::new(), ..request(Endpoint::InitError, &[], body.as_bytes()) }
+    }
+
     fn stream(payload: &str) -> RecordedRequest {
         let headers = [
             (MODE, "streaming"),
@@ -481,6 +519,25 @@ mod tests {
                 Expectation::ResponseMembers { id: id(), members: serde_json::json!({"n": 1, "absent": null}) },
                 transcript([response(br#"{"n":1,"m":2}"#)]),
                 vec![transcript([response(br#"{"n":2}"#)]), transcript([response(b"n")])],
+            ),
+            (
+                Expectation::JsonResponse { id: id(), body: "[1, 2]".into() },
+                transcript([response(b"[1,2]")]),
+                vec![transcript([response(b"[1]")]), transcript([incomplete(response(b"[1,2]"))]), transcript([])],
+            ),
+            (
+                Expectation::Report {
+                    endpoint: Endpoint::InitError,
+                    error_type: "OutOfStock".to_owned(),
+                    message: "no apples left".to_owned(),
+                },
+                transcript([report("OutOfStock", "there are no apples left")]),
+                vec![
+                    transcript([report("Other", "no apples left")]),
+                    transcript([report("OutOfStock", "other")]),
+                    transcript([incomplete(report("OutOfStock", "no apples left"))]),
+                    transcript([]),
+                ],
             ),
             (
                 Expectation::Error {

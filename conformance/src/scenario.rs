@@ -243,6 +243,12 @@ impl Scenario {
         self.expect(Expectation::EndsWith(texts.map(str::to_owned).into()))
     }
 
+    /// The function ends, with or without an error.
+    pub fn ends(mut self) -> Self {
+        self.afterwards = Afterwards::Ends;
+        self
+    }
+
     /// Adds an expectation.
     pub fn expect(mut self, expectation: Expectation) -> Self {
         self.expectations.push(expectation);
@@ -257,6 +263,17 @@ impl Scenario {
     /// Expects a buffered response with this body, sent once.
     pub fn expect_response(self, id: &str, body: impl Into<Content>) -> Self {
         self.expect(Expectation::Response { id: id.to_owned(), body: body.into() })
+    }
+
+    /// Expects a buffered response with the same JSON value as this one.
+    pub fn expect_json_response(self, id: &str, body: impl Into<Content>) -> Self {
+        self.expect(Expectation::JsonResponse { id: id.to_owned(), body: body.into() })
+    }
+
+    /// Expects a report to /init/error or /restore/error: the type in the body, and a part of the message.
+    pub fn expect_report(self, endpoint: Endpoint, error_type: &str, message: &str) -> Self {
+        let [error_type, message] = [error_type, message].map(str::to_owned);
+        self.expect(Expectation::Report { endpoint, error_type, message })
     }
 
     /// Expects a buffered response: a JSON object with at least these members.

@@ -2,11 +2,13 @@
 
 mod addresses;
 mod connections;
+mod events;
 mod failures;
 mod faults;
 mod happy_path;
 mod headers;
 mod layers;
+mod lifecycle;
 mod memory;
 mod moved;
 mod sources;
@@ -25,6 +27,7 @@ pub fn all() -> Vec<Scenario> {
     memory::add(&mut all);
     happy_path::add(&mut all);
     addresses::add(&mut all);
+    events::add(&mut all);
     statuses::add(&mut all);
     headers::add(&mut all);
     failures::add(&mut all);
@@ -32,6 +35,7 @@ pub fn all() -> Vec<Scenario> {
     moved::add(&mut all);
     streams::add(&mut all);
     faults::add(&mut all);
+    lifecycle::add(&mut all);
     all
 }
 

@@ -25,8 +25,8 @@ const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 /// takes long on a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// The same for a command. None of its scenarios takes longer than a runtime's attempts to connect.
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+/// The same for a command that should end. If it should not, the API notices that nothing is sent.
+const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a function is run.
 pub(crate) enum Launcher {
@@ -42,7 +42,6 @@ pub(crate) enum Launcher {
 pub(crate) struct Instance {
     running: Running,
     happenings: mpsc::Receiver<Happening>,
-    limit: Duration,
     end: Option<Result<(), String>>,
 }
 
@@ -67,11 +66,7 @@ impl Launcher {
             }
             Self::Command(program) => Running::Command(program.start(&scenario.environment, address, sender)?),
         };
-        let limit = match self {
-            Self::Command(_) => COMMAND_LIMIT,
-            Self::Thread(..) | Self::Process(..) => LIMIT,
-        };
-        Ok(Instance { running, happenings, limit, end: None })
+        Ok(Instance { running, happenings, end: None })
     }
 
     /// How many invocations the function serves at once.
@@ -175,25 +170,25 @@ impl Instance {
 
     /// Waits until the API has played its script.
     pub(crate) fn wait_until_played(&mut self) -> Result<(), String> {
-        self.wait()?;
+        self.wait(LIMIT)?;
         self.end.as_ref().map_or(Ok(()), |_| Err("the function ended before the script did".to_owned()))
     }
 
     /// Waits until the function has ended by itself.
     pub(crate) fn wait_for_end(&mut self) -> Result<(), String> {
+        let limit = if matches!(self.running, Running::Command(_)) { END_LIMIT } else { LIMIT };
         while self.end.is_none() {
-            if let Happening::Violated = self.wait()? {
+            if let Happening::Violated = self.wait(limit)? {
                 return Err("the function did not end".to_owned());
             }
         }
         Ok(())
     }
 
-    fn wait(&mut self) -> Result<Happening, String> {
-        let happening = self
-            .happenings
-            .recv_timeout(self.limit)
-            .map_err(|_| format!("neither the script nor the function ended within {} s", self.limit.as_secs()))?;
+    fn wait(&mut self, limit: Duration) -> Result<Happening, String> {
+        let happening = self.happenings.recv_timeout(limit);
+        let happening =
+            happening.map_err(|_| format!("neither the script nor the function ended within {} s", limit.as_secs()))?;
         self.note(&happening);
         Ok(happening)
     }
@@ -215,7 +210,7 @@ impl Instance {
         if ended.is_none() {
             self.halt();
             while self.end.is_none() {
-                self.wait()?;
+                self.wait(LIMIT)?;
             }
         }
         Ok(ended)

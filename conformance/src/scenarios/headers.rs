@@ -3,7 +3,7 @@
 use lambda_runtime_proto::Endpoint::{self, Error, Next, Response};
 use serde_json::json;
 
-use super::sources::{NEXT, PARITY, PROTOCOL, RIE_EVENT, rfc9110};
+use super::sources::{NEXT, PARITY, PROTOCOL, RIE_EVENT, RIE_MANAGED_REFUSALS, rfc9110};
 use crate::messages::{USUAL_HEADERS, event_with};
 use crate::{Feature, HeaderValue, Level, Scenario, Steps};
 
@@ -21,7 +21,7 @@ fn each(all: &mut Vec<Scenario>) {
         ("deadline", "Lambda-Runtime-Deadline-Ms", "4102444800000", "soon"),
         ("arn", "Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:f", "\u{fc}\u{20ac}"),
         ("trace-id", "Lambda-Runtime-Trace-Id", "Root=1-2;Sampled=1", "====;;;;"),
-        ("client-context", "Lambda-Runtime-Client-Context", r#"{"custom":{"n":1}}"#, "{no json"),
+        ("client-context", "Lambda-Runtime-Client-Context", r#"{"client":{},"custom":{"k":"v"},"env":{}}"#, "{no json"),
         (
             "identity",
             "Lambda-Runtime-Cognito-Identity",
@@ -68,7 +68,7 @@ fn present(all: &mut Vec<Scenario>) {
     let every_header = "Lambda-Runtime-Trace-Id: Root=1-2;Sampled=1\r\n\
         Lambda-Runtime-Aws-Tenant-Id: blue\r\n\
         Lambda-Runtime-Cognito-Identity: {\"cognitoIdentityId\":\"i\",\"cognitoIdentityPoolId\":\"p\"}\r\n\
-        Lambda-Runtime-Client-Context: {\"client\":{\"app_title\":\"t\"},\"custom\":{\"n\":1},\"env\":{\"e\":\"f\"}}\r\n";
+        Lambda-Runtime-Client-Context: {\"client\":{\"app_title\":\"t\"},\"custom\":{\"k\":\"v\"},\"env\":{\"e\":\"f\"}}\r\n";
     let every_member = json!({
         "request_id": "a",
         "deadline": 4_102_444_800_000_u64,
@@ -89,6 +89,11 @@ fn present(all: &mut Vec<Scenario>) {
                 Scenario::must("empty-client-context", "a client context may be an empty object", NEXT),
                 "Lambda-Runtime-Client-Context: {}\r\n",
                 json!({"tenant_id": null}),
+            ),
+            (
+                Scenario::must("client-context-json", "a client context may contain any JSON", NEXT),
+                "Lambda-Runtime-Client-Context: {\"custom\":{\"n\":1,\"list\":[true,null]}}\r\n",
+                json!({"request_id": "a"}),
             ),
             (
                 Scenario::must("unknown-headers", "unknown headers are ignored", rfc9110("5.1")),
@@ -171,7 +176,7 @@ fn invocation_id(all: &mut Vec<Scenario>) {
             Scenario::must(
                 format!("invocation-id-of-{what}"),
                 format!("the invocation id is echoed to {endpoint}"),
-                PROTOCOL,
+                RIE_MANAGED_REFUSALS,
             )
             .connection(served(event("Lambda-Runtime-Invocation-Id: inv-7\r\n"), endpoint))
             .expect_header(endpoint, HEADER, HeaderValue::Is("inv-7")),

@@ -10,6 +10,14 @@ pub(super) const STREAMING: Source =
     Source::Aws("lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming");
 pub(super) const QUOTAS: Source = Source::Aws("lambda/latest/dg/gettingstarted-limits.html");
 
+pub(super) const INIT_ERROR: Source = Source::Aws("lambda/latest/dg/runtimes-api.html#runtimes-api-initerror");
+pub(super) const SNAPSTART: Source = Source::Aws("lambda/latest/dg/snapstart-runtime-hooks-custom.html");
+pub(super) const RESTORE: Source =
+    Source::Aws("lambda/latest/dg/snapstart-runtime-hooks-custom.html#runtime-hooks-custom");
+pub(super) const SHUTDOWN: Source =
+    Source::Aws("lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown");
+pub(super) const MANAGED: Source = Source::Aws("lambda/latest/dg/lambda-managed-instances-execution-environment.html");
+
 /// The format and the limit of a metadata prelude.
 pub(super) const PRELUDE: Source = Source::Aws("apigateway/latest/developerguide/response-transfer-mode-lambda.html");
 

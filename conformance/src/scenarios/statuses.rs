@@ -8,6 +8,7 @@ use crate::{Expectation, Feature, Level, Scenario, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
     refused(all);
+    every_status(all);
     fatal(all);
     messages(all);
     no_event(all);
@@ -47,6 +48,38 @@ fn refused(all: &mut Vec<Scenario>) {
     }
 }
 
+/// Statuses that Lambda does not send.
+fn every_status(all: &mut Vec<Scenario>) {
+    let error = r#"{"do":"error"}"#;
+    for status in [200, 201, 204] {
+        let acknowledgement = match status {
+            204 => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+            _ => reply(status, "{}"),
+        };
+        let title = |what| format!("{status} acknowledges {what}");
+        let level = if status == 200 { Level::Should } else { Level::May };
+        all.extend([
+            Scenario::new(level, format!("{status}-to-response"), title("a response"), rfc9110("15.3"))
+                .connection(Steps::new().event("[1]").read(Response).send(acknowledgement.clone()))
+                .expect_response("a", "[1]"),
+            Scenario::new(level, format!("{status}-to-error"), title("an error"), rfc9110("15.3"))
+                .connection(Steps::new().event(error).read(Error).send(acknowledgement))
+                .expect_error("a", "Function.OutOfStock", "OutOfStock", "no apples left"),
+        ]);
+    }
+    for status in [301, 307, 401, 409, 429] {
+        let title = |what| format!("after {what} refused with {status}, the next event is served");
+        all.extend([
+            Scenario::may(format!("response-refused-{status}"), title("a response"), rfc9110("15"))
+                .connection(Steps::new().event("1").read(Response).refuse(status, "Refused"))
+                .expect_response("a", "1"),
+            Scenario::may(format!("error-refused-{status}"), title("an error"), rfc9110("15"))
+                .connection(Steps::new().event(error).read(Error).refuse(status, "Refused"))
+                .expect_error("a", "Function.OutOfStock", "OutOfStock", "no apples left"),
+        ]);
+    }
+}
+
 /// Statuses after which the function must not continue.
 fn fatal(all: &mut Vec<Scenario>) {
     let error = r#"{"do":"error"}"#;
@@ -55,6 +88,15 @@ fn fatal(all: &mut Vec<Scenario>) {
         ("500-to-error", Level::Must, ERROR, Steps::new().event(error), Error, 500, "InternalServerError"),
         ("500-to-next", Level::Must, NEXT, Steps::new(), Next, 500, "InternalServerError"),
         ("403-to-next", Level::Must, RIE_REFUSALS, Steps::new(), Next, 403, "InvalidStateTransition"),
+        ("400-to-next", Level::May, rfc9110("15.5.1"), Steps::new(), Next, 400, "BadRequest"),
+        ("410-to-next", Level::May, rfc9110("15.5.11"), Steps::new(), Next, 410, "Gone"),
+        ("413-to-next", Level::May, rfc9110("15.5.14"), Steps::new(), Next, 413, "TooLarge"),
+        ("502-to-next", Level::May, rfc9110("15.6.3"), Steps::new(), Next, 502, "BadGateway"),
+        ("503-to-next", Level::May, rfc9110("15.6.4"), Steps::new(), Next, 503, "ServiceUnavailable"),
+        ("301-to-next", Level::May, rfc9110("15.4.2"), Steps::new(), Next, 301, "Moved"),
+        ("502-to-response", Level::May, rfc9110("15.6.3"), Steps::new().event("1"), Response, 502, "BadGateway"),
+        ("503-to-response", Level::May, rfc9110("15.6.4"), Steps::new().event("1"), Response, 503, "Unavailable"),
+        ("502-to-error", Level::May, rfc9110("15.6.3"), Steps::new().event(error), Error, 502, "BadGateway"),
         ("404-to-next", Level::Should, rfc9110("15.5.5"), Steps::new(), Next, 404, "NotFound"),
     ] {
         all.push(
