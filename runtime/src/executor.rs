@@ -1,4 +1,4 @@
-//! The traits that an executor implements. [`Executor`] explains how.
+//! The traits of an executor. [`Executor`] explains how to implement them.
 
 use std::collections::hash_map::RandomState;
 use std::future::{Future, poll_fn};
@@ -16,25 +16,25 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Each method registers the task to be woken when its direction is ready. Both may be polled in one turn, so that an
 /// early reply is noticed while a long response is still being written.
 pub trait Transport {
-    /// Reads into `buf`, which is not empty. `Ok(0)` means that the peer has closed its sending half.
+    /// Reads into `buf`, which is never empty. `Ok(0)` means that the peer has closed its sending half.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of `bufs`, in order, and returns the number of bytes. There is no flush: the bytes must be on their way
-    /// when it returns.
+    /// Writes some of `bufs`, in order, and returns the number of bytes. It must flush them: there is no other method for
+    /// that.
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 }
 
-/// An asynchronous executor, as far as [`Runtime`](crate::Runtime) needs one.
+/// The parts of an asynchronous executor that [`Runtime`](crate::Runtime) needs.
 ///
-/// The futures are associated types so that generic code can require `Send` where it needs it; nothing here does.
+/// The futures are associated types, so that generic code can require `Send`; this crate does not.
 ///
 /// Time and randomness are inputs: the runtime reads them only through [`now`](Self::now),
 /// [`system_time`](Self::system_time) and [`random`](Self::random), so a simulator can supply its own.
 ///
 /// # How to write one
 ///
-/// A [`Transport`] tries to read or write; if that would block, it arranges for the waker to be woken when the socket is
-/// ready. The executor connects such a socket, and sleeps:
+/// A [`Transport`] tries to read or write. If that would block, it registers the waker to be woken when the socket is
+/// ready. The executor connects such sockets, and sleeps:
 ///
 /// ```
 /// # use std::future::{Ready, ready};
@@ -100,9 +100,8 @@ pub trait Transport {
 /// }
 /// ```
 ///
-/// Two small ones: `executor-blocking` includes its reactor, on the system call `poll` and one thread;
-/// `examples/executor-futures-io` runs on any stream of `futures-io`. The scenarios of `conformance` show whether an executor
-/// is correct.
+/// The repository has two small executors: `executor-blocking`, with a reactor for one thread, and
+/// `examples/executor-futures-io`, for any stream of `futures-io`. The scenarios of `conformance` test executors.
 pub trait Executor: Clone {
     /// A connected socket.
     type Transport: Transport;
@@ -130,7 +129,7 @@ pub trait Executor: Clone {
         SystemTime::now()
     }
 
-    /// A random number that spreads retries; it need not be unpredictable.
+    /// A random number that spreads retries; it does not have to be unpredictable.
     fn random(&self) -> u64 {
         RandomState::new().hash_one(())
     }
@@ -144,7 +143,7 @@ pub trait Executor: Clone {
 
 /// An executor that runs tasks concurrently, as [`run_concurrent`](crate::Runtime::run_concurrent) requires.
 pub trait Spawn: Executor<Transport: Send, Connect: Send, Sleep: Send> + Send + Sync + 'static {
-    /// A task that returns a `T`, or the message of its panic. Dropping it cancels the task if the executor can do that.
+    /// A task that returns a `T`, or the message of its panic. Dropping it cancels the task, if the executor supports that.
     type Task<T: Send + 'static>: Future<Output = Result<T, String>> + Send;
 
     /// Starts a task.

@@ -1,8 +1,8 @@
-//! The AWS Lambda runtime for Rust, without an executor: the loop that fetches events, calls a handler and sends what it
-//! returns, with layers, context, responses, streams and errors.
+//! A runtime for AWS Lambda functions, without an executor: the loop that requests events, calls a handler and sends its
+//! outcome, with layers, context, streamed responses and errors.
 //!
-//! Functions use it through the crate of their executor, `lambda-runtime-tokio`, `lambda-runtime-smol` or
-//! `lambda-runtime-blocking`, which re-exports all of it. An executor of your own needs a [`Transport`] and an [`Executor`]; everything else is here.
+//! Functions use it through the crate of their executor, which re-exports it: `lambda-runtime-tokio`, `lambda-runtime-smol`
+//! or `lambda-runtime-blocking`. A custom executor implements [`Transport`] and [`Executor`]:
 //!
 //! ```
 //! use std::future::{Future as _, Ready, ready};
@@ -15,8 +15,7 @@
 //! use lambda_runtime_base::{Address, Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
 //! use lambda_runtime_emulator::Emulator;
 //!
-//! /// The least of an executor: it blocks wherever another one would wait. That is enough for a handler that does not
-//! /// wait itself.
+//! /// A minimal executor, which blocks instead of waiting. It suffices for a handler that does not wait.
 //! #[derive(Clone, Default)]
 //! struct Blocking;
 //!
@@ -64,18 +63,18 @@
 //! }
 //! ```
 //!
-//! [`Executor`] says how one is written that waits.
+//! [`Executor`] shows how to write one that waits.
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
 //! | `current` (default) | [`current`], the invocation that is being handled |
 //! | `wait-until` (default) | [`Context::wait_until`], work after the response |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
-//! | `graceful-shutdown` | what the executors' `graceful_shutdown` needs |
+//! | `graceful-shutdown` | the common part of the executors' `graceful_shutdown` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -105,7 +104,7 @@ pub use invocation::current::{Current, Scope, current};
 pub use invocation::event::{LambdaEvent, LambdaInvocation, RawEvent};
 #[cfg(feature = "wait-until")]
 pub use invocation::work::WaitUntilError;
-/// Appears in [`RunError`].
+/// A type of [`RunError`].
 #[doc(no_inline)]
 pub use lambda_runtime_proto::Endpoint;
 #[doc(hidden)]
@@ -130,7 +129,7 @@ pub use service::handler::{HandlerFuture, HandlerService};
 pub use service::sync_fn::{SyncFn, sync_fn};
 pub use tower::{self, Service, service_fn};
 
-/// A service of a function that takes the event and its context apart.
+/// Makes a handler of a function with two arguments, the event's payload and its context.
 #[deprecated(since = "0.1.0", note = "Use `service_fn` and `LambdaEvent` instead")]
 pub fn handler_fn<A, F, Fut>(f: F) -> tower::util::ServiceFn<impl Fn(LambdaEvent<A>) -> Fut>
 where

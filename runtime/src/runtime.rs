@@ -1,4 +1,4 @@
-//! `Runtime`: a handler and its layers, and how they are run.
+//! `Runtime`: a handler and its layers.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl<H, Fut, X: Executor> Runtime<HandlerService<H, Fut>, X> {
 }
 
 impl<S, X> Runtime<S, X> {
-    /// Adds a layer around the existing ones: it sees an invocation before they do.
+    /// Adds a layer around the existing ones: it handles an invocation before they do.
     ///
     /// The service that it wraps completes when the API has acknowledged the response, so work that a layer does
     /// afterwards, such as flushing telemetry, does not delay the caller. A layer must complete only after that. It may
@@ -95,7 +95,7 @@ impl<S, X> Runtime<S, X> {
     /// is being streamed.
     ///
     /// A streamed response is not part of that future: the runtime polls it in the span that was current when the handler
-    /// returned, but not in other surroundings that a layer sets up for each poll, such as tokio's `task_local`, a `LocalSet`,
+    /// returned, but outside of other contexts that a layer enters for each poll, such as tokio's `task_local`, a `LocalSet`
     /// or `with_subscriber`.
     pub fn layer<L>(self, layer: L) -> Runtime<L::Service, X>
     where
@@ -105,7 +105,7 @@ impl<S, X> Runtime<S, X> {
         self.wrap(layer, true)
     }
 
-    /// Adds the layer of `run`. It does not look at the headers of /next, so they need not be collected in a map.
+    /// Adds the layer of `run`. It does not use the headers of /next, so they are not collected in a map.
     #[doc(hidden)]
     pub fn traced(self) -> Runtime<<TracingLayer as Layer<S>>::Service, X> {
         let shows_headers = self.shows_headers;
@@ -163,10 +163,10 @@ impl<S, X> Runtime<S, X> {
         self
     }
 
-    /// Whether the environment variable `_X_AMZN_TRACE_ID` is set for each invocation, as X-Ray's SDKs expect. On by default.
+    /// Sets the environment variable `_X_AMZN_TRACE_ID` for each invocation, as X-Ray's SDKs expect. Enabled by default.
     ///
-    /// The variable belongs to the process: turn it off if several runtimes share one. See
-    /// [`Context::xray_trace_id`](crate::Context::xray_trace_id) for the same value.
+    /// The variable belongs to the process: disable it if several runtimes share one.
+    /// [`Context::xray_trace_id`](crate::Context::xray_trace_id) has the same value.
     pub fn trace_id_variable(mut self, enabled: bool) -> Self {
         self.trace_id_variable = enabled;
         self
@@ -190,12 +190,12 @@ where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
     X: Executor,
 {
-    /// Serves invocations, one at a time. Neither the handler nor its future need be `Send`.
+    /// Serves invocations, one at a time. Neither the handler nor its future needs to be `Send`.
     ///
     /// # Errors
     ///
-    /// Returns only when it cannot go on, with a [`RunError`]. The failure of an invocation is reported to the API, and
-    /// the next one is served.
+    /// Returns only if it cannot continue, with a [`RunError`]. The failure of an invocation is reported to the API and does
+    /// not end `run`.
     pub async fn run(self) -> Result<(), Error> {
         if let Some(value) = self.environment.get(MAX_CONCURRENCY)
             && value != "1"
@@ -252,9 +252,9 @@ where
     ///
     /// # Errors
     ///
-    /// A worker that fails is restarted after a delay while the others go on. When none of them can, the [`RunError`]
-    /// contains the last error of each. An API that cannot be reached is therefore given up after a minute, later than by
-    /// [`run`](Self::run). A value of the variable that is not a number is reported to Lambda and returned.
+    /// A worker that fails is restarted after a delay while the others continue. When none can continue, this returns a
+    /// [`RunError`] that contains the last error of each. So an unreachable API is an error after a minute, later than from
+    /// [`run`](Self::run). A value of the variable that is not a number is reported to Lambda and returned as an error.
     pub async fn run_concurrent(self) -> Result<(), Error> {
         let mut workers = self.workers().await?;
         match &mut workers[..] {
@@ -283,7 +283,7 @@ where
         }
     }
 
-    /// As many workers as the environment requests.
+    /// Returns as many workers as the environment requests.
     async fn workers(self) -> Result<Vec<Worker<S, X>>, Error> {
         let count = concurrent::count(&self.environment);
         let mut first = self.start().await?;

@@ -1,6 +1,6 @@
-//! What an event costs in memory.
+//! The memory that an event occupies.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::future::{Ready, ready};
 use std::io::{self, IoSlice};
@@ -14,14 +14,14 @@ use serde_json::Value;
 
 const EVENT: usize = 6_000_000;
 
-/// An executor with an API in memory that has one invocation to give.
+/// An executor with an API in memory that delivers one invocation.
 #[derive(Clone, Default)]
 struct InMemory;
 
 #[derive(Default)]
 struct Api {
-    /// What the function has not read of the answer at hand.
-    answer: &'static [u8],
+    /// The part of the current reply that the function has not read.
+    reply: &'static [u8],
     invocations: usize,
 }
 
@@ -41,11 +41,11 @@ impl Executor for InMemory {
 
 impl Transport for Api {
     fn poll_read(&mut self, _cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.answer.is_empty() { Poll::Pending } else { Poll::Ready(io::Read::read(&mut self.answer, buf)) }
+        if self.reply.is_empty() { Poll::Pending } else { Poll::Ready(io::Read::read(&mut self.reply, buf)) }
     }
 
     fn poll_write_vectored(&mut self, _cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.answer = match (bufs[0].starts_with(b"GET"), self.invocations) {
+        self.reply = match (bufs[0].starts_with(b"GET"), self.invocations) {
             (true, 0) => event(),
             (true, _) => b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
             (false, _) => b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
@@ -55,7 +55,7 @@ impl Transport for Api {
     }
 }
 
-/// The answer to /next, made once.
+/// The reply to /next, built once.
 fn event() -> &'static [u8] {
     static EVENT_BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     EVENT_BYTES.get_or_init(|| {
@@ -66,7 +66,7 @@ fn event() -> &'static [u8] {
 }
 
 #[test]
-fn a_json_event_is_there_once_beyond_its_value() {
+fn a_json_event_is_in_memory_once_besides_its_decoded_value() {
     event();
     let served = || {
         let length = |event: LambdaEvent<Value>| ready(Ok::<_, Error>(event.payload.as_str().map_or(0, str::len)));
@@ -74,7 +74,7 @@ fn a_json_event_is_there_once_beyond_its_value() {
         let runtime = Runtime::<_, InMemory>::new(handler).address("127.0.0.1:9001".parse::<Address>().unwrap());
         let mut run = pin!(runtime.run());
         let end = loop {
-            // The API always answers at once, so there is nothing to wait for.
+            // The API always replies at once, so the runtime never waits.
             if let Poll::Ready(end) = run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 break end;
             }

@@ -61,16 +61,16 @@ enum Link<X: Executor> {
         since: Instant,
         /// Limits the wait for the rest of a reply that is not needed.
         drain: Option<Pin<Box<X::Sleep>>>,
-        /// Why the socket failed.
+        /// The error of the socket.
         failure: Option<io::Error>,
     },
 }
 
-/// Why there will be no event.
+/// A failure to receive an event.
 #[derive(Debug)]
 pub(crate) enum ConnectionError {
-    /// Connections were lost again and again while an outcome was being sent; the last error is given. The outcome is sent
-    /// once more unless it is [withdrawn](Client::withdraw).
+    /// Too many connections were lost while an outcome was being sent; contains the last error. Polling again resends the
+    /// outcome unless it is [withdrawn](Client::withdraw).
     SendFailed(String),
     GivenUp(RunError),
 }
@@ -122,8 +122,8 @@ impl<X: Executor> Connection<X> {
         }
     }
 
-    /// Connects, writes and reads as the machine wants, until it has an event. Pending while the machine is idle: give it
-    /// a command, and poll again.
+    /// Connects, writes and reads as the machine requests, until it returns an event. Pending while the machine is idle:
+    /// issue a command, and poll again.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, ConnectionError>> {
         loop {
             match &mut self.link {
@@ -157,7 +157,7 @@ impl<X: Executor> Connection<X> {
                     _ => {
                         let delay = self.retry.next_attempt(self.executor.random());
                         let delay = delay.map_err(|given_up| ConnectionError::GivenUp(self.given_up(given_up)))?;
-                        // A sleep of no time at all takes a millisecond on some executors.
+                        // A sleep of zero takes a millisecond on some executors.
                         self.link = match delay {
                             Duration::ZERO => self.connect(),
                             delay => Link::Pausing(Box::pin(self.executor.sleep(delay))),
@@ -189,8 +189,7 @@ impl<X: Executor> Connection<X> {
         }
     }
 
-    /// Reads from the socket. Pending for a limited time only, if what is awaited is the rest of a reply that is not
-    /// needed.
+    /// Reads from the socket, with a timeout if only the rest of an unneeded reply is outstanding.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Link::Up { transport, drain, failure, .. } = &mut self.link else { return Poll::Ready(()) };
         match transport.poll_read(cx, self.client.space()) {

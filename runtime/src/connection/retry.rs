@@ -1,4 +1,4 @@
-//! When to connect again, and when to give up.
+//! The retry policy: delays, and when to give up.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ pub(crate) const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
 /// Attempts to connect before `run` gives up, however long they take: time passes in a frozen process, too.
 const MIN_ATTEMPTS: u32 = 3;
 
-/// Time for one attempt. A host that drops packets would otherwise let the system try for minutes.
+/// Timeout of one attempt. The system's own is minutes for a host that drops packets.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection that survives this long resets the retry state.
@@ -52,12 +52,12 @@ struct Loss {
     connected: bool,
 }
 
-/// No further attempt is made.
+/// The reason to give up.
 #[derive(Debug)]
 pub(crate) enum GiveUp {
     /// The API cannot be reached.
     Unreachable { attempts: u32, last: io::Error },
-    /// The API can be reached, and violates the protocol.
+    /// The API violates the protocol.
     ProtocolErrors { count: u32, last: io::Error },
 }
 
@@ -97,7 +97,7 @@ impl RetryState {
         self.attempts
     }
 
-    /// A connection was lost because the API violated the protocol. That it took its time does not excuse it.
+    /// A connection was lost because the API violated the protocol, which counts however long the connection lasted.
     pub(crate) fn protocol_violated(&mut self, error: io::Error, lifetime: Duration) {
         self.protocol_errors += 1;
         self.connection_lost(error, lifetime);
@@ -185,7 +185,7 @@ mod tests {
             assert!(retry.next_attempt(0).is_ok());
             retry.attempt_failed(error(), frozen);
         }
-        assert!(retry.next_attempt(0).is_ok(), "nine seconds have passed");
+        assert!(retry.next_attempt(0).is_ok(), "after nine seconds");
         retry.attempt_failed(error(), frozen);
         assert!(matches!(retry.next_attempt(0), Err(GiveUp::Unreachable { attempts: 4, .. })));
     }

@@ -114,7 +114,7 @@ fn parse_port(port: &str) -> Option<u16> {
     port.parse().ok().filter(|port| digits && *port > 0)
 }
 
-/// In the form that the variable takes.
+/// Formats the address like the value of the variable.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.base_path.as_str() {

@@ -21,8 +21,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment. Lambda sets all of these variables; where one is missing or not a number, as in a local run,
-    /// its field is empty or 0.
+    /// Reads the environment. Lambda sets all of these variables; if one is missing or not a number, as in a local run, its
+    /// field is empty or 0.
     pub fn from_env() -> Self {
         Self::from_environment(&Environment::Process)
     }

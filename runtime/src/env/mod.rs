@@ -17,7 +17,7 @@ pub(crate) const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 /// `lambda-managed-instances`.
 pub(crate) const INITIALIZATION_TYPE: &str = "AWS_LAMBDA_INITIALIZATION_TYPE";
 
-/// Where the runtime reads environment variables.
+/// The source of environment variables.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Environment {
     /// The process.

@@ -1,6 +1,6 @@
 //! The environment variable from which X-Ray's SDKs read the trace id.
 //!
-//! Lambda defines `_X_AMZN_TRACE_ID` as the way for a runtime to pass the trace on. See
+//! Lambda requires runtimes to pass the trace on in `_X_AMZN_TRACE_ID`. See
 //! [Defined runtime environment variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
 //!
 //! glibc retains every value that `setenv` was ever called with, so on Linux the variable's memory is installed once
@@ -45,7 +45,7 @@ mod process {
 
     const PREFIX: &[u8] = b"_X_AMZN_TRACE_ID=";
 
-    /// Trace ids have about 100 bytes. A value that does not fit is set by way of the standard library.
+    /// Trace ids have about 100 bytes. A longer value is set by the standard library.
     const SIZE: usize = 1024;
 
     /// `ENTRY` is in the process's environment.
@@ -73,14 +73,14 @@ mod process {
             return;
         }
         // SAFETY: The standard library serialises this with every other access through it. C code that reads the
-        // environment on another thread at this moment is a risk, as with any `setenv`; this runs between two
+        // environment on another thread at this moment is a data race, as with any `setenv`; this runs between two
         // invocations, and only for the first one and for those that follow one without a trace id.
         unsafe { std::env::set_var(VARIABLE, if fits { "" } else { value }) };
         if fits {
             // SAFETY: The variable exists, so this replaces one pointer in the environment. `ENTRY` lives forever and is
             // always terminated: its last byte is never written. It is written by atomic stores while other threads may
-            // read it, so a reader sees the old id, the new one or a mixture, never freed or unterminated memory. That
-            // is no worse than `setenv`.
+            // read it, so a reader sees the old id, the new one or a mixture, but never freed or unterminated memory,
+            // as with `setenv`.
             unsafe { putenv(ENTRY.as_ptr().cast_mut().cast()) };
         }
         INSTALLED.store(fits, Ordering::Relaxed);

@@ -1,9 +1,9 @@
-//! Events that do not fit the handler's type.
+//! Events that cannot be decoded into the handler's type.
 
 use std::any::type_name;
 use std::fmt;
 
-/// An event that cannot be decoded as the requested type. The message contains the type, the place in the event, and the
+/// An event that cannot be decoded into the requested type. The message contains the type, the path in the event, and the
 /// reason. Lambda receives the error type `Runtime.BadEvent`.
 #[derive(Debug)]
 pub struct BadEvent {

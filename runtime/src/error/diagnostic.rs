@@ -35,10 +35,10 @@ use super::bad_event::BadEvent;
 pub struct Diagnostic {
     /// The kind of error, for callers and alarms.
     ///
-    /// For a boxed error it is the name at the start of the error's `Debug` output (`ParseIntError`, or the name of a
-    /// variant), taken from the innermost cause that has one.
+    /// For a boxed error, the name at the start of the `Debug` output of the innermost cause that has one: a type such as
+    /// `ParseIntError`, or a variant.
     pub error_type: String,
-    /// The message: the error's `Display` output, followed by that of its causes unless it contains them.
+    /// The message: for a boxed error, its `Display` output, followed by those of its causes unless it contains them.
     pub error_message: String,
 }
 
@@ -63,8 +63,8 @@ fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (d
     std::iter::successors(Some(error), |&error| error.source()).take(MAX_CAUSES)
 }
 
-/// The name of an error's type, as far as a `dyn Error` reveals it: the identifier at the start of the output of a derived
-/// `Debug` implementation.
+/// The best guess at the name of a `dyn Error`'s type: the identifier at the start of its `Debug` output, which is the name
+/// if `Debug` is derived.
 fn type_of(error: &(dyn StdError + 'static)) -> Option<String> {
     if error.is::<std::io::Error>() {
         return Some(type_name::<std::io::Error>().to_owned());
@@ -82,7 +82,7 @@ fn type_of(error: &(dyn StdError + 'static)) -> Option<String> {
 
 /// The start of an error's `Debug` output, which may be as large as the data that the error holds.
 fn debug_prefix(error: &dyn StdError) -> String {
-    /// Longer identifiers are cut.
+    /// Longer identifiers are truncated.
     const MAX_PREFIX: usize = 128;
 
     struct Prefix(String);

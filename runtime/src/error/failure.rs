@@ -19,7 +19,7 @@ const MAX_REPORT_IN_TRAILERS: usize = 2760;
 /// Longer values cannot be deliberate names.
 const MAX_TYPE: usize = 256;
 
-/// A diagnostic, with what only the runtime knows.
+/// A diagnostic with details that only the runtime has.
 #[derive(Debug)]
 pub struct Failure {
     pub(crate) diagnostic: Diagnostic,
@@ -54,7 +54,7 @@ impl Failure {
         Diagnostic { error_type: error_type.to_owned(), error_message: error_message.into() }.into()
     }
 
-    /// Where it panicked: `file:line:column`.
+    /// The location of a panic: `file:line:column`.
     pub(crate) fn location(&self) -> Option<&str> {
         self.panic.as_ref().map(|panic| &*panic.location)
     }
@@ -85,7 +85,7 @@ impl Failure {
         self.to_report(MAX_REPORT_IN_TRAILERS)
     }
 
-    /// Cuts what exceeds `limit`: first the outer end of the stack trace, then the end of the message.
+    /// Truncates to `limit`: first the outer end of the stack trace, then the end of the message.
     fn to_report(&self, limit: usize) -> client::Failure {
         const CUT: &str = " [truncated]";
         let Diagnostic { error_type, error_message } = &self.diagnostic;
@@ -189,7 +189,10 @@ mod tests {
                     let report: serde_json::Value = serde_json::from_slice(body).unwrap();
                     assert!(report["errorMessage"].as_str().unwrap().starts_with("asked for"), "{report}");
                     let cut = report["errorMessage"].as_str().unwrap().len() < failure.diagnostic.error_message.len();
-                    assert!(!cut || report["stackTrace"].as_array().unwrap().is_empty(), "the stack trace goes first");
+                    assert!(
+                        !cut || report["stackTrace"].as_array().unwrap().is_empty(),
+                        "the stack trace is truncated first"
+                    );
                 }
             }
         }

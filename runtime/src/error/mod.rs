@@ -1,4 +1,4 @@
-//! Errors: why `run` ends, and how failures are reported.
+//! Errors: of `run`, and of invocations.
 
 pub(crate) mod bad_event;
 pub mod diagnostic;
@@ -20,7 +20,7 @@ use crate::logging::text::OneLine;
 /// The error type of handlers, layers and `run`.
 pub type Error = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// Why [`run`](crate::Runtime::run) ended. No retry can help.
+/// The error of [`run`](crate::Runtime::run). It is permanent: retries have failed or are pointless.
 ///
 /// `Debug` prints the same text as `Display`, so a `main` that returns the error prints one readable line.
 #[non_exhaustive]
@@ -42,16 +42,16 @@ pub enum RunError {
         address: String,
         /// The number of consecutive violations.
         count: u32,
-        /// The last of them.
+        /// The last violation.
         last: io::Error,
     },
-    /// The value of `AWS_LAMBDA_MAX_CONCURRENCY`, given, is not a number of workers.
+    /// This value of `AWS_LAMBDA_MAX_CONCURRENCY` is not a number of workers.
     BadConcurrency(String),
-    /// No worker of [`run_concurrent`](crate::Runtime::run_concurrent) can go on. The last error of each is given.
+    /// No worker of [`run_concurrent`](crate::Runtime::run_concurrent) can continue. Contains the last error of each.
     WorkersFailed(Vec<String>),
-    /// The Runtime API refused a request in a way that makes it impossible to go on.
+    /// The Runtime API refused a request, and the runtime cannot continue.
     Refused {
-        /// The request that it refused.
+        /// The refused request.
         endpoint: Endpoint,
         /// The HTTP status.
         status: u16,
@@ -69,7 +69,7 @@ impl RunError {
     }
 }
 
-/// The API's error, from the body of its reply. A body in another form is the message.
+/// The API's error, from the body of its reply. A body in another format is used as the message.
 pub(crate) fn refusal(reply: &Reply) -> Diagnostic {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -73,7 +73,7 @@ fn ascii(json: &str) -> String {
     let mut ascii = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
-            // JSON may contain it in a text, a header must not.
+            // Allowed in a JSON string, but not in a header.
             '\u{20}'..='\u{7e}' => ascii.push(c),
             c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| _ = write!(ascii, "\\u{unit:04x}")),
         }

@@ -1,4 +1,4 @@
-//! What the API says about an invocation besides its event.
+//! The context of an invocation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -21,41 +21,41 @@ use crate::invocation::work::WaitUntilError;
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Context {
-    /// Lambda's id of the invocation: a UUID. Lambda's log and its answer to the caller have it too.
+    /// Lambda's id of the invocation, a UUID, which also appears in Lambda's log and in the reply to the caller.
     pub request_id: String,
-    /// When the time of the invocation is up: milliseconds since the Unix epoch. 0 if the API gave none.
+    /// The deadline in milliseconds since the Unix epoch; 0 if the API sent none.
     pub deadline: u64,
-    /// The ARN by which the function was invoked, with version or alias if it had one. Empty if the API gave none.
+    /// The ARN by which the function was invoked, including a version or alias. Empty if the API sent none.
     pub invoked_function_arn: String,
     /// The X-Ray trace: `Root=1-…;Parent=…;Sampled=1`.
     pub xray_trace_id: Option<String>,
-    /// What the caller said of itself: AWS's SDKs for mobile applications do.
+    /// Information about the caller, sent by AWS's SDKs for mobile applications.
     pub client_context: Option<ClientContext>,
-    /// Who invoked the function, if that was with credentials of a Cognito identity pool.
+    /// The identity of the caller, if it used credentials of a Cognito identity pool.
     pub identity: Option<CognitoIdentity>,
-    /// For which tenant the function was invoked, if it isolates tenants.
+    /// The tenant for which the function was invoked, if it isolates tenants.
     pub tenant_id: Option<String>,
     /// The function's configuration, from the environment.
     pub env_config: Arc<Config>,
-    /// The content type of the event, unless it is `application/json`, which Lambda sends.
+    /// The content type of the event, unless it is `application/json`, as from Lambda.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// The headers that start with `lambda-runtime-` and that this version of the runtime does not know: those that Lambda may
-    /// add. By their names, in lower case.
+    /// Headers that start with `lambda-runtime-` and have no field here, which Lambda may add in the future; keyed by their
+    /// names in lower case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other_headers: BTreeMap<String, String>,
-    /// It is not part of what a context is equal by, or stored as.
+    /// Ignored by `Eq`, `Serialize` and `Deserialize`.
     #[serde(skip)]
     pub(crate) running: Running,
 }
 
 impl Context {
-    /// Reads the headers of /next. An empty header counts as absent; text that is not UTF-8 is kept with replacement
+    /// Reads the headers of /next. An empty header counts as absent; text that is not UTF-8 is decoded with replacement
     /// characters.
     ///
     /// # Errors
     ///
-    /// The client context or the Cognito identity is not the JSON it should be; the error names the header.
+    /// The client context or the Cognito identity is not JSON of the expected form; the error names the header.
     pub fn new(request_id: &str, env_config: Arc<Config>, headers: &HeaderMap) -> Result<Self, Error> {
         let value = |name| headers.get(name).map(HeaderValue::as_bytes).filter(|value| !value.is_empty());
         let deadline =
@@ -104,15 +104,15 @@ impl Context {
         })
     }
 
-    /// When the time of the invocation is up.
+    /// The deadline of the invocation.
     pub fn deadline(&self) -> SystemTime {
         deadline(self.deadline)
     }
 
     /// The time left until the deadline: zero if it has passed, `None` if the API sent none.
     ///
-    /// A deadline that passed more than a day ago counts as none: no invocation lasts that long, and `cargo lambda watch`
-    /// sends the maximum duration of the invocation instead of its end.
+    /// A deadline more than a day ago is treated as none, because `cargo lambda watch` sends the maximum duration of the
+    /// invocation instead of its deadline.
     pub fn remaining_time(&self) -> Option<Duration> {
         self.remaining_time_at(SystemTime::now())
     }
@@ -121,16 +121,15 @@ impl Context {
         remaining_time(self.deadline, now)
     }
 
-    /// Runs `future` after the response has been acknowledged, before the next invocation is requested: the caller does not
-    /// wait for it. It is for work that need not delay the response, such as flushing metrics.
+    /// Runs `future` after the acknowledgement of the response and before the next invocation is requested: for work that the
+    /// caller should not wait for, such as flushing metrics.
     ///
-    /// The work of an invocation runs concurrently, in the span from which it is called, until the deadline; what is
-    /// unfinished then is dropped. It may add more. Lambda bills its time, and delivers no other event to this environment (on
-    /// Lambda Managed Instances, to this worker) meanwhile; it does not freeze the process before the next invocation is
-    /// requested. An invocation with work is not [pipelined](crate::Runtime::pipelining). A
-    /// graceful shutdown waits for it, as long as Lambda lets the process live.
+    /// All futures of an invocation run concurrently, in the spans in which they were passed, and may add more. Those that are
+    /// unfinished at the deadline are dropped. Lambda bills this time, does not freeze the process, and delivers no other event
+    /// to this environment (on Lambda Managed Instances, to this worker). An invocation with such work is not
+    /// [pipelined](crate::Runtime::pipelining). A graceful shutdown waits for it until Lambda kills the process.
     ///
-    /// A future that is not `Send` can be spawned on a local executor; pass one that waits for the task.
+    /// To run a future that is not `Send`, spawn it on a local executor and pass a future that awaits the task.
     ///
     /// ```
     /// use lambda_runtime_base::{Error, LambdaEvent};
@@ -152,7 +151,7 @@ impl Context {
     }
 }
 
-/// The end of an invocation, from milliseconds since the Unix epoch.
+/// A deadline, from milliseconds since the Unix epoch.
 pub(crate) fn deadline(deadline: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(deadline)).unwrap_or(SystemTime::UNIX_EPOCH)
 }
@@ -167,7 +166,7 @@ pub(crate) fn remaining_time(milliseconds: u64, now: SystemTime) -> Option<Durat
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The values of the headers of /next that a context is made of.
+/// The values of the headers of /next from which a context is built.
 struct Values<'a> {
     deadline: Option<Duration>,
     function_arn: Option<&'a [u8]>,
@@ -179,8 +178,7 @@ struct Values<'a> {
     others: BTreeMap<String, String>,
 }
 
-/// The headers with the prefix of the Runtime API that are not known. An empty header counts as absent, and the first of
-/// several counts.
+/// The unknown headers with the prefix of the Runtime API. An empty header counts as absent; of several, the first counts.
 fn others<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> BTreeMap<String, String> {
     const KNOWN: [&str; 8] = [
         "lambda-runtime-aws-request-id",
@@ -207,11 +205,11 @@ fn text(value: &[u8]) -> String {
 }
 
 fn json<T: DeserializeOwned>(header: &'static str, value: Option<&[u8]>) -> Result<Option<T>, BadHeader> {
-    // `null` is as good as absent.
+    // `null` counts as absent.
     value.map(serde_json::from_slice).transpose().map(Option::flatten).map_err(|error| BadHeader { header, error })
 }
 
-/// A header of /next that cannot be understood.
+/// A header of /next that cannot be decoded.
 #[derive(Debug)]
 pub(crate) struct BadHeader {
     header: &'static str,
@@ -220,7 +218,7 @@ pub(crate) struct BadHeader {
 
 impl fmt::Display for BadHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the header {} of the invocation is not the JSON it should be: {}", self.header, self.error)
+        write!(f, "the header {} of the invocation cannot be decoded: {}", self.header, self.error)
     }
 }
 
@@ -230,37 +228,37 @@ impl std::error::Error for BadHeader {
     }
 }
 
-/// What a caller says of itself, as AWS's SDKs for mobile applications do.
+/// Information about the caller, sent by AWS's SDKs for mobile applications.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, Eq, PartialEq)]
 pub struct ClientContext {
-    /// The application.
+    /// The caller's application.
     #[serde(default, deserialize_with = "or_default")]
     pub client: ClientApplication,
-    /// What the application added. A value that is no string is kept as its JSON.
+    /// Values added by the application. A value that is not a string is kept as JSON.
     #[serde(default, deserialize_with = "texts")]
     pub custom: HashMap<String, String>,
-    /// The device and its settings: `locale`, `platform` and so on. A value that is no string is kept as its JSON.
+    /// The device and its settings: `locale`, `platform` and so on. A value that is not a string is kept as JSON.
     #[serde(default, alias = "env", deserialize_with = "texts")]
     pub environment: HashMap<String, String>,
 }
 
-/// A mobile application. Where a caller leaves a field out, it is empty; a value that is no string is kept as its JSON.
+/// A mobile application. A missing field is empty; a value that is not a string is kept as JSON.
 #[derive(Serialize, Deserialize, Default, Clone, Debug, Eq, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClientApplication {
-    /// Which installation of it.
+    /// The id of the installation.
     #[serde(alias = "installation_id", deserialize_with = "text_of")]
     pub installation_id: String,
-    /// Its title.
+    /// The title.
     #[serde(alias = "app_title", deserialize_with = "text_of")]
     pub app_title: String,
-    /// Its version, as people read it.
+    /// The version for people.
     #[serde(alias = "app_version_name", deserialize_with = "text_of")]
     pub app_version_name: String,
-    /// Its version, as programs compare it.
+    /// The version for programs.
     #[serde(alias = "app_version_code", deserialize_with = "text_of")]
     pub app_version_code: String,
-    /// The name of its package.
+    /// The name of the package.
     #[serde(alias = "app_package_name", deserialize_with = "text_of")]
     pub app_package_name: String,
 }
@@ -272,18 +270,18 @@ pub struct CognitoIdentity {
     /// The id of the identity.
     #[serde(alias = "cognitoIdentityId", alias = "identity_id")]
     pub identity_id: String,
-    /// The id of the pool that it belongs to.
+    /// The id of its pool.
     #[serde(alias = "cognitoIdentityPoolId", alias = "identity_pool_id")]
     pub identity_pool_id: String,
 }
 
-/// A map of any JSON values, each as text; `null` for an empty one.
+/// Decodes a map of JSON values, each as text; `null` as an empty map.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, String>, D::Error> {
     let values: HashMap<String, serde_json::Value> = or_default(deserializer)?;
     Ok(values.into_iter().map(|(name, value)| (name, json_text(value))).collect())
 }
 
-/// Any JSON value as text; `null` for an empty one.
+/// Decodes a JSON value as text; `null` as an empty text.
 fn text_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Option::deserialize(deserializer)?.map(json_text).unwrap_or_default())
 }
@@ -338,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_lambda_may_add_are_kept_and_json_stays_as_it_is() {
+    fn unknown_headers_are_kept_and_the_usual_json_is_unchanged() {
         let usual =
             [("content-type", &b"application/json"[..]), ("lambda-runtime-invocation-id", b"7"), ("date", b"d")];
         let plain = context(&usual).unwrap();
@@ -362,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_empty_and_odd_headers_do_not_keep_an_event_from_the_handler() {
+    fn absent_empty_and_odd_headers_do_not_fail_an_invocation() {
         assert_eq!(context(&[]).unwrap(), Context { request_id: "id".into(), ..Context::default() });
         let empty = context(&[
             ("lambda-runtime-deadline-ms", b""),
@@ -397,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn any_json_value_in_a_client_context_is_kept_as_text() {
+    fn json_values_in_a_client_context_are_kept_as_text() {
         let client = |json: &[u8]| context(&[("lambda-runtime-client-context", json)]).unwrap().client_context;
         let found =
             client(br#"{"client":{"app_version_code":7,"app_title":null,"new":[]},"custom":{"a":[1]},"env":null}"#);
@@ -410,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_cannot_be_understood_is_an_error_that_names_the_header() {
+    fn invalid_json_is_an_error_that_names_the_header() {
         for name in ["lambda-runtime-client-context", "lambda-runtime-cognito-identity"] {
             let error = context(&[(name, b"no json")]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");

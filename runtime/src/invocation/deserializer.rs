@@ -1,4 +1,4 @@
-//! Decoding events: JSON, or the bytes as they are.
+//! Decoding events: as JSON, or as bytes.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Visitor};
 use super::path::path;
 use crate::error::bad_event::BadEvent;
 
-/// The name with which [`RawEvent`](super::event::RawEvent) requests the bytes. No type in Rust has it.
+/// The name with which [`RawEvent`](super::event::RawEvent) requests the bytes. No Rust type can have it.
 pub(crate) const RAW: &str = "lambda-runtime::RawEvent";
 
 /// Decodes an event.
@@ -21,7 +21,7 @@ fn reason(error: &serde_json::Error, event: &[u8]) -> String {
     }
 }
 
-/// A deserializer for JSON that returns the bytes themselves to a [`RawEvent`](super::event::RawEvent).
+/// A deserializer for JSON that passes the bytes themselves to a [`RawEvent`](super::event::RawEvent).
 pub(crate) struct EventDeserializer<'de>(pub(crate) &'de [u8]);
 
 impl<'de> EventDeserializer<'de> {

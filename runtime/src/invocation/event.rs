@@ -1,4 +1,4 @@
-//! An invocation, as layers and as handlers see it.
+//! Invocations as layers and as handlers receive them.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use super::context::Context;
 use super::deserializer::{RAW, decode};
 use crate::error::bad_event::BadEvent;
 
-/// An invocation before its event is decoded: what a [layer](crate::Runtime::layer) sees.
+/// An invocation before its event is decoded, as a [layer](crate::Runtime::layer) receives it.
 ///
-/// A layer that builds a new one must carry `parts.extensions` over: through them the response finds its way back.
+/// A layer that builds a new one must keep `parts.extensions`, which link the invocation to its connection.
 pub struct LambdaInvocation {
-    /// Status and headers of the answer to /next.
+    /// Status and headers of the reply to /next.
     pub parts: http::response::Parts,
-    /// The event: JSON as a rule.
+    /// The event, usually JSON.
     pub body: Bytes,
     /// The context.
     pub context: Context,
 }
 
-/// An event and its context: what a handler gets, and a test gives it.
+/// The argument of a handler: an event and its context.
 ///
 /// ```
 /// use lambda_runtime_base::{Context, Error, LambdaEvent};
@@ -40,25 +40,25 @@ pub struct LambdaInvocation {
 /// ```
 #[derive(Clone, Debug)]
 pub struct LambdaEvent<T> {
-    /// The event, decoded.
+    /// The decoded event.
     pub payload: T,
-    /// What came with it.
+    /// The context of the invocation.
     pub context: Context,
 }
 
 impl<T> LambdaEvent<T> {
-    /// Puts an event together, as tests of handlers do.
+    /// Creates an event, in tests of handlers.
     pub fn new(payload: T, context: Context) -> Self {
         Self { payload, context }
     }
 
-    /// Takes it apart.
+    /// Returns the payload and the context.
     pub fn into_parts(self) -> (T, Context) {
         (self.payload, self.context)
     }
 }
 
-/// An event as the bytes that it came as, JSON or not.
+/// An event as bytes, JSON or not.
 ///
 /// ```
 /// use lambda_runtime_base::{Error, LambdaEvent, RawEvent, RawResponse};
@@ -71,8 +71,8 @@ impl<T> LambdaEvent<T> {
 pub struct RawEvent(pub Bytes);
 
 impl RawEvent {
-    /// Decodes the event as JSON, as any other payload is decoded; but what it is decoded into may borrow from it. Text
-    /// with an escape in it cannot be borrowed: a `Cow` takes it either way.
+    /// Decodes the event as JSON into a type that may borrow from it. Text that contains an escape sequence cannot be
+    /// borrowed; `Cow` accepts both.
     ///
     /// ```
     /// use std::borrow::Cow;
@@ -97,7 +97,8 @@ impl RawEvent {
     ///
     /// # Errors
     ///
-    /// The event is not the JSON of a `T`. It is the error that an event of another type than the handler's ends with.
+    /// The event is not JSON of a `T`. If a handler returns the error, it is reported like that of any other event that
+    /// cannot be decoded.
     pub fn json<'e, T: Deserialize<'e>>(&'e self) -> Result<T, BadEvent> {
         decode(&self.0)
     }
@@ -122,7 +123,7 @@ impl<'de> Visitor<'de> for RawVisitor {
         Ok(RawEvent(Bytes::copy_from_slice(event)))
     }
 
-    /// Any other deserializer of JSON gives its text.
+    /// Called by any other deserializer of JSON, with the text.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawEvent, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
         Ok(RawEvent(Bytes::from(json.get().to_owned())))

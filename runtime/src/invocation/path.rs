@@ -1,7 +1,7 @@
-//! The place of an error in an event.
+//! The path of an error in an event.
 //!
-//! It is found by the position that `serde_json` reports. Tracking the path while decoding would compile every payload type
-//! twice, or slow down every event.
+//! It is derived from the position that `serde_json` reports. Tracking the path while decoding would compile every payload
+//! type twice, or slow down every event.
 
 use serde_json::error::{Category, Error};
 
@@ -70,7 +70,7 @@ pub(crate) fn path(error: &Error, event: &[u8]) -> String {
     path
 }
 
-/// The bytes that were accepted: a wrong value is complete, and a syntax error excludes the byte that is reported.
+/// The accepted bytes: a wrong value is complete, and a syntax error excludes the reported byte.
 fn consumed<'e>(error: &Error, event: &'e [u8]) -> &'e [u8] {
     let Some(lines_before) = error.line().checked_sub(1) else { return &[] };
     let before: usize = event.split_inclusive(|&byte| byte == b'\n').take(lines_before).map(<[u8]>::len).sum();

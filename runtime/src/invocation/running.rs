@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(super) queue: Queue,
 }
 
-/// What `Current` contains. Text of the earlier invocation is replaced in place, without allocation.
+/// The data of `Current`. Text of the earlier invocation is replaced in place, without allocation.
 #[cfg(feature = "current")]
 #[derive(Debug, Default)]
 pub(super) struct Ids {
@@ -47,7 +47,7 @@ pub(super) struct Ids {
 }
 
 impl Running {
-    /// Prepares for the next invocation. What still refers to the earlier one keeps it.
+    /// Prepares for the next invocation. References to the earlier one keep its data.
     #[cfg(any(feature = "current", feature = "wait-until"))]
     pub(crate) fn open(&mut self, invocation: &Invocation, request_id: &str) {
         let shared = self.shared.get_or_insert_default();
@@ -73,7 +73,7 @@ impl Running {
         self.shared.as_ref().ok_or(WaitUntilError(()))?.queue.add(future)
     }
 
-    /// Refuses work after the response from now on, unless there is some. Returns whether there is none.
+    /// Refuses further work after the response, unless some is pending. Returns whether it does.
     pub(crate) fn is_finished(&self) -> bool {
         self.shared.as_ref().is_none_or(|shared| shared.queue.close_if_empty())
     }

@@ -58,7 +58,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Refuses work from now on, unless there is some. Returns whether it does.
+    /// Refuses further work, unless some is pending. Returns whether it does.
     pub(super) fn close_if_empty(&self) -> bool {
         let mut state = self.lock();
         state.closed = state.tasks.is_empty();
@@ -76,7 +76,7 @@ impl Queue {
         tasks
     }
 
-    /// Refuses work from now on, and returns what has not started.
+    /// Refuses further work, and returns the tasks that have not started.
     fn close(&self) -> Vec<Task> {
         let mut state = self.lock();
         state.closed = true;
@@ -96,7 +96,7 @@ impl Queue {
             poll_fn(|cx| {
                 let polled = panics::catch("work after the response", || {
                     ready!(future.as_mut().as_pin_mut().map_or(Poll::Ready(()), |future| future.poll(cx)));
-                    // Its destructor may panic, too.
+                    // Its destructor may panic too.
                     future.set(None);
                     Poll::Ready(())
                 });
@@ -152,7 +152,8 @@ fn drop_caught<T>(tasks: T) {
     }
 }
 
-/// The work is not run, because the context does not come from the runtime, or because its invocation is over.
+/// The error of [`Context::wait_until`](crate::Context::wait_until): the context does not come from the runtime, or its
+/// invocation is over.
 #[cfg(feature = "wait-until")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitUntilError(pub(super) ());

@@ -1,6 +1,6 @@
 //! A span around each invocation with OpenTelemetry's attributes for functions.
 //!
-//! Each item names the feature, not just the module: only so is it marked in the documentation of the executors' crates.
+//! Each item repeats the module's `doc(cfg)`, because the documentation of crates that re-export it shows only its own.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,8 +16,8 @@ use crate::invocation::event::LambdaInvocation;
 
 /// Opens a span for each invocation with the attributes of
 /// [OpenTelemetry's conventions for functions](https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/), and calls
-/// a function at its end, when the response has gone out and the span is closed: to flush the spans before Lambda
-/// freezes the process.
+/// a function after the response has been acknowledged and the span is closed: to flush spans before Lambda freezes the
+/// process.
 ///
 /// ```
 /// # use lambda_runtime_base::layers::{OpenTelemetryFaasTrigger, OpenTelemetryLayer};
@@ -176,11 +176,11 @@ impl<Fut: Future, F: Fn()> Future for OpenTelemetryFuture<Fut, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fut::Output> {
         let mut this = self.project();
         let entered = this.span.as_ref().map(Span::enter);
-        // Polled after its end, a future may wait for ever.
+        // A future that is polled after its completion may never return.
         let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
         let output = ready!(inner.poll(cx));
         drop(entered);
-        // What is flushed includes this span, so it is closed first, and whatever holds it.
+        // Close the span, and everything that refers to it, so that the flush includes it.
         this.inner.set(None);
         *this.span = None;
         (this.flush_fn)();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parent_is_that_which_lambda_sent_and_otherwise_that_of_xray() {
+    fn lambdas_parent_takes_precedence_over_that_of_xray() {
         static PARENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
         let layer = OpenTelemetryLayer::new(|| ()).with_parent(|_, parent| PARENTS.lock().unwrap().push(parent.into()));
         let mut service = layer.layer(service_fn(async |_: LambdaInvocation| Ok::<_, Error>(())));

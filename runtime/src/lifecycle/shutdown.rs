@@ -14,12 +14,12 @@ use crate::invocation::work::pending;
 use crate::logging::messages;
 use crate::panics::catch_panic;
 
-/// The signal that announces the end of the process.
-// The item is marked as well as the module: only then do the executors' crates document the feature.
+/// The signal that announces shutdown.
+// Repeats the module's `doc(cfg)`, because the documentation of crates that re-export it shows only its own.
 #[cfg(feature = "graceful-shutdown")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// Lambda, or another supervisor, is about to end the process.
+    /// Lambda or another supervisor is about to end the process.
     Terminate,
     /// Ctrl-C.
     Interrupt,
@@ -67,8 +67,9 @@ pub async fn prepare<X: Executor, S: Future<Output = Signal>>(
     })
 }
 
-/// The task of `spawn_graceful_shutdown_handler`: after the signal it runs the hook, waits for work after responses, logs that, and ends the process
-/// with code 0, or 1 if the hook panicked. `None`, with a message in the log, if there will be no signal.
+/// The task of `spawn_graceful_shutdown_handler`: after the signal it runs the hook, waits for work after responses, logs that
+/// shutdown is complete, and exits with code 0, or 1 if the hook panicked. If the extension is not registered, logs the error
+/// and returns `None`.
 #[doc(hidden)]
 pub fn handler<Fut: Future<Output = ()>>(
     signal: Result<impl Future<Output = Signal>, Error>,

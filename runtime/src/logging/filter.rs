@@ -1,4 +1,4 @@
-//! Which spans and events are logged: Lambda's level, and what `RUST_LOG` narrows.
+//! The filter of spans and events: Lambda's level, narrowed by `RUST_LOG`.
 
 use std::env;
 
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn lambdas_level_is_the_most_and_rust_log_narrows_targets() {
+    fn lambdas_level_is_the_maximum_and_rust_log_narrows_targets() {
         let all = "mine=error mine=info mine=debug other=info other=debug";
         for (lambda_level, rust_log, expected) in [
             ("", "", "mine=error mine=info other=info"),

@@ -236,7 +236,7 @@ mod tests {
         (tracing_subscriber::registry().with(LogLayer::new(format).with_writer(move || writer.clone())), writes)
     }
 
-    /// What `log` logs, by writes.
+    /// Returns the writes of a log.
     fn logged(format: LogFormat, log: impl FnOnce()) -> Vec<String> {
         let (subscriber, Writes(writes)) = subscriber(format);
         tracing::subscriber::with_default(subscriber, log);

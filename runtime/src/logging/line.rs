@@ -1,4 +1,4 @@
-//! One line of the log: what it contains, and how it is written.
+//! One line of the log, and its formats.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use super::text::Escaped;
 use crate::error::diagnostic::Diagnostic;
 
-/// The form of a line of the log.
+/// The format of a line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LogFormat {
@@ -48,7 +48,7 @@ pub(crate) struct Line {
     fields: Vec<Field>,
 }
 
-/// Fields that have a place of their own.
+/// Fields with a fixed position.
 #[derive(Debug, Default)]
 struct Standard {
     request_id: Option<Value>,
@@ -151,8 +151,8 @@ impl Line {
         object.json
     }
 
-    /// Level, timestamp and request id, then the message with the other fields; separated by tabs. A stack trace is left
-    /// out: the panic hook has printed it.
+    /// Level, timestamp and request id, then the message with the other fields; separated by tabs. Without the stack trace,
+    /// which the panic hook has printed.
     pub(crate) fn text(&self) -> Vec<u8> {
         let mut message = self.message.clone();
         let fields = self.fields.iter().map(|(name, value)| (*name, value));

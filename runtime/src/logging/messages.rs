@@ -136,7 +136,7 @@ pub(crate) fn response_too_late(request_id: &str, reply: &Reply) {
     );
 }
 
-/// It was sent again after a lost connection, and had probably been accepted before.
+/// The response was resent after a lost connection, and had probably been accepted before.
 pub(crate) fn repeated_response_refused(request_id: &str, reply: &Reply) {
     let Diagnostic { error_type, error_message } = refusal(reply);
     message!(
@@ -291,8 +291,8 @@ impl Field for u32 {
     }
 }
 
-/// Prints a message to stderr, unless it is for debugging. A line that cannot be written, because the reader has gone or
-/// the disk is full, is lost; `eprintln` would panic.
+/// Prints a message to stderr, unless its level is `DEBUG`. A line that cannot be written, because the reader is gone or the
+/// disk is full, is lost; `eprintln` would panic.
 #[cold]
 fn print(level: Level, text: &str, fields: &[(&'static str, &dyn Field)]) {
     if level > Level::INFO {

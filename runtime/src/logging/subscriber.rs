@@ -4,7 +4,7 @@ use std::env;
 use std::io::stdout;
 
 pub use ::tracing::*;
-/// To build subscribers of your own.
+/// For custom subscribers.
 pub use tracing_subscriber as subscriber;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
@@ -27,7 +27,7 @@ pub fn init_default_subscriber() {
     init_default_subscriber_with_writer(stdout);
 }
 
-/// The same as [`init_default_subscriber`], with a writer of your choice.
+/// Like [`init_default_subscriber`], with another writer.
 ///
 /// # Panics
 ///
@@ -41,7 +41,7 @@ where
         let layer = LogLayer::new(format).with_writer(writer);
         return tracing_subscriber::registry().with(layer.with_filter(filter)).init();
     }
-    // A message on stderr about a line that cannot be written would panic, because stderr is the same pipe in Lambda.
+    // In Lambda stderr is the same pipe, so printing an error about a line that cannot be written would panic.
     let layer = tracing_subscriber::fmt::layer()
         .with_target(false)
         .without_time()

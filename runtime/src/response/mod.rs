@@ -12,22 +12,21 @@ use serde::{Deserialize, Serialize};
 use self::streaming::Body;
 use crate::error::Error;
 
-/// What goes ahead of a streamed payload, for the HTTP response that an integration makes of both.
+/// The head of a streamed HTTP response, sent before the payload.
 #[derive(Debug, Default, Serialize, Deserialize, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct MetadataPrelude {
     /// The status.
     #[serde(with = "http_serde::status_code")]
     pub status_code: StatusCode,
-    /// The headers. Where there is no `Content-Type`, `application/octet-stream` is sent.
+    /// The headers. `Content-Type` defaults to `application/octet-stream`.
     #[serde(with = "http_serde::header_map")]
     pub headers: HeaderMap,
     /// The values of `Set-Cookie`.
     pub cookies: Vec<String>,
 }
 
-/// A streamed HTTP response, for functions that are invoked by way of a function URL or API Gateway. [`PlainStream`] has no
-/// prelude.
+/// A streamed HTTP response, for functions behind a function URL or API Gateway. [`PlainStream`] has no prelude.
 ///
 /// ```
 /// use http::header::CONTENT_TYPE;
@@ -42,34 +41,34 @@ pub struct MetadataPrelude {
 ///             headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/html"))]),
 ///             cookies: vec!["theme=dark".to_owned()],
 ///         },
-///         // Or a stream of anything that is bytes, or the body of `streaming::channel`.
+///         // Or any stream of bytes, or the body of `streaming::channel`.
 ///         stream: Body::from("<h1>Hello</h1>"),
 ///     })
 /// }
 /// ```
 #[derive(Debug)]
 pub struct StreamResponse<S> {
-    /// What goes ahead.
+    /// Status, headers and cookies.
     pub metadata_prelude: MetadataPrelude,
-    /// The payload, chunk by chunk.
+    /// The payload, in chunks.
     pub stream: S,
 }
 
-/// A response that is one or the other, from event to event.
+/// A response that is buffered or streamed.
 pub enum FunctionResponse<B, S> {
-    /// A whole response, sent as JSON: at most 6 MiB.
+    /// A buffered response, sent as JSON: at most 6 MiB.
     BufferedResponse(B),
-    /// A response sent piece by piece, each as soon as the stream yields it.
+    /// A streamed response, each chunk of which is sent as soon as the stream yields it.
     StreamingResponse(StreamResponse<S>),
 }
 
-/// What can be returned from a handler: anything that serde can serialize, a [`StreamResponse`], a
-/// [`FunctionResponse`] that is one or the other, and beside JSON a [`RawResponse`] or a [`PlainStream`].
+/// A response of a handler: anything that implements `Serialize`, or a [`StreamResponse`], [`FunctionResponse`],
+/// [`RawResponse`] or [`PlainStream`].
 pub trait IntoFunctionResponse<B, S> {
-    /// As one of the two kinds of response.
+    /// Converts into a buffered or streamed response.
     fn into_response(self) -> FunctionResponse<B, S>;
 
-    /// What goes out.
+    /// Converts into the response that is sent.
     #[doc(hidden)]
     fn into_handler_response(self) -> HandlerResponse<B, S>
     where
@@ -79,7 +78,7 @@ pub trait IntoFunctionResponse<B, S> {
     }
 }
 
-/// A response as it goes out: what [`FunctionResponse`] can hold, and what it cannot.
+/// A response as it is sent, including kinds that [`FunctionResponse`] lacks.
 #[doc(hidden)]
 pub enum HandlerResponse<B, S> {
     Json(B),
@@ -134,44 +133,42 @@ where
     }
 }
 
-/// A response of bytes as they are, with a content type of its own: at most 6 MiB.
+/// A buffered response of bytes with a content type: at most 6 MiB.
 #[derive(Debug, Clone)]
 pub struct RawResponse {
-    /// What the bytes are.
+    /// The content type of the bytes.
     pub content_type: HeaderValue,
     /// The bytes.
     pub body: Bytes,
 }
 
 impl RawResponse {
-    /// These bytes.
+    /// Creates a response.
     pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self { content_type, body: body.into() }
     }
 }
 
-/// A streamed response without a metadata prelude: a plain stream of bytes with a content type of its own, for
-/// functions that are invoked by
-/// [`InvokeWithResponseStream`](https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html) and not
-/// by way of HTTP.
+/// A streamed response of bytes with a content type, without a metadata prelude: for functions that are invoked by
+/// [`InvokeWithResponseStream`](https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html) instead of
+/// HTTP.
 #[derive(Debug)]
 pub struct PlainStream<S> {
-    /// What the bytes are.
+    /// The content type of the bytes.
     pub content_type: HeaderValue,
     /// The bytes.
     pub stream: S,
 }
 
 impl<S> PlainStream<S> {
-    /// This stream.
+    /// Creates a response.
     pub fn new(content_type: HeaderValue, stream: S) -> Self {
         Self { content_type, stream }
     }
 }
 
 impl IntoFunctionResponse<(), Body> for RawResponse {
-    /// As a streamed response, which is the only one of the two kinds that holds bytes. The runtime itself sends it
-    /// whole.
+    /// Converts into a streamed response, because the buffered kind cannot contain bytes. The runtime sends it buffered.
     fn into_response(self) -> FunctionResponse<(), Body> {
         FunctionResponse::StreamingResponse(StreamResponse::from(Body::from(self.body)))
     }
@@ -187,7 +184,7 @@ where
     D: Into<Bytes> + Send,
     E: Into<Error> + Send + fmt::Debug,
 {
-    /// As a streamed response with an empty prelude. The runtime itself sends it without.
+    /// Converts into a streamed response with an empty prelude. The runtime sends it without a prelude.
     fn into_response(self) -> FunctionResponse<(), S> {
         FunctionResponse::StreamingResponse(StreamResponse::from(self.stream))
     }

@@ -37,7 +37,7 @@ pub use super::StreamResponse as Response;
 /// }
 /// ```
 pub fn channel() -> (Sender, Body) {
-    // With the sender's own place there is room for one chunk.
+    // Plus one slot per sender: room for one chunk.
     let (data, chunks) = mpsc::channel(0);
     let (trailers_in, trailers) = oneshot::channel();
     let sender = Sender { data, trailers: Some(trailers_in), sending: false, strict: false };
@@ -106,7 +106,7 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// The body was dropped: nobody reads what is sent.
+    /// The body was dropped.
     pub async fn send_data(&mut self, chunk: Bytes) -> Result<(), BodyError> {
         self.sending = true;
         poll_fn(|cx| self.poll_ready(cx)).await?;
@@ -123,11 +123,11 @@ impl Sender {
         sender.send(trailers).map_err(|_| BodyError::new(Gone))
     }
 
-    /// Sends a chunk if there is room for it now.
+    /// Sends a chunk if there is room for it.
     ///
     /// # Errors
     ///
-    /// There is no room, or the body was dropped; the chunk is returned.
+    /// Returns the chunk if the body has no room, or was dropped.
     pub fn try_send_data(&mut self, chunk: Bytes) -> Result<(), Bytes> {
         self.data.try_send(Ok(chunk)).map_err(|error| error.into_inner().unwrap_or_default())?;
         self.sending = false;
@@ -199,7 +199,7 @@ impl From<Source> for Body {
 }
 
 impl Body {
-    /// The same bytes and trailers as `body`.
+    /// Creates a body with the bytes and trailers of `body`.
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -208,10 +208,10 @@ impl Body {
         Source::Other(body.map_err(BodyError::new).boxed_unsync()).into()
     }
 
-    /// The chunks of an iterator, each sent before the next one is taken. An error interrupts the response.
+    /// Creates a body from the chunks of an iterator, each sent before the next one is taken. An error interrupts the response.
     ///
-    /// The iterator blocks the thread that polls the runtime: that is meant for `lambda-runtime-blocking`, and harmless
-    /// elsewhere if it does not wait.
+    /// The iterator blocks the thread that polls the runtime. With executors other than `lambda-runtime-blocking`, use it
+    /// only if the iterator does not wait.
     ///
     /// ```
     /// use lambda_runtime_base::streaming::{Body, Response};
@@ -232,7 +232,7 @@ impl Body {
         Self::new(Chunks { iterator: chunks.into_iter(), yielded: false })
     }
 
-    /// What a reader returns, up to 64 KiB in each chunk; each is sent before the next one is read. An error interrupts
+    /// Creates a body from a reader, in chunks of up to 64 KiB, each sent before the next one is read. An error interrupts
     /// the response.
     ///
     /// The reader blocks the thread that polls the runtime, as the iterator of [`from_chunks`](Self::from_chunks) does.
@@ -267,7 +267,7 @@ impl Body {
         }))
     }
 
-    /// No bytes at all.
+    /// Creates an empty body.
     pub fn empty() -> Self {
         Self::default()
     }
@@ -277,7 +277,7 @@ impl Body {
         channel()
     }
 
-    /// Waits for all of it.
+    /// Waits for the whole body.
     ///
     /// # Errors
     ///
@@ -407,7 +407,7 @@ pub(crate) fn trailers_of<S: 'static>(stream: &mut S) -> HeaderMap {
     body.and_then(|body| body.trailers.take()).unwrap_or_default()
 }
 
-/// The reason why a [`Body`] failed, or why a [`Sender`] cannot send. It displays as the error that it was made from.
+/// The error of a [`Body`] or a [`Sender`]. It displays like the error that it wraps.
 pub struct BodyError {
     inner: Error,
 }
@@ -418,7 +418,7 @@ impl BodyError {
         Self { inner: error.into() }
     }
 
-    /// The error that it was made from.
+    /// Returns the wrapped error.
     pub fn into_inner(self) -> Error {
         self.inner
     }
@@ -502,7 +502,7 @@ mod tests {
     fn a_sender_whose_send_is_cancelled_interrupts_the_body() {
         let (text, error) = received(|mut sender| {
             send(&mut sender, "half");
-            assert!(sender.send_data("the rest".into()).now_or_never().is_none(), "there is no room");
+            assert!(sender.send_data("the rest".into()).now_or_never().is_none(), "the channel is full");
         });
         assert_eq!(text, "half");
         assert!(error.unwrap().contains("cancelled"));

@@ -1,4 +1,4 @@
-//! The bound of `run`, and the traits that it consists of.
+//! The bound of `run`, and its parts.
 //!
 //! Each trait has one blanket implementation. They are separate traits for the sake of error messages: if a bound of an
 //! implementation marked `do_not_recommend` fails, the compiler reports the implemented trait, with its message, instead of
@@ -28,15 +28,15 @@ use crate::invocation::{context, deserializer};
 use crate::panics;
 use crate::response::IntoFunctionResponse;
 
-/// A handler of events: what `run` and [`Runtime::new`](crate::Runtime::new) take.
+/// A handler of events, as `run` and [`Runtime::new`](crate::Runtime::new) accept it.
 ///
 /// It is implemented for every [`Service<LambdaEvent<A>>`](Service) whose types are an [`EventPayload`], a
 /// [`HandlerOutput`] and a [`HandlerError`], and cannot be implemented otherwise. [`service_fn`](crate::service_fn) makes
 /// such a service from an `async fn` or a closure.
 ///
-/// `T` stands for the types of the handler, so that there can be one implementation for all of them. It is inferred. A
-/// function that passes a handler on has `T` as a parameter, too, and one for the handler's future: with `H::Future` in its
-/// place, the compiler cannot always prove that the future of such a function is `Send`.
+/// `T` is inferred from the types of the handler. A generic function that accepts a handler has `T` as a parameter too, and
+/// another parameter for the handler's future: with `H::Future` in its place, the compiler cannot always prove that the
+/// future of the function is `Send`.
 ///
 /// ```
 /// use lambda_runtime_base::layers::TracingLayer;
@@ -64,7 +64,7 @@ pub trait Handler<T>: Sized {
     /// The future that handles one event.
     type Future;
 
-    // Without a receiver, so that it does not get into the way of the methods of a service.
+    // Without a receiver, so that it cannot be confused with the methods of a service.
     #[doc(hidden)]
     fn into_service(handler: Self) -> HandlerService<Self, Self::Future>;
 }
@@ -105,7 +105,7 @@ where
     panics::catch("the handler", || handler.call(LambdaEvent { payload, context }))
 }
 
-/// Polls the future of a service. Its type is known to be a future only as `F::Future`.
+/// Polls the future of a service. The compiler knows that it is a future only by the type `F::Future`.
 fn poll<F, A>(future: Pin<&mut F::Future>, cx: &mut Context<'_>) -> Poll<Result<F::Response, F::Error>>
 where
     F: Service<LambdaEvent<A>>,
@@ -113,8 +113,8 @@ where
     future.poll(cx)
 }
 
-/// A [`Service`] of [`LambdaEvent`]s, with its types as parameters: payload, response, error and future. Every such
-/// service is one.
+/// A [`Service`] of [`LambdaEvent`]s, with payload, response, error and future as parameters. Implemented for every such
+/// service.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler: expected `service_fn` of an `async fn` that returns a `Result`",
     label = "expected `service_fn(f)`, where `f` is an `async fn(LambdaEvent<T>) -> Result<R, E>`",

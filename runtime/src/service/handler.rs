@@ -21,8 +21,8 @@ use crate::service::responder::{Acknowledgement, Responder};
 
 /// Adapts a [`Handler`](crate::Handler) to a service of [`LambdaInvocation`]s. `Fut` is the handler's future.
 ///
-/// Its future completes when the API has acknowledged the response, so a layer around it sees the end of the
-/// invocation and not only that of the handler. It does not fail: failures of the handler are reported to the API.
+/// Its future completes when the API has acknowledged the response, so a layer around it observes the end of the
+/// invocation, not only that of the handler. It does not fail: failures of the handler are reported to the API.
 pub struct HandlerService<H, Fut> {
     handler: H,
     // Functions instead of a bound on `H`: the compiler would have to prove the bound again wherever `run` is awaited in

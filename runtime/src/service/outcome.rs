@@ -17,7 +17,7 @@ use crate::logging::messages;
 use crate::panics;
 use crate::response::{HandlerResponse, MetadataPrelude, PlainStream, RawResponse, streaming};
 
-/// What the handler came to.
+/// The outcome of a handler.
 pub enum Outcome {
     Response(Response),
     Failure(Failure),
@@ -56,7 +56,7 @@ fn json<B: Serialize>(body: &B) -> Result<Outcome, Failure> {
 }
 
 fn prelude(mut prelude: MetadataPrelude) -> Result<Bytes, Failure> {
-    // JSON cannot represent them, and the caller would not notice if they were left out.
+    // JSON cannot represent them, and omitting them would hide the error.
     if let Some((name, _)) = prelude.headers.iter().find(|(_, value)| value.to_str().is_err()) {
         return Err(bad_response(format!("the value of the response's header {name} is not visible ASCII")));
     }
@@ -83,8 +83,7 @@ pub(crate) enum Item {
 
 /// The body of a streamed response.
 ///
-/// It is polled and dropped in the span that was current when it was handed over, whoever does that, and a panic in it
-/// becomes a failure.
+/// It is polled and dropped in the span that was current at the handover, and a panic in it becomes a failure.
 pub struct ResponseBody {
     /// The first item, if it was ready before the response was handed over.
     first: Option<Item>,

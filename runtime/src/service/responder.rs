@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The service and the worker may share a task or run on different threads: both sides register ordinary wakers, and
-//! neither compares them to decide who is woken. The lock is held only to move values; no waker is cloned, woken or dropped under it, and no
-//! outcome is dropped under it, because all of that runs foreign code.
+//! neither compares them to decide which to wake. The lock is held only to move values; wakers are not cloned, woken or dropped
+//! under it, and outcomes are not dropped under it, because all of that runs foreign code.
 
 use std::future::Future;
 use std::mem;
@@ -29,7 +29,7 @@ pub(crate) struct Handover<T>(Arc<Shared<T>>);
 #[derive(Debug)]
 pub(crate) struct Responder<T>(Arc<Shared<T>>);
 
-/// Completes when the API has acknowledged the outcome, or when nothing can change it any more.
+/// Completes when the API has acknowledged the outcome, or can no longer do so.
 ///
 /// The service holds it, so dropping it early means that a layer has dropped the service.
 #[must_use = "dropping it abandons the response"]
@@ -48,7 +48,7 @@ struct State<T> {
     service: Option<Waker>,
 }
 
-/// Where the outcome is.
+/// The state of the handover.
 #[derive(Debug)]
 enum Place<T> {
     Open,
@@ -72,7 +72,7 @@ impl<T> Shared<T> {
         self.0.lock().unwrap()
     }
 
-    /// Closes the place, and returns an outcome that nobody has taken.
+    /// Closes the slot, and returns an outcome that was not taken.
     fn close(&self) -> Option<T> {
         let mut state = self.lock();
         match mem::replace(&mut state.place, Place::Closed) {
@@ -94,7 +94,7 @@ impl<T> Handover<T> {
         Self(Arc::new(Shared::new()))
     }
 
-    /// Prepares for the next invocation. A responder of an earlier one that still exists keeps its own, closed place.
+    /// Prepares for the next invocation. A leftover responder of an earlier one keeps its own, closed slot.
     pub(crate) fn open(&mut self) -> Responder<T> {
         match Arc::get_mut(&mut self.0) {
             Some(shared) => *shared = Shared::new(),
@@ -103,7 +103,7 @@ impl<T> Handover<T> {
         Responder(Arc::clone(&self.0))
     }
 
-    /// Takes the outcome, or registers the worker to be woken when it is there.
+    /// Takes the outcome, or registers the worker to be woken when it arrives.
     pub(crate) fn poll_outcome(&self, cx: &Context<'_>) -> Poll<T> {
         if let Some(outcome) = self.take() {
             return Poll::Ready(outcome);
@@ -121,14 +121,14 @@ impl<T> Handover<T> {
         self.0.lock().take()
     }
 
-    /// Withdraws the registered waker: a worker that is about to poll the service looks at the outcome afterwards
+    /// Withdraws the registered waker: a worker that is about to poll the service checks for an outcome afterwards
     /// anyway.
     pub(crate) fn forget_waker(&self) {
         let waker = self.0.lock().worker.take();
         drop(waker);
     }
 
-    /// Refuses an outcome from now on, and returns the one that has just arrived.
+    /// Refuses further outcomes, and returns one that has just arrived.
     pub(crate) fn close(&self) -> Option<T> {
         self.0.close()
     }
@@ -138,13 +138,13 @@ impl<T> Handover<T> {
         self.0.lock().abandoned
     }
 
-    /// Whether a service waits for the acknowledgement in the task of `waker`. This never decides who is woken.
+    /// Whether a service waits for the acknowledgement in the task of `waker`. Not used to decide which waker to wake.
     pub(crate) fn is_awaited_by(&self, waker: &Waker) -> bool {
         self.0.lock().service.as_ref().is_some_and(|service| service.will_wake(waker))
     }
 
-    /// Completes the acknowledgement. A service that the worker polls next finds that out by itself; follow with
-    /// [`wake_service`](Self::wake_service) for one that is polled elsewhere.
+    /// Completes the acknowledgement without waking the service. The worker polls it next; then it calls
+    /// [`wake_service`](Self::wake_service), in case the service is polled elsewhere.
     pub(crate) fn acknowledge(&self) {
         let outcome = self.0.close();
         drop(outcome);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_outcomes_the_first_counts() {
+    fn a_second_outcome_is_refused() {
         let mut handover = Handover::new();
         let responder = handover.open();
         let _first = responder.clone().respond(1).unwrap();
@@ -295,7 +295,7 @@ mod tests {
         let mut handover = Handover::new();
         drop(handover.open().respond(1).unwrap());
         assert!(handover.is_abandoned());
-        assert_eq!(handover.close(), Some(1), "the outcome is still there");
+        assert_eq!(handover.close(), Some(1), "the outcome was not taken");
 
         let acknowledgement = handover.open().respond(2).unwrap();
         assert!(!handover.is_abandoned());
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_reused_if_nobody_else_holds_it() {
+    fn the_slot_is_reused_unless_a_responder_keeps_it() {
         let mut handover = Handover::new();
         let place = Arc::as_ptr(&handover.0);
         for n in 0..3 {

@@ -22,8 +22,8 @@ use crate::invocation::event::LambdaEvent;
 /// }
 /// ```
 ///
-/// It blocks the thread that polls the runtime, which is what `lambda-runtime-blocking` is for. On the other executors, use
-/// it for functions that only compute, and briefly.
+/// The function blocks the thread that polls the runtime, as intended with `lambda-runtime-blocking`. On other executors, use
+/// it only for short computations.
 pub fn sync_fn<F, A, R, E>(f: F) -> SyncFn<F>
 where
     F: FnMut(LambdaEvent<A>) -> Result<R, E>,

@@ -28,7 +28,7 @@ pub(crate) fn count(environment: &Environment) -> Result<u16, RunError> {
     }
 }
 
-/// Runs each worker as a task of the executor. Returns when none of them can go on.
+/// Runs each worker as a task of the executor. Returns when none of them can continue.
 pub(crate) async fn run_spawned<S, X>(workers: Vec<Worker<S, X>>) -> RunError
 where
     S: Service<LambdaInvocation, Response = (), Error = Error> + Send + 'static,
@@ -47,7 +47,7 @@ where
     RunError::WorkersFailed(ends)
 }
 
-/// Runs all workers on the calling thread. Returns when none of them can go on.
+/// Runs all workers on the calling thread. Returns when none of them can continue.
 pub(crate) async fn run_local<S, X>(workers: Vec<Worker<S, X>>) -> RunError
 where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
@@ -62,8 +62,7 @@ where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
     X: Executor,
 {
-    /// Runs the worker, and restarts it when it fails, after a delay that grows while it serves nothing in between.
-    /// Returns the last failure.
+    /// Runs the worker, and restarts it with backoff when it fails. Returns the last failure.
     async fn keep_running(mut self) -> String {
         let mut failures = 0;
         loop {
@@ -78,7 +77,7 @@ where
                 return error;
             }
             messages::worker_restarted(failures, &error);
-            // Before the delay: an event that arrived on the old connection now would be lost.
+            // Before the delay: an event that arrives on the old connection meanwhile would be lost.
             self.connection = self.connection.sibling();
             self.handover = Handover::new();
             self.running.abandon();

@@ -39,14 +39,14 @@ pub(crate) struct Worker<S, X: Executor> {
     pub(crate) served: bool,
 }
 
-/// What the workers of a function have in common.
+/// State shared by the workers of a function.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) config: Arc<Config>,
     pub(crate) pipelining: bool,
-    /// Layers may look at the headers of /next in [`LambdaInvocation::parts`].
+    /// Layers may use the headers of /next in [`LambdaInvocation::parts`].
     pub(crate) shows_headers: bool,
-    /// Set `_X_AMZN_TRACE_ID` for each invocation, which is correct only while there is one at a time.
+    /// Set `_X_AMZN_TRACE_ID` for each invocation, which is correct only with one at a time.
     pub(crate) sets_trace_id: bool,
 }
 
@@ -69,7 +69,7 @@ where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
     X: Executor,
 {
-    /// Serves invocations until the API cannot go on. Returns the reason.
+    /// Serves invocations until the worker cannot continue. Returns the reason.
     pub(crate) async fn run(&mut self) -> RunError {
         loop {
             let served = match self.next().await {
@@ -137,13 +137,13 @@ where
             if called.is_ready() {
                 return Poll::Ready(handover.close().unwrap_or_else(|| Outcome::Failure(call.failure())));
             }
-            // There is no event, because nothing is outstanding.
+            // Never an event, because nothing is outstanding.
             let _ = connection.poll_event(cx);
             Poll::Pending
         })
         .await;
 
-        // 2. The outcome is sent. The bytes leave before the layers are polled, which was done just now.
+        // 2. The outcome is sent, before the layers are polled again.
         let mut sending =
             Sending::start(&mut connection.client, token, outcome, options.pipelining.then_some(&*running));
         let mut polled = true;
@@ -219,7 +219,7 @@ impl<'f, F: Future<Output = Result<(), Failure>>> Call<'f, F> {
         Poll::Ready(())
     }
 
-    /// Why there is no complete response, although the call is done.
+    /// The failure of a call that completed without a complete response.
     fn failure(&mut self) -> Failure {
         match self.result.take() {
             Some(Err(failure)) => failure,
@@ -253,7 +253,7 @@ where
 }
 
 fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Failure>> {
-    // `Display` may panic, too.
+    // `Display` may panic too.
     let polled = panics::catch("a layer", || {
         poll().map_err(|error| match error.downcast::<NotReady>() {
             Ok(not_ready) => not_ready.0,
@@ -263,7 +263,7 @@ fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Fai
     polled.unwrap_or_else(|failure| Poll::Ready(Err(failure)))
 }
 
-/// The reply to /next as layers see it.
+/// The head of the reply to /next for layers.
 fn unpack(
     invocation: Invocation,
     request_id: &str,

@@ -19,11 +19,11 @@ use crate::service::outcome::{Item, Outcome, ResponseBody};
 /// Chunks are pulled from a stream only while fewer bytes than this are unwritten.
 const MAX_UNWRITTEN: usize = 64 * 1024;
 
-/// Bytes of chunks that one poll forwards before other tasks get their turn. A stream that is always ready, for a socket
-/// that is always writable, would never yield.
+/// Bytes of chunks that one poll forwards before it yields to other tasks. With a stream that is always ready and a socket
+/// that is always writable, it would never yield.
 const MAX_PER_POLL: usize = 1024 * 1024;
 
-/// A chunk counts for at least this much of [`MAX_PER_POLL`], so that an endless stream of empty chunks yields, too.
+/// A chunk counts for at least this much of [`MAX_PER_POLL`], so that an endless stream of empty chunks yields too.
 const MIN_CHUNK_COST: usize = 1024;
 
 /// An outcome on its way to the API.
@@ -31,13 +31,13 @@ pub(crate) struct Sending<'r> {
     state: SendState,
     /// The invocation, if the next one is pipelined.
     pipelined: Option<&'r Running>,
-    /// The outcome could not be delivered; a short report of that was sent instead.
+    /// The outcome could not be delivered, and a short error was sent instead.
     undelivered: bool,
 }
 
 enum SendState {
     Streaming(ResponseStream, ResponseBody),
-    /// The machine has been given everything.
+    /// The machine has received everything.
     Complete,
 }
 
@@ -112,8 +112,8 @@ impl<'r> Sending<'r> {
         }
     }
 
-    /// Replaces an outcome that cannot be delivered by a short report, which may pass where a large response does not.
-    /// Returns `false` if there is nothing left to send: the report was lost, too.
+    /// Replaces an outcome that cannot be delivered by a short error, which may succeed where a large response fails.
+    /// Returns `false` if the error was lost too.
     fn report_undelivered(&mut self, client: &mut Client, error: &str) -> bool {
         let Some(token) = client.withdraw() else { return true };
         if self.undelivered {
@@ -129,7 +129,7 @@ impl<'r> Sending<'r> {
         true
     }
 
-    /// Gives the machine chunks while the stream has any and there is room. Returns whether the stream may have more.
+    /// Passes chunks to the machine while the stream has any and there is room. Returns whether the stream may have more.
     fn pull(&mut self, client: &mut Client, budget: &mut usize, cx: &mut Context<'_>) -> bool {
         while let SendState::Streaming(stream, body) = &mut self.state {
             if client.queued() >= MAX_UNWRITTEN || *budget == 0 {
@@ -139,7 +139,7 @@ impl<'r> Sending<'r> {
                 Poll::Pending => return false,
                 Poll::Ready(Item::Chunk(data)) => {
                     *budget = budget.saturating_sub(data.len().max(MIN_CHUNK_COST));
-                    // Refused when the stream is over on the API's side; its reply, which is an event, says why.
+                    // Refused if the API has ended the stream; its reply, an event, contains the reason.
                     if client.chunk(stream, data).is_err() {
                         self.state = SendState::Complete;
                     }
@@ -155,7 +155,7 @@ impl<'r> Sending<'r> {
         let SendState::Streaming(stream, _) = self.complete() else { return };
         match client.finish_with_trailers(stream, trailers) {
             Ok(removed) => removed.iter().for_each(|name| messages::trailer_removed(client.request_id(), name)),
-            // Its stream was over; the machine has an event that says why.
+            // The API has ended the stream; an event contains the reason.
             Err(refused) if refused.misuse == Misuse::StreamOver => return,
             Err(refused) => {
                 abort(client, refused.token, &Failure::runtime("Runtime.BadResponse", refused.misuse.to_string()));
@@ -177,7 +177,7 @@ impl<'r> Sending<'r> {
     }
 
     fn request_next(&self, client: &mut Client) {
-        // Not while there is work after the response.
+        // Not if work after the response is pending.
         if self.pipelined.is_some_and(Running::is_finished) {
             let _ = client.next_invocation();
         }
