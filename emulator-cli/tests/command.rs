@@ -268,7 +268,7 @@ fn the_function_has_lambda_s_environment() {
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
         "AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/greet",
         "AWS_LAMBDA_LOG_STREAM_NAME=$LATEST",
-        "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE=lambda-managed-instances",
         "AWS_LAMBDA_MAX_CONCURRENCY=3",
         "AWS_REGION=us-east-1",
         "TZ=Europe/Berlin",

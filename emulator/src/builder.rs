@@ -11,7 +11,7 @@ use http::HeaderValue;
 
 use crate::api::{self, Api, Config, Observer};
 use crate::listener::{Listener, Service};
-use crate::{Emulator, Fault, Notice};
+use crate::{Emulator, Fault, Notice, id};
 
 /// Configures an [`Emulator`].
 #[must_use = "nothing runs until start() is called"]
@@ -181,6 +181,7 @@ impl Builder {
             function_arn,
             memory: self.memory,
             snapstart: self.snapstart,
+            metadata_token: id::uuid(),
             external_extensions: self.external_extensions,
             stream_limit: self.stream_limit,
             max_queued_events: self.max_queued_events,

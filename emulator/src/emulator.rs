@@ -50,6 +50,11 @@ impl Emulator {
     /// They include neither credentials nor the region.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let config = &self.api.config;
+        let initialization_type = match (config.snapstart, config.concurrency) {
+            (true, _) => "snap-start",
+            (false, 1) => "on-demand",
+            (false, _) => "lambda-managed-instances",
+        };
         let mut variables = vec![
             ("AWS_LAMBDA_RUNTIME_API", config.endpoint.clone()),
             ("AWS_LAMBDA_FUNCTION_NAME", config.function_name.clone()),
@@ -57,7 +62,9 @@ impl Emulator {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", config.memory.to_string()),
             ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", config.function_name)),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "$LATEST".to_owned()),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", if config.snapstart { "snap-start" } else { "on-demand" }.to_owned()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", initialization_type.to_owned()),
+            ("AWS_LAMBDA_METADATA_API", config.endpoint.clone()),
+            ("AWS_LAMBDA_METADATA_TOKEN", config.metadata_token.clone()),
         ];
         if config.concurrency > 1 {
             variables.push(("AWS_LAMBDA_MAX_CONCURRENCY", config.concurrency.to_string()));

@@ -284,6 +284,48 @@ fn the_shutdown_hook_runs_on_sigterm_and_on_ctrl_c() {
 }
 
 #[test]
+fn the_metadata_is_requested_once_and_again_after_a_restore() {
+    for program in [env!("CARGO_BIN_EXE_metadata-tokio"), env!("CARGO_BIN_EXE_metadata-smol")] {
+        for (snapstart, requests) in [(false, 1), (true, 2)] {
+            let emulator = Emulator::builder().snapstart(snapstart).start().unwrap();
+            let environment = emulator.environment();
+            let variables: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let _function = Process::start(program, &variables);
+            for _ in 0..3 {
+                assert_eq!(emulator.invoke("1").unwrap().text(), r#"{"zone":"use1-az1"}"#);
+            }
+            assert_eq!(emulator.observed().requests(Endpoint::Metadata), requests);
+        }
+        // Outside of Lambda there is none.
+        let emulator = Emulator::start().unwrap();
+        let _function = Process::start(program, &[(API, emulator.endpoint())]);
+        assert_eq!(emulator.invoke("1").unwrap().text(), r#"{"zone":null}"#);
+    }
+}
+
+#[test]
+fn metadata_that_cannot_be_fetched_is_an_error_and_requested_again() {
+    for program in [env!("CARGO_BIN_EXE_metadata-tokio"), env!("CARGO_BIN_EXE_metadata-smol")] {
+        for (fault, error) in [
+            ("metadata 2: stall", "did not reply in 1s"),
+            ("metadata 2: reply 500 {\"errorType\":\"Broken\",\"errorMessage\":\"no zone\"}", "500 Broken: no zone"),
+            ("metadata 2: reply 200 [1]", "the metadata is not the expected JSON"),
+        ] {
+            // The second request follows the restore.
+            let faults = [fault.parse::<Fault>().unwrap()];
+            let emulator = Emulator::builder().snapstart(true).faults(faults).start().unwrap();
+            let environment = emulator.environment();
+            let variables: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let _function = Process::start(program, &variables);
+            let outcome = emulator.invoke("1").unwrap();
+            let message = outcome.error().map(|error| error.message()).unwrap_or_default();
+            assert!(message.contains(error), "{fault}: {outcome:?}");
+            assert_eq!(emulator.invoke("1").unwrap().text(), r#"{"zone":"use1-az1"}"#);
+        }
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_shutdown_waits_for_work_after_the_response() {
     for program in [env!("CARGO_BIN_EXE_wait-until-tokio"), env!("CARGO_BIN_EXE_wait-until-smol")] {

@@ -142,6 +142,16 @@ pub fn initialize_at<T, E: Into<Diagnostic>>(
     block_on(init::initialize(Blocking, Some(address), async { initialization() }))
 }
 
+/// Returns the metadata of the execution environment: its availability zone. It is requested once, and again after a
+/// SnapStart restore. Outside of Lambda, without `AWS_LAMBDA_METADATA_API` and `AWS_LAMBDA_METADATA_TOKEN`, it is empty.
+///
+/// # Errors
+///
+/// The endpoint did not reply within a second, or refused the request. A later call requests the metadata again.
+pub fn metadata() -> Result<Metadata, Error> {
+    block_on(lambda_runtime_base::metadata::metadata(Blocking))
+}
+
 /// Tower layers for invocations.
 pub mod layers {
     pub use lambda_runtime_base::layers::*;

@@ -23,3 +23,8 @@ fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> impl Future<Out
 async fn sleep(duration: Duration) {
     Blocking.sleep(duration).await;
 }
+
+#[test]
+fn outside_of_lambda_there_is_no_metadata() {
+    assert_eq!(lambda_runtime_blocking::metadata().unwrap().availability_zone_id, None);
+}

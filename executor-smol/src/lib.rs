@@ -165,6 +165,16 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     return async_io::block_on(future);
 }
 
+/// Returns the metadata of the execution environment: its availability zone. It is requested once, and again after a
+/// SnapStart restore. Outside of Lambda, without `AWS_LAMBDA_METADATA_API` and `AWS_LAMBDA_METADATA_TOKEN`, it is empty.
+///
+/// # Errors
+///
+/// The endpoint did not reply within a second, or refused the request. A later call requests the metadata again.
+pub async fn metadata() -> Result<Metadata, Error> {
+    lambda_runtime_base::metadata::metadata(Smol).await
+}
+
 /// Tower layers for invocations.
 pub mod layers {
     pub use lambda_runtime_base::layers::*;

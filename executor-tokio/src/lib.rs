@@ -133,6 +133,16 @@ pub async fn initialize_at<T, E: Into<Diagnostic>>(
     lambda_runtime_base::init::initialize(Tokio, Some(address), initialization).await
 }
 
+/// Returns the metadata of the execution environment: its availability zone. It is requested once, and again after a
+/// SnapStart restore. Outside of Lambda, without `AWS_LAMBDA_METADATA_API` and `AWS_LAMBDA_METADATA_TOKEN`, it is empty.
+///
+/// # Errors
+///
+/// The endpoint did not reply within a second, or refused the request. A later call requests the metadata again.
+pub async fn metadata() -> Result<Metadata, Error> {
+    lambda_runtime_base::metadata::metadata(Tokio).await
+}
+
 /// Tower layers for invocations.
 pub mod layers {
     pub use lambda_runtime_base::layers::*;

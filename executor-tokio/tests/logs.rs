@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use lambda_runtime_emulator::{Emulator, Event};
 use lambda_runtime_tokio::layers::TracingLayer;
-use lambda_runtime_tokio::tracing::subscriber;
 use lambda_runtime_tokio::tracing::subscriber::fmt::format::FmtSpan;
 use lambda_runtime_tokio::tracing::subscriber::util::SubscriberInitExt as _;
+use lambda_runtime_tokio::tracing::{Level, subscriber};
 use lambda_runtime_tokio::{Error, LambdaEvent, Runtime, StreamResponse, service_fn};
 use serde_json::Value;
 
@@ -33,7 +33,11 @@ const EVENTS: [&str; 4] = [r#""error""#, r#""panic""#, r#""interrupted""#, "7"];
 fn logged<R: Future>(run: impl FnOnce() -> R + Send + 'static) -> impl Iterator<Item = Value> {
     let (log, writer) = std::io::pipe().unwrap();
     std::thread::spawn(move || {
-        let subscriber = subscriber::fmt().json().with_span_events(FmtSpan::CLOSE).with_writer(Arc::new(writer));
+        let subscriber = subscriber::fmt()
+            .json()
+            .with_max_level(Level::DEBUG)
+            .with_span_events(FmtSpan::CLOSE)
+            .with_writer(Arc::new(writer));
         let _subscriber = subscriber.set_default();
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run());
     });
@@ -69,4 +73,14 @@ fn the_span_of_a_failure_is_closed_before_spans_are_flushed() {
         let messages = [log.next(), log.next()].map(|line| line.unwrap()["fields"]["message"].clone());
         assert_eq!(messages, ["close", "flush"]);
     }
+}
+
+#[test]
+fn the_start_of_many_workers_is_an_event_as_in_the_original() {
+    let emulator = Emulator::builder().concurrency(3).start().unwrap();
+    let environment = emulator.environment();
+    let mut log = logged(|| Runtime::new(service_fn(fails)).environment(environment).run_concurrent());
+    let line = log.find(|line| line["fields"]["event"] == "runtime_worker_pool_initializing").unwrap();
+    let counts = [&line["fields"]["worker_count"], &line["fields"]["execution_environment_max_concurrency"]];
+    assert_eq!((counts, &line["level"]), ([&Value::from(3), &Value::from(3)], &Value::from("DEBUG")));
 }

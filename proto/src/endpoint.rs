@@ -42,6 +42,7 @@ endpoints! {
     RestoreError: POST "/2018-06-01/runtime/restore/error",
     RegisterExtension: POST "/2020-01-01/extension/register",
     NextExtensionEvent: GET "/2020-01-01/extension/event/next",
+    Metadata: GET "/2026-01-15/metadata/execution-environment",
 }
 
 /// A row of the table.
@@ -114,6 +115,7 @@ mod tests {
             Endpoint::RestoreError => "POST /2018-06-01/runtime/restore/error",
             Endpoint::RegisterExtension => "POST /2020-01-01/extension/register",
             Endpoint::NextExtensionEvent => "GET /2020-01-01/extension/event/next",
+            Endpoint::Metadata => "GET /2026-01-15/metadata/execution-environment",
         }
     }
 

@@ -109,6 +109,9 @@ pub use invocation::work::WaitUntilError;
 pub use lambda_runtime_proto::Endpoint;
 #[doc(hidden)]
 pub use lifecycle::init;
+#[doc(hidden)]
+pub use lifecycle::metadata;
+pub use lifecycle::metadata::Metadata;
 #[cfg(feature = "graceful-shutdown")]
 #[doc(hidden)]
 pub use lifecycle::shutdown;

@@ -298,6 +298,9 @@ where
                 return Err(error.into());
             }
         };
+        if count > 1 {
+            messages::workers_starting(count.into());
+        }
         first.options.sets_trace_id &= count == 1;
         let mut workers: Vec<_> = (1..count).map(|_| first.sibling()).collect();
         workers.push(first);

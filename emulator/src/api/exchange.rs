@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime_proto::server::{Reply, Request, Route, Trailers};
 use lambda_runtime_proto::{CloseReason, Endpoint, Headers};
 
+use super::metadata;
 use super::outcomes::Refused;
 use super::{Api, Pending};
 use crate::access::is_from_browser;
@@ -87,6 +88,7 @@ impl Exchange {
             Endpoint::NextExtensionEvent => {
                 wait(Waiting::Extension(request.headers().get_str("lambda-extension-identifier").map(str::to_owned)))
             }
+            Endpoint::Metadata => Self::decided(metadata::reply(api, request)),
             Endpoint::Response => Self::of_response(api, request, id),
             _ => Self::Report(Report::new(api, endpoint, request, id)),
         }

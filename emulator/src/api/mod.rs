@@ -13,6 +13,7 @@ mod clock;
 mod connection;
 mod exchange;
 mod extensions;
+mod metadata;
 mod next;
 mod outcomes;
 mod script;
@@ -56,6 +57,7 @@ pub(crate) struct Config {
     pub(crate) function_arn: HeaderValue,
     pub(crate) memory: u32,
     pub(crate) snapstart: bool,
+    pub(crate) metadata_token: String,
     pub(crate) external_extensions: Vec<String>,
     pub(crate) stream_limit: u64,
     pub(crate) max_queued_events: usize,

@@ -28,7 +28,7 @@ impl std::error::Error for ParseError {}
 
 const CONNECTION: &str = "connection";
 
-const ENDPOINTS: [(&str, Endpoint); 8] = [
+const ENDPOINTS: [(&str, Endpoint); 9] = [
     ("next", Endpoint::Next),
     ("response", Endpoint::Response),
     ("error", Endpoint::Error),
@@ -37,6 +37,7 @@ const ENDPOINTS: [(&str, Endpoint); 8] = [
     ("restore-error", Endpoint::RestoreError),
     ("register", Endpoint::RegisterExtension),
     ("extension-next", Endpoint::NextExtensionEvent),
+    ("metadata", Endpoint::Metadata),
 ];
 
 impl FromStr for Fault {

@@ -340,6 +340,18 @@ impl Client {
         Ok(())
     }
 
+    /// Requests the metadata of the execution environment. The endpoint has an address of its own, so use a separate
+    /// connection. `authorization` is `Bearer` and the token.
+    ///
+    /// # Errors
+    ///
+    /// Another request is outstanding, or this is after the first [`next_invocation`](Self::next_invocation).
+    pub fn metadata(&mut self, authorization: &HeaderValue) -> Result<(), Misuse> {
+        self.require_init()?;
+        self.get(Endpoint::Metadata, Some(("Authorization", authorization)));
+        Ok(())
+    }
+
     fn require_init(&self) -> Result<(), Misuse> {
         match self.phase {
             Phase::Init if self.outstanding.is_empty() => Ok(()),

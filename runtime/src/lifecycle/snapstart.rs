@@ -50,6 +50,7 @@ use crate::error::diagnostic::Diagnostic;
 use crate::error::failure::Failure;
 use crate::error::{Error, RunError};
 use crate::executor::{BoxFuture, Executor};
+use crate::lifecycle::metadata;
 use crate::logging::messages;
 use crate::panics;
 
@@ -86,8 +87,9 @@ pub(crate) async fn run<X: Executor>(
         }
     }
     restored(connection).await?;
-    // No connection survives the snapshot.
+    // No connection survives the snapshot, and it may be restored elsewhere.
     connection.drop_transport();
+    metadata::invalidate();
     for resource in resources {
         if let Err(error) = guarded(async { resource.after_restore().await }).await {
             let _ = connection.client.restore_error(report("Runtime.AfterRestoreError", &error));

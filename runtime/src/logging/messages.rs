@@ -206,6 +206,17 @@ pub(crate) fn concurrency_ignored(value: &str) {
     message!(WARN, "concurrency ignored", concurrency = text(value));
 }
 
+/// The same event as `lambda_runtime` 1.5 logs.
+pub(crate) fn workers_starting(count: u32) {
+    message!(
+        DEBUG,
+        "runtime_worker_pool_initializing",
+        event = text("runtime_worker_pool_initializing"),
+        worker_count = count,
+        execution_environment_max_concurrency = count
+    );
+}
+
 /// `attempt` is the number of consecutive failures.
 pub(crate) fn worker_restarted(attempt: u32, error: &str) {
     message!(WARN, "worker restarted", attempt = attempt, error_message = text(error));
