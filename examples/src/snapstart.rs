@@ -12,6 +12,13 @@ pub struct Connection {
     opened: AtomicU32,
 }
 
+impl Connection {
+    /// The number of times that it was opened after a restore.
+    pub fn opened(&self) -> u32 {
+        self.opened.load(Ordering::Relaxed)
+    }
+}
+
 impl SnapStartResource for Connection {
     fn before_snapshot(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async {
@@ -30,5 +37,5 @@ impl SnapStartResource for Connection {
 }
 
 pub async fn handler(connection: Arc<Connection>, _event: LambdaEvent<Value>) -> Result<Value, Error> {
-    Ok(json!({ "opened_after_restore": connection.opened.load(Ordering::Relaxed) }))
+    Ok(json!({ "opened_after_restore": connection.opened() }))
 }

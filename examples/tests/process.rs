@@ -134,7 +134,7 @@ fn a_failed_initialisation_is_reported_logged_and_ends_the_process() {
     for program in of_each_executor!("init") {
         for (times, error_type, message) in [
             ("x", "Function.ParseIntError", "invalid digit found in string"),
-            ("100", "Function.Panic", "100 is more often than anybody reads"),
+            ("100", "Function.Panic", "TIMES is 100: expected less than 100"),
         ] {
             for more in [("A", "b"), WORKERS, ("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")] {
                 let emulator = Emulator::start().unwrap();

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //!
-//! [`Runtime`] adds layers, and is pointed at an API of one's own: at `lambda-runtime-emulator`, in a test.
+//! [`Runtime`] adds layers and accepts the address of another Runtime API, such as that of `lambda-runtime-emulator` in a
+//! test.
 //!
 //! ```
 //! use lambda_runtime_blocking::layers::TracingLayer;
@@ -23,27 +24,26 @@
 //! }
 //! ```
 //!
-//! # What it cannot do
+//! # Limitations
 //!
-//! - A plain function is not interrupted: [`DeadlineLayer`](layers::DeadlineLayer) ends handlers that wait in an `async fn`,
-//!   and streams between two chunks. While a function runs, a lost connection is not replaced, either: the response is sent
-//!   on a new one.
-//! - Handlers that need the reactor of tokio or async-io do not find one. Channels, and futures that other threads wake,
-//!   work.
-//! - The futures of this crate are polled within [`block_on`].
-//! - It needs Unix.
+//! - A plain function cannot be interrupted: [`DeadlineLayer`](layers::DeadlineLayer) ends only an `async fn` that waits, and
+//!   streams between two chunks. A connection that is lost while the function runs is replaced afterwards, to send the
+//!   response.
+//! - Handlers cannot use the reactors of tokio or async-io. Channels, and futures that other threads wake, work.
+//! - The futures of this crate must be polled within [`block_on`].
+//! - Only Unix is supported.
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
-//! | `current` (default) | `current`, the invocation that is being handled |
+//! | `current` (default) | `current`, the invocation for which code runs |
 //! | `wait-until` (default) | `Context::wait_until`, work after the response |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
 //! | `graceful-shutdown` | `graceful_shutdown` and `spawn_graceful_shutdown_handler` |
-//! | `concurrency-tokio` | nothing: `run_concurrent` is always there. What asked `lambda_runtime` for it need not change |
+//! | `concurrency-tokio` | nothing, because `run_concurrent` is always available; accepted for compatibility with `lambda_runtime` |
 
 #![cfg(unix)]
 
@@ -76,14 +76,14 @@ use reactor::Reactor;
 /// A [`lambda_runtime_base::Runtime`] on blocking sockets. Its `run` is a future: pass it to [`block_on`].
 pub type Runtime<S> = lambda_runtime_base::Runtime<S, Blocking>;
 
-/// Serves invocations with `handler` on the calling thread, one at a time, in a span each.
+/// Serves invocations with `handler` on the calling thread, one at a time, each in a span of `tracing`.
 ///
-/// [`sync_fn`] makes a handler of a plain function, [`service_fn`] of an `async fn`. [`Handler`] says what a handler is.
+/// [`sync_fn`] makes a handler of a plain function, [`service_fn`] of an `async fn`. See [`Handler`] for what can be passed.
 ///
 /// # Errors
 ///
-/// It returns only when it cannot go on: a [`RunError`] says why. What goes wrong in an invocation is reported to
-/// Lambda, and the next one is served.
+/// Returns only if it cannot continue, with a [`RunError`]. An invocation that fails is reported to Lambda and does not
+/// end `run`.
 pub fn run<H, T, Fut>(handler: H) -> Result<(), Error>
 where
     H: Handler<T, Future = Fut>,
@@ -93,13 +93,13 @@ where
     block_on(Runtime::new(handler).traced().run())
 }
 
-/// Serves as many invocations at once as `AWS_LAMBDA_MAX_CONCURRENCY` says, each on its own thread: for Lambda Managed
-/// Instances. Without the variable it does what [`run`] does. See
-/// [`run_concurrent`](lambda_runtime_base::Runtime::run_concurrent).
+/// Serves up to `AWS_LAMBDA_MAX_CONCURRENCY` invocations at a time, each on its own thread: for Lambda Managed Instances.
+/// Without the variable it is equivalent to [`run`]. See
+/// [`Runtime::run_concurrent`](lambda_runtime_base::Runtime::run_concurrent).
 ///
 /// # Errors
 ///
-/// It returns only when no worker can go on: a [`RunError`] says what happened to each.
+/// Returns only if no worker can continue, with a [`RunError`] that contains the error of each.
 pub fn run_concurrent<H, T, Fut>(handler: H) -> Result<(), Error>
 where
     H: Handler<T, Future = Fut> + Clone + Send + 'static,
@@ -129,7 +129,7 @@ pub fn initialize<T, E: Into<Diagnostic>>(initialization: impl FnOnce() -> Resul
     block_on(init::initialize(Blocking, None, async { initialization() }))
 }
 
-/// Like [`initialize`], with the Runtime API at this address: for a runtime that is pointed at it by
+/// Like [`initialize`], with the Runtime API at this address: the counterpart of
 /// [`Runtime::address`](crate::Runtime::address).
 ///
 /// # Errors
@@ -170,7 +170,7 @@ impl Executor for Blocking {
     type Connect = BoxFuture<'static, io::Result<Tcp>>;
     type Sleep = Sleep;
 
-    /// A name is resolved at once, on this thread.
+    /// Resolves a name immediately, on this thread.
     fn connect(&self, host: &str, port: u16) -> Self::Connect {
         let addresses = (host, port).to_socket_addrs();
         Box::pin(async move {

@@ -1,4 +1,4 @@
-//! What the futures of a thread wait for: file descriptors, instants, and wake-ups by other threads.
+//! The reactor of a thread: waits for file descriptors, instants, and wake-ups by other threads.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -16,8 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, recv};
 
-/// The longest wait when a wake-up by another thread cannot end it, because the process is out of file descriptors or
-/// memory.
+/// The longest wait if wake-ups by other threads cannot end it, because the process is out of file descriptors or memory.
 const DEGRADED_WAIT: Duration = Duration::from_millis(10);
 
 thread_local! {
@@ -25,9 +24,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
 }
 
-/// What the futures of one `block_on` wait for.
-///
-/// It refers to descriptors and instants weakly: a future that is dropped waits for nothing.
+/// The reactor of one `block_on`. It refers to descriptors and instants weakly, so dropping a future ends its waits.
 pub(crate) struct Reactor {
     wakeup: Arc<Wakeup>,
     waker: Waker,
@@ -56,7 +53,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Nothing has arrived yet.
+    /// A read that found no data.
     pub(crate) fn new(fd: OwnedFd) -> Arc<Self> {
         Arc::new(Self { fd, readable: AtomicBool::new(false), writable: AtomicBool::new(false) })
     }
@@ -68,7 +65,7 @@ impl Source {
             let flags = if self.readable.load(Ordering::Relaxed) {
                 RecvFlags::DONTWAIT
             } else if reactor.may_block.take() && reactor.waits_only_for(self) {
-                // Nothing else can happen on this thread meanwhile.
+                // No other event on this thread can wake the task.
                 RecvFlags::empty()
             } else {
                 reactor.add_interest(self, PollFlags::IN, cx.waker());
@@ -76,7 +73,7 @@ impl Source {
             };
             match retry_on_intr(|| recv(&self.fd, &mut *buf, flags)) {
                 Ok((n, _)) => {
-                    // The rest, if any, takes another read.
+                    // Any remaining data needs another read.
                     self.readable.store(n == buf.len(), Ordering::Relaxed);
                     return Poll::Ready(Ok(n));
                 }
@@ -108,7 +105,7 @@ impl Source {
 }
 
 fn outside() -> io::Error {
-    io::Error::other("polled outside of lambda_runtime_blocking::block_on, which is what waits for it")
+    io::Error::other("polled outside of lambda_runtime_blocking::block_on, which must wait for it")
 }
 
 impl Reactor {
@@ -147,7 +144,7 @@ impl Reactor {
         Entered(CURRENT.replace(Some(Rc::clone(self))))
     }
 
-    /// Polls `poll` as the task of this reactor. A wake-up from now on calls for another turn.
+    /// Polls `poll` as the task of this reactor. A wake-up from now on causes another poll.
     pub(crate) fn turn<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
         self.wakeup.state.swap(IDLE, Ordering::AcqRel);
         self.holds_waker.set(false);
@@ -179,7 +176,7 @@ impl Reactor {
         drop(before);
     }
 
-    /// Registers `waker` to be woken at this instant, instead of the one before.
+    /// Registers `waker` to be woken at this instant, and replaces the previous waker.
     pub(crate) fn add_sleep(&self, until: &Arc<Instant>, waker: &Waker) {
         let waker = waker.clone();
         let mut sleeps = self.sleeps.borrow_mut();
@@ -194,8 +191,8 @@ impl Reactor {
         drop(before);
     }
 
-    /// Whether a read from `source` is the only event that can wake the task: nothing else is registered, and nobody
-    /// else has its waker.
+    /// Whether a read from `source` is the only event that can wake the task: nothing else is registered, and the waker has
+    /// no other clones.
     fn waits_only_for(&self, source: &Arc<Source>) -> bool {
         match &self.interests.borrow()[..] {
             [only] => Weak::as_ptr(&only.source) == Arc::as_ptr(source) && self.is_only(only),
@@ -232,7 +229,7 @@ impl Reactor {
         self.poll();
     }
 
-    /// Blocks in `poll` until something has happened that is waited for, and wakes whoever waits for it.
+    /// Blocks in `poll` until an event occurs, and wakes the futures that wait for it.
     fn poll(&self) {
         let interests: Vec<_> = self
             .interests
@@ -291,19 +288,19 @@ impl Reactor {
 #[derive(Debug, Default)]
 struct Wakeup {
     state: AtomicU8,
-    /// Made when it is first needed: a plain function needs none.
+    /// Created on first use, because a plain function never uses it.
     pipe: OnceLock<(PipeReader, PipeWriter)>,
 }
 
-/// The task was not woken since its last turn began.
+/// The task has not been woken since its last poll began.
 const IDLE: u8 = 0;
-/// As `IDLE`, and the thread waits, or is about to: a byte in the pipe ends that.
+/// As `IDLE`, and the thread waits or is about to; a byte in the pipe ends the wait.
 const WAITING: u8 = 1;
 const WOKEN: u8 = 2;
 
-/// What ends a wait if the task is woken.
+/// How a wake-up ends a wait.
 enum Armed<'a> {
-    /// It is woken already.
+    /// The task has been woken already.
     Woken,
     By(&'a PipeReader),
     Nothing,

@@ -15,15 +15,15 @@ use signal_hook::low_level::pipe;
 use crate::reactor::Source;
 use crate::{Address, Blocking, Error, Signal, block_on};
 
-/// Registers an internal extension, so that Lambda announces the end of the process, and returns a future that completes
-/// when it does: by SIGTERM, or by SIGINT in a terminal. The process does not end by itself: the caller has about 300 ms to
-/// finish and exit.
+/// Registers an internal extension, so that Lambda announces shutdown, and returns a future that completes on that
+/// announcement: on SIGTERM, or on SIGINT in a terminal. The process does not exit by itself: the caller has about 300 ms
+/// to finish and exit.
 ///
-/// Call it within [`block_on`], before the first invocation is requested, and poll the future continuously, on its own
+/// Call it within [`block_on`], before the first invocation is requested, and poll the future continuously, on another
 /// thread or together with [`Runtime::run`](crate::Runtime::run): it drives the extension, which is named
-/// `_lambda-rust-runtime-no-op-graceful-shutdown-helper` and subscribes to no events. Together with `run` it is polled between
-/// two invocations and while a handler waits: a plain function delays it. Without a registered extension Lambda ends the
-/// process with SIGKILL. See
+/// `_lambda-rust-runtime-no-op-graceful-shutdown-helper` and subscribes to no events. Together with `run`, it is polled
+/// between two invocations and while a handler waits, so a plain function delays it. Without a registered extension,
+/// Lambda ends the process with SIGKILL. See
 /// [Shutdown phase](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown).
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub async fn graceful_shutdown() -> Result<impl Future<Output = Signal> + Send, 
     register(None).await
 }
 
-/// Like [`graceful_shutdown`], with the Runtime API at this address: for a runtime that is pointed at it by
+/// Like [`graceful_shutdown`], with the Runtime API at this address: the counterpart of
 /// [`Runtime::address`](crate::Runtime::address).
 ///
 /// # Errors
@@ -68,13 +68,13 @@ fn listen_for(signal: i32) -> io::Result<Arc<Source>> {
 fn poll_received(source: &Arc<Source>, cx: &TaskContext<'_>) -> Poll<()> {
     match ready!(source.poll_recv(cx, &mut [0])) {
         Ok(_) => Poll::Ready(()),
-        // It is polled outside of `block_on`: nothing would wake it.
+        // Polled outside of `block_on`, where nothing would wake it.
         Err(_) => Poll::Pending,
     }
 }
 
-/// Runs `shutdown_hook` on a thread when Lambda announces the end of the process, and then ends the process. See
-/// [`graceful_shutdown`], which does not end it.
+/// Runs `shutdown_hook` on a thread when Lambda announces shutdown, and then exits the process. [`graceful_shutdown`]
+/// leaves exiting to the caller.
 ///
 /// Await it before `run`. If the extension cannot be registered, a message is printed to stderr and the hook never runs.
 ///

@@ -1,4 +1,4 @@
-//! A thread for each task.
+//! Tasks, each on its own thread.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

@@ -23,7 +23,7 @@ impl Tcp {
     #[doc(hidden)]
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
         let fd = socket(address)?;
-        // Only while it connects: afterwards each call says whether it may block.
+        // Only while connecting; afterwards each call specifies whether it may block.
         ioctl_fionbio(&fd, true)?;
         let connecting = connect(&fd, &address);
         let source = Source::new(fd);
@@ -40,7 +40,7 @@ impl Tcp {
         Ok(Self(source))
     }
 
-    /// A duplicate of the descriptor: for a runtime that is moved to another executor.
+    /// Duplicates the descriptor, for a runtime that is moved to another executor.
     #[doc(hidden)]
     pub fn try_clone(&self) -> io::Result<OwnedFd> {
         self.0.fd.as_fd().try_clone_to_owned()

@@ -1,6 +1,6 @@
-//! What a handler may await within `block_on`, besides the connection.
+//! Futures other than the connection within `block_on`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
@@ -33,7 +33,7 @@ fn another_thread_wakes_a_future() {
 }
 
 #[test]
-fn a_sleep_ends_while_others_go_on() {
+fn a_sleep_ends_while_another_continues() {
     let mut short = pin!(Blocking.sleep(Duration::from_millis(1)));
     let mut long = pin!(Blocking.sleep(Duration::MAX));
     let first = poll_fn(|cx| match long.as_mut().poll(cx) {
@@ -44,7 +44,7 @@ fn a_sleep_ends_while_others_go_on() {
 }
 
 #[test]
-fn a_future_that_wakes_itself_goes_on() {
+fn a_future_that_wakes_itself_is_polled_again() {
     let mut turns = 0;
     let counting = poll_fn(|cx| {
         turns += 1;
@@ -63,7 +63,7 @@ fn a_task_ends_with_its_result_or_the_message_of_its_panic() {
 }
 
 #[test]
-fn a_dropped_sleep_wakes_nobody() {
+fn a_dropped_sleep_does_not_wake_the_task() {
     let mut end = pin!(Blocking.sleep(Duration::from_millis(20)));
     let mut turns = 0;
     block_on(poll_fn(|cx| {
@@ -85,7 +85,7 @@ fn silent() -> (TcpListener, Tcp) {
 }
 
 #[test]
-fn a_read_does_not_block_what_another_thread_or_a_sleep_wakes() {
+fn a_read_does_not_block_if_another_thread_or_a_sleep_can_wake_the_task() {
     let (_listener, mut tcp) = silent();
     for before in [true, false] {
         let (sender, mut receiver) = futures_channel::oneshot::channel();
@@ -113,7 +113,7 @@ fn a_read_does_not_block_what_another_thread_or_a_sleep_wakes() {
 }
 
 #[test]
-fn a_read_ends_a_wait_for_other_futures_and_a_nested_block_on_disturbs_none() {
+fn a_read_ends_a_wait_for_other_futures_and_a_nested_block_on_does_not_interfere() {
     let (listener, mut tcp) = silent();
     let (mut peer, _) = listener.accept().unwrap();
     let mut other = pin!(std::future::pending::<()>());

@@ -1,7 +1,7 @@
 //! The current invocation, and work after the response.
 
 #![cfg(all(unix, feature = "current", feature = "wait-until"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 extern crate lambda_runtime_blocking as lambda_runtime;
 

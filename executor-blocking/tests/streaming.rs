@@ -1,6 +1,6 @@
 //! Responses streamed from iterators and readers, which block the thread.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, mpsc};
@@ -16,7 +16,7 @@ fn serve(emulator: &Emulator, body: Body) {
     thread::spawn(move || {
         let mut body = Some(body);
         let handler = sync_fn(move |_: LambdaEvent<()>| -> Result<Response<Body>, Error> {
-            Ok(Response::from(body.take().ok_or("there is one body")?))
+            Ok(Response::from(body.take().ok_or("the body was used")?))
         });
         block_on(Runtime::new(handler).address(address).run())
     });
@@ -27,7 +27,7 @@ fn each_chunk_of_an_iterator_is_sent_before_the_next_one_is_taken() {
     let emulator = Emulator::start().unwrap();
     let (sender, receiver) = mpsc::channel::<&str>();
     let receiver = Arc::new(Mutex::new(receiver));
-    // Blocks until the test has read the chunk before.
+    // Blocks until the test has read the previous chunk.
     let chunks = std::iter::from_fn(move || receiver.lock().unwrap().recv().ok()).map(Ok::<_, Error>);
     serve(&emulator, Body::from_chunks(chunks));
 
@@ -44,7 +44,7 @@ fn each_chunk_of_an_iterator_is_sent_before_the_next_one_is_taken() {
     assert!(invocation.wait().unwrap().is_complete());
 }
 
-/// Returns bytes and an interruption in turn, and fails at the end if it is asked to.
+/// Returns bytes and `Interrupted` alternately, and optionally fails at the end.
 struct Source {
     left: usize,
     interrupted: bool,

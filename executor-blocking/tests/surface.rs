@@ -1,10 +1,8 @@
-//! The public surface: everything that `lambda_runtime` has, and what goes beyond it.
+//! The public API: everything that `lambda_runtime` has, and the additions.
 //!
-//! `cargo test -p lambda-runtime-blocking --all-features --test surface` covers all of it. Only the tests of the other
-//! executors' own files have no counterpart: `run_can_be_a_task_of_its_own` and `run_can_be_a_task_of_one_thread`, because
-//! `run` is an ordinary function here.
+//! Run it with `--all-features`. Tests that spawn `run` are missing, because it is not async here.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 extern crate lambda_runtime_blocking as lambda_runtime;
 
@@ -45,7 +43,7 @@ fn plain_functions_and_closures_are_handlers() {
 }
 
 #[test]
-fn the_future_of_a_runtime_is_send_where_the_handler_is() {
+fn the_future_of_a_runtime_is_send_if_the_handler_is() {
     fn is_send<T: Send>(value: T) -> T {
         value
     }

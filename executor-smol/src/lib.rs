@@ -29,7 +29,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
-//! | `current` (default) | `current`, the invocation that is being handled |
+//! | `current` (default) | `current`, the invocation for which code runs |
 //! | `wait-until` (default) | `Context::wait_until`, work after the response |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
@@ -129,7 +129,7 @@ pub async fn initialize<T, E: Into<Diagnostic>>(
     lambda_runtime_base::init::initialize(Smol, None, initialization).await
 }
 
-/// Like [`initialize`], with the Runtime API at this address: for a runtime that is pointed at it by
+/// Like [`initialize`], with the Runtime API at this address: the counterpart of
 /// [`Runtime::address`](crate::Runtime::address).
 ///
 /// # Errors
@@ -142,14 +142,14 @@ pub async fn initialize_at<T, E: Into<Diagnostic>>(
     lambda_runtime_base::init::initialize(Smol, Some(address), initialization).await
 }
 
-/// Runs a future to completion on the calling thread, the cheapest way to run a function.
+/// Runs a future to completion on the calling thread. This is the cheapest way to run a function.
 ///
-/// The runtime's connection is polled on this thread, without `async-io`, and if nothing but a reply can wake the future, the
-/// thread blocks in `recv`: an invocation of a function that awaits nothing takes four system calls, and 16 under
-/// `smol::block_on`. Timers and sockets of smol and `async-io` work as everywhere: they are polled by the thread `async-io`,
-/// which starts when the first one is used.
+/// The runtime's connection is polled on this thread, without `async-io`. If only a reply can wake the future, the thread
+/// blocks in `recv`: an invocation of a function that awaits nothing takes four system calls, instead of 16 under
+/// `smol::block_on`. Timers and sockets of smol and `async-io` work as usual, on the thread `async-io`, which starts on
+/// first use.
 ///
-/// On systems other than Unix it is `async_io::block_on`.
+/// On systems other than Unix, this is `async_io::block_on`.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A sleep, on the timer of whatever polls it.
+//! A sleep, on the timer of the executor that polls it.
 
 use std::future::Future;
 use std::pin::Pin;

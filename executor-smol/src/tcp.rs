@@ -40,7 +40,7 @@ impl Tcp {
         Ok(Self(Stream::AsyncIo(AsyncTcp { stream, drained: true })))
     }
 
-    /// Passes the stream to `async-io` if it is polled elsewhere than where it was connected.
+    /// Moves the stream to `async-io` if it is polled outside of the `block_on` in which it was connected.
     #[cfg(unix)]
     fn update(&mut self) -> io::Result<()> {
         if let Stream::Own(tcp) = &self.0

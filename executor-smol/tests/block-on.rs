@@ -1,6 +1,6 @@
 //! Futures of smol and async-io under the crate's own `block_on`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;

@@ -31,7 +31,7 @@
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
 //! | `tokio-extras` (default) | the features of tokio that `lambda_runtime` enables: `macros`, `rt-multi-thread`, `sync`, `io-util` |
-//! | `current` (default) | `current`, the invocation that is being handled |
+//! | `current` (default) | `current`, the invocation for which code runs |
 //! | `wait-until` (default) | `Context::wait_until`, work after the response |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |
@@ -120,7 +120,7 @@ pub async fn initialize<T, E: Into<Diagnostic>>(
     lambda_runtime_base::init::initialize(Tokio, None, initialization).await
 }
 
-/// Like [`initialize`], with the Runtime API at this address: for a runtime that is pointed at it by
+/// Like [`initialize`], with the Runtime API at this address: the counterpart of
 /// [`Runtime::address`](crate::Runtime::address).
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! The current invocation, and work after the response.
 
 #![cfg(all(feature = "current", feature = "wait-until"))]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 extern crate lambda_runtime_tokio as lambda_runtime;
 

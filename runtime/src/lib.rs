@@ -70,7 +70,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `tracing` (default) | the module `tracing`, with a subscriber that follows Lambda's settings |
-//! | `current` (default) | [`current`], the invocation that is being handled |
+//! | `current` (default) | [`current`], the invocation for which code runs |
 //! | `wait-until` (default) | [`Context::wait_until`], work after the response |
 //! | `opentelemetry` | `layers::OpenTelemetryLayer` |
 //! | `anyhow`, `eyre`, `miette` | [`Diagnostic`] from the errors of these crates |

@@ -1,8 +1,8 @@
-//! The current invocation, for code that its context does not reach: here, a query is marked with the request id. It works
-//! with many concurrent invocations, too, and in tasks that the handler spawns in the scope of its invocation.
+//! Marks queries with the current invocation, on smol; the lesson is [`current`](examples::current).
 //!
 //!     cargo emulate --event '{}' -- cargo run -q -p examples --bin current-smol
 
+use examples::current::query;
 use lambda_runtime_smol::{Error, LambdaEvent, current, run_concurrent, service_fn};
 use serde_json::{Value, json};
 
@@ -16,11 +16,4 @@ async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let current = current().ok_or("a handler has a current invocation")?;
     let spawned = smol::spawn(current.scope(query("select 1"))).await;
     Ok(json!({ "marked": here.contains(request_id), "marked in a task": spawned.contains(request_id) }))
-}
-
-async fn query(sql: &str) -> String {
-    match current() {
-        Some(current) => format!("{sql} /* {} */", current.request_id()),
-        None => sql.to_owned(),
-    }
 }

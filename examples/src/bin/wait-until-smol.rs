@@ -1,29 +1,14 @@
-//! Work after the response: the caller does not wait for the metric to be flushed, and Lambda does not freeze the process before
-//! it is. docs/operating.md describes what Lambda bills.
+//! Flushes metrics after the response, on smol; the lesson is [`wait_until`](examples::wait_until).
 //!
 //!     cargo emulate --event '{"item":"pear"}' -- cargo run -q -p examples --bin wait-until-smol
 
-use std::time::Duration;
-
-use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn, spawn_graceful_shutdown_handler};
-use serde_json::{Value, json};
+use examples::wait_until::handler;
+use lambda_runtime_smol::{Error, block_on, run, service_fn, spawn_graceful_shutdown_handler};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(async {
-        // With a handler for the shutdown, the process ends after the last work.
+    block_on(async {
+        // With a shutdown handler, the process exits only after the last work.
         spawn_graceful_shutdown_handler(async || ()).await;
         run(service_fn(handler)).await
     })
-}
-
-async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let item = event.payload["item"].to_string();
-    event.context.wait_until(async move { flush("sold", &item).await })?;
-    Ok(json!({ "sold": event.payload["item"] }))
-}
-
-/// Stands for a request to a collector of metrics.
-async fn flush(metric: &str, value: &str) {
-    smol::Timer::after(Duration::from_millis(50)).await;
-    eprintln!("flushed {metric}={value}");
 }

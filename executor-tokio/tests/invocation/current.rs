@@ -1,4 +1,4 @@
-//! `current`, wherever a part of the function is polled. The same text for every executor.
+//! `current` in every part of a function. Included by the tests of every executor.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -22,7 +22,7 @@ fn current_id() -> String {
 }
 
 #[test]
-fn it_has_what_the_context_has() {
+fn the_current_invocation_has_the_values_of_the_context() {
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |event: LambdaEvent<Value>| {
@@ -37,7 +37,7 @@ fn it_has_what_the_context_has() {
     std::thread::spawn(move || block_on(Runtime::new(service_fn(handler)).address(address).run()));
     let event = Event::new("1").tenant_id("blue").trace_id("Root=1-a");
     assert_eq!(emulator.invoke(event).unwrap().json().unwrap(), json!([true, "blue", "Root=1-a"]));
-    // Nothing is left over from the invocation before.
+    // No value of the previous invocation remains.
     let event = Event::new("1").without("lambda-runtime-trace-id");
     assert_eq!(emulator.invoke(event).unwrap().json().unwrap(), json!([true, null, null]));
     assert!(current().is_none());
@@ -72,7 +72,7 @@ where
 }
 
 #[test]
-fn layers_and_streams_have_it() {
+fn layers_and_streams_have_a_current_invocation() {
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |_: LambdaEvent<Value>| {
@@ -133,7 +133,7 @@ where
 }
 
 #[test]
-fn a_handler_that_a_layer_moves_elsewhere_has_it() {
+fn a_handler_on_another_thread_has_the_current_invocation() {
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = |_: LambdaEvent<Value>| {
@@ -151,7 +151,7 @@ fn a_handler_that_a_layer_moves_elsewhere_has_it() {
 }
 
 #[test]
-fn of_many_concurrent_invocations_each_has_its_own() {
+fn each_concurrent_invocation_is_current_in_its_own_code() {
     async fn handler(event: LambdaEvent<u64>) -> Result<Vec<String>, Error> {
         let mut seen = Vec::new();
         for _ in 0..event.payload {
@@ -178,7 +178,7 @@ fn of_many_concurrent_invocations_each_has_its_own() {
 }
 
 #[test]
-fn a_spawned_task_has_it_in_its_scope() {
+fn a_spawned_task_has_a_current_invocation_in_its_scope() {
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |_: LambdaEvent<Value>| {
@@ -197,7 +197,7 @@ fn a_spawned_task_has_it_in_its_scope() {
 }
 
 #[test]
-fn it_can_outlive_its_invocation() {
+fn current_can_outlive_its_invocation() {
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let kept = Arc::new(Mutex::new(Vec::new()));
@@ -215,7 +215,7 @@ fn it_can_outlive_its_invocation() {
 }
 
 #[test]
-fn the_context_has_the_headers_that_lambda_may_add() {
+fn the_context_has_unknown_headers_of_lambda() {
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |event: LambdaEvent<Value>| {

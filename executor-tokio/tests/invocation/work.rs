@@ -1,4 +1,4 @@
-//! `Context::wait_until`: work after the response. The same text for every executor.
+//! `Context::wait_until`: work after the response. Included by the tests of every executor.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -10,9 +10,9 @@ use lambda_runtime_emulator::{Emulator, Endpoint, Event};
 
 use crate::{block_on, sleep};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What happened, in order.
+/// A log of events, in order.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -36,7 +36,7 @@ impl Log {
     }
 }
 
-/// The event says what is done after the response.
+/// Adds the work after the response that the event names.
 async fn handle(event: LambdaEvent<String>, log: Log) -> Result<String, Error> {
     let (what, context) = event.into_parts();
     let id = context.request_id.clone();
@@ -87,7 +87,7 @@ async fn handle(event: LambdaEvent<String>, log: Log) -> Result<String, Error> {
         }
         other => panic!("{other}"),
     }
-    // It survives the invocation, and accepts nothing more.
+    // The context outlives the invocation, but refuses more work.
     thread_local! { static LAST: Mutex<Option<Context>> = const { Mutex::new(None) } }
     let last = LAST.with(|last| last.lock().unwrap().replace(context));
     if let Some(last) = last {
@@ -97,10 +97,10 @@ async fn handle(event: LambdaEvent<String>, log: Log) -> Result<String, Error> {
     Ok(id)
 }
 
-/// Starts a function with and without pipelining, and gives it to `test`.
+/// Runs `test` on a function with and without pipelining.
 fn with_function(test: impl Fn(&Emulator, &Log)) {
     for pipelining in [false, true] {
-        let emulator = Emulator::builder().timeout(PATIENCE).start().unwrap();
+        let emulator = Emulator::builder().timeout(TIMEOUT).start().unwrap();
         let log = Log::default();
         let address = emulator.endpoint().parse().unwrap();
         let handler = {
@@ -118,7 +118,7 @@ fn event(what: &str, id: &str) -> Event {
 }
 
 #[test]
-fn the_response_does_not_wait_for_it_and_the_next_event_does() {
+fn the_response_does_not_wait_for_work_but_the_next_event_does() {
     with_function(|emulator, log| {
         assert_eq!(emulator.invoke(event("released", "a")).unwrap().text(), r#""a""#);
         let next = emulator.start_invocation(event("nothing", "b")).unwrap();
@@ -131,7 +131,7 @@ fn the_response_does_not_wait_for_it_and_the_next_event_does() {
 }
 
 #[test]
-fn it_runs_after_errors_and_may_add_more_and_may_panic() {
+fn work_runs_after_errors_and_may_add_more_and_may_panic() {
     with_function(|emulator, log| {
         for (what, id) in [("work", "a"), ("error", "b"), ("more", "c"), ("panic", "d")] {
             let outcome = emulator.invoke(event(what, id)).unwrap();
@@ -146,7 +146,7 @@ fn it_runs_after_errors_and_may_add_more_and_may_panic() {
 }
 
 #[test]
-fn what_is_unfinished_at_the_deadline_is_dropped() {
+fn unfinished_work_is_dropped_at_the_deadline() {
     with_function(|emulator, log| {
         // Less than the emulator's timeout, of which the response must be in time.
         let event = event("stuck", "a").timeout(Duration::from_secs(1));
@@ -158,7 +158,7 @@ fn what_is_unfinished_at_the_deadline_is_dropped() {
 }
 
 #[test]
-fn a_context_that_is_not_the_runtimes_has_none_and_is_equal() {
+fn a_context_of_a_test_refuses_work_and_is_equal() {
     let error = Context::default().wait_until(async {}).unwrap_err();
     assert!(error.to_string().contains("does not come from the runtime"), "{error}");
 
