@@ -1,12 +1,13 @@
-//! A Runtime API that breaks connections, refuses answers and sends odd HTTP, and knows what the function owes it.
+//! A Runtime API that breaks connections, refuses outcomes and sends unusual HTTP, and tracks which request the function must
+//! send next.
 //!
 //! ```text
-//!              ┌───── the event is lost with its connection ─────┐
-//!              ▼                                                 │
-//!  /next ──► handed out ──► answered ──► acknowledged or refused ──► over
-//!    ▲         │              ▲   │
-//!    │         │              └───┘ the connection broke before the acknowledgement: whole responses come again
-//!    └─────────┘ it broke before the event was whole: /next comes again
+//!              ┌──── the event is lost with its connection ────┐
+//!              ▼                                               │
+//!  /next ──► delivered ──► outcome ──► acknowledged or refused ──► over
+//!    ▲         │             ▲   │
+//!    │         │             └───┘ the connection broke before the acknowledgement: buffered outcomes are resent
+//!    └─────────┘ it broke before the event was complete: /next is resent
 //! ```
 
 use std::sync::Arc;
@@ -15,98 +16,98 @@ use conformance::RecordedRequest;
 use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
 
-use crate::book::Book;
 use crate::connection::Break;
 use crate::gauge::{Gauge, open_fds, resident_kib};
 use crate::invocation::Invocation;
-use crate::line::Line;
+use crate::journal::Journal;
 use crate::messages::CLOSE;
 use crate::options::Options;
+use crate::peer::Peer;
 
-/// Between two looks at what the process takes of the machine.
+/// Invocations between two measurements of memory and files.
 const GAUGE_EVERY: u64 = 100;
 
 pub struct Api {
-    line: Line,
+    peer: Peer,
     options: Options,
     tally: Tally,
 }
 
-/// What only the API knows when it has ended.
+/// The API's results.
 pub struct Tally {
     pub connections: u64,
-    /// Events that were written whole and can be decoded.
-    pub handed_out: u64,
-    /// Of these, events that a reset may have destroyed before the function read them.
+    /// Events that were written completely and can be decoded.
+    pub delivered: u64,
+    /// Those that a reset may have destroyed before the function read them.
     pub lost: u64,
     pub memory: Gauge,
     pub fds: Gauge,
 }
 
-/// What the function must send next.
+/// The request that the function must send next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owes {
-    /// The answer.
-    Answer,
-    /// The answer, or /next: it depends on what came through before the connection broke.
-    AnswerOrNext,
+enum Expects {
+    /// The outcome.
+    Outcome,
+    /// The outcome or /next, depending on what arrived before the connection broke.
+    OutcomeOrNext,
 }
 
-/// How far an invocation has come.
+/// The state of an invocation.
 enum Stage {
-    /// It is answered, or never will be.
+    /// No further request is expected for it.
     Over,
-    /// The function has not seen the event.
+    /// The function has not received the event.
     Lost,
 }
 
 impl Api {
-    pub fn bind(options: Options, book: Arc<Book>) -> Result<Self, String> {
+    pub fn bind(options: Options, journal: Arc<Journal>) -> Result<Self, String> {
         let Options { invocations, pipelining, .. } = options;
         let (memory, fds) = (Gauge::new(invocations), Gauge::new(invocations));
-        let line = Line::bind(pipelining, book)?;
-        Ok(Self { line, options, tally: Tally { connections: 0, handed_out: 0, lost: 0, memory, fds } })
+        let peer = Peer::bind(pipelining, journal)?;
+        Ok(Self { peer, options, tally: Tally { connections: 0, delivered: 0, lost: 0, memory, fds } })
     }
 
     pub fn address(&self) -> String {
-        self.line.address()
+        self.peer.address()
     }
 
-    /// Serves until every invocation is over, and then has the function end.
+    /// Serves all invocations, and then refuses /next.
     pub fn play(mut self) -> Result<Tally, String> {
         for number in 0..self.options.invocations {
-            // From the number, so that what happened before does not change what is drawn now.
-            self.line.rng = Rng::with_seed(self.options.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-            let invocation = Invocation::draw(number, &mut self.line.rng);
+            // Seeded by the number, so that earlier invocations have no influence.
+            self.peer.rng = Rng::with_seed(self.options.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let invocation = Invocation::draw(number, &mut self.peer.rng);
             while let Stage::Lost = self.serve(&invocation)? {}
-            self.line.book.count_served();
-            // The function may still have in hand what it has answered: so after a small one.
+            self.peer.journal.count_served();
+            // Only after a small invocation, because the function may not have freed its memory yet.
             if number % GAUGE_EVERY == 0 && invocation.is_small() {
                 self.tally.memory.read(number, resident_kib());
                 self.tally.fds.read(number, open_fds());
             }
         }
-        if !self.line.asked {
-            self.line.ask()?;
+        if !self.peer.next_pending {
+            self.peer.read_next()?;
         }
-        self.line.send_refusal(403, "")?;
-        self.line.hang_up()?;
-        self.line.expect_no_other_connection()?;
-        self.tally.connections = self.line.connections;
+        self.peer.send_refusal(403, "")?;
+        self.peer.wait_for_close()?;
+        self.peer.expect_no_other_connection()?;
+        self.tally.connections = self.peer.connections;
         Ok(self.tally)
     }
 
     fn serve(&mut self, invocation: &Invocation) -> Result<Stage, String> {
-        let broken = self.hand_out(invocation)?;
-        let owes = match broken {
-            Some(Break::Reset) => Owes::AnswerOrNext,
-            // Parts of a stream may have been written: then it does not come again.
-            Some(_) if invocation.streams() => Owes::AnswerOrNext,
-            _ => Owes::Answer,
+        let broken = self.deliver(invocation)?;
+        let expects = match broken {
+            Some(Break::Reset) => Expects::OutcomeOrNext,
+            // A stream of which a part was written is not resent.
+            Some(_) if invocation.streams() => Expects::OutcomeOrNext,
+            _ => Expects::Outcome,
         };
-        let stage = self.take_answer(invocation, owes)?;
+        let stage = self.read_outcome(invocation, expects)?;
         if invocation.is_readable() {
-            self.tally.handed_out += 1;
+            self.tally.delivered += 1;
             if matches!(stage, Stage::Lost) && broken == Some(Break::Reset) {
                 self.tally.lost += 1;
             }
@@ -114,153 +115,157 @@ impl Api {
         Ok(stage)
     }
 
-    /// Answers /next until the event has been written whole; returns how the connection was broken right behind it.
-    fn hand_out(&mut self, invocation: &Invocation) -> Result<Option<Break>, String> {
-        let line = &mut self.line;
+    /// Replies to /next until the event has been written completely; returns how the connection was broken after it.
+    fn deliver(&mut self, invocation: &Invocation) -> Result<Option<Break>, String> {
+        let peer = &mut self.peer;
         loop {
-            if !line.asked {
-                if line.one_in(150) {
-                    line.break_off("before a request", false)?;
+            if !peer.next_pending {
+                if peer.one_in(150) {
+                    peer.break_connection("before a request", false)?;
                     continue;
                 }
-                line.ask()?;
+                peer.read_next()?;
             }
-            match line.rng.u32(0..10_000) {
+            match peer.rng.u32(0..10_000) {
                 0..100 => {
-                    line.break_off("while the function waits for an event", false)?;
+                    peer.break_connection("while the function waits for an event", false)?;
                 }
-                100..102 => line.write_no_event()?,
-                102..120 => line.write_no_http("is the answer to /next")?,
+                100..102 => peer.send_no_event()?,
+                102..120 => peer.send_invalid_http("in reply to /next")?,
                 120..280 => {
-                    let event = line.event(invocation);
-                    let (cut, when) = match line.rng.bool() {
-                        true => (line.rng.usize(1..event.body.start), "in the head of an event"),
-                        false => (line.rng.usize(event.body), "in the body of an event"),
+                    let event = peer.event(invocation);
+                    let (cut, when) = match peer.rng.bool() {
+                        true => (peer.rng.usize(1..event.body.start), "in the head of an event"),
+                        false => (peer.rng.usize(event.body), "in the body of an event"),
                     };
-                    line.write(&event.bytes[..cut])?;
-                    line.break_off(when, true)?;
+                    peer.write(&event.bytes[..cut])?;
+                    peer.break_connection(when, true)?;
                 }
                 280..360 => {
-                    let event = line.event(invocation);
-                    line.write(&event.bytes)?;
-                    return line.break_off("behind an event", true).map(Some);
+                    let event = peer.event(invocation);
+                    peer.write(&event.bytes)?;
+                    return peer.break_connection("after an event", true).map(Some);
                 }
                 360..440 => {
-                    let event = line.last_event(invocation);
-                    line.write(&event.bytes)?;
-                    return line.close_as_announced("with an event, as announced").map(|()| None);
+                    let event = peer.last_event(invocation);
+                    peer.write(&event.bytes)?;
+                    return peer.close_as_announced("with an event, as announced").map(|()| None);
                 }
                 _ => {
-                    line.book.usual("an event", "is handed out");
-                    let event = line.event(invocation);
-                    line.write(&event.bytes)?;
-                    line.asked = false;
+                    peer.journal.note("event", "delivered");
+                    let event = peer.event(invocation);
+                    peer.write(&event.bytes)?;
+                    peer.next_pending = false;
                     return Ok(None);
                 }
             }
         }
     }
 
-    /// Reads and acknowledges the answer, as often as it comes.
-    fn take_answer(&mut self, invocation: &Invocation, mut owes: Owes) -> Result<Stage, String> {
+    /// Reads and acknowledges the outcome, as often as it is sent.
+    fn read_outcome(&mut self, invocation: &Invocation, mut expects: Expects) -> Result<Stage, String> {
         let mut seen = false;
         loop {
-            if self.line.one_in(150) {
-                self.line.break_off("before an answer", false)?;
+            if self.peer.one_in(150) {
+                self.peer.break_connection("before an outcome", false)?;
                 if invocation.streams() {
-                    owes = Owes::AnswerOrNext;
+                    expects = Expects::OutcomeOrNext;
                 }
                 continue;
             }
-            let mut taken = self.line.begin()?;
-            if taken.endpoint == Endpoint::Next {
-                if owes == Owes::Answer {
-                    return Err(format!("/next came instead of the answer to {}", invocation.id));
+            let mut request = self.peer.begin()?;
+            if request.endpoint == Endpoint::Next {
+                if expects == Expects::Outcome {
+                    return Err(format!("expected the outcome of {}, received /next", invocation.id));
                 }
-                self.line.read(&mut taken, usize::MAX)?;
-                self.line.asked = true;
+                self.peer.read(&mut request, usize::MAX)?;
+                self.peer.next_pending = true;
                 return Ok(if seen { Stage::Over } else { Stage::Lost });
             }
             seen = true;
-            match self.acknowledge(invocation, taken)? {
-                Some(next) if !invocation.streams() => owes = next,
+            match self.acknowledge(invocation, request)? {
+                Some(next) if !invocation.streams() => expects = next,
                 _ => return Ok(Stage::Over),
             }
         }
     }
 
-    /// Reads an answer and acknowledges it, unless something comes in between: then returns what is owed.
-    fn acknowledge(&mut self, invocation: &Invocation, mut taken: RecordedRequest) -> Result<Option<Owes>, String> {
-        let again = Ok(Some(Owes::Answer));
-        let fault = self.line.rng.u32(0..10_000);
+    /// Reads an outcome and acknowledges it. If a fault intervenes, returns the request to expect next.
+    fn acknowledge(
+        &mut self,
+        invocation: &Invocation,
+        mut request: RecordedRequest,
+    ) -> Result<Option<Expects>, String> {
+        let again = Ok(Some(Expects::Outcome));
+        let fault = self.peer.rng.u32(0..10_000);
         let early = matches!(fault, 0..240);
-        let enough = if early { self.line.rng.usize(0..=invocation.answer_len()) } else { usize::MAX };
-        self.line.read(&mut taken, enough)?;
-        invocation.check(&taken)?;
-        if !early && !taken.complete {
-            return Err(format!("the function broke off its answer to {}", invocation.id));
+        let length = if early { self.peer.rng.usize(0..=invocation.outcome_len()) } else { usize::MAX };
+        self.peer.read(&mut request, length)?;
+        invocation.check(&request)?;
+        if !early && !request.complete {
+            return Err(format!("the outcome of {} is incomplete", invocation.id));
         }
         match fault {
             0..100 => {
-                self.line.break_off("in an answer", false)?;
+                self.peer.break_connection("in an outcome", false)?;
                 return again;
             }
             100..160 => {
-                let fields = if self.line.rng.bool() { CLOSE } else { "" };
-                self.line.refuse(fields, "is the answer before all was read")?;
-                // It may have been written whole before the refusal came; else the connection is of no more use.
-                self.line.read(&mut taken, usize::MAX)?;
-                if fields == CLOSE || !taken.complete {
-                    self.line.hang_up()?;
+                let fields = if self.peer.rng.bool() { CLOSE } else { "" };
+                self.peer.refuse(fields, "before the outcome was read")?;
+                // It may have been written completely before the refusal arrived; otherwise the connection is unusable.
+                self.peer.read(&mut request, usize::MAX)?;
+                if fields == CLOSE || !request.complete {
+                    self.peer.wait_for_close()?;
                 }
-                return invocation.check(&taken).map(|()| None);
+                return invocation.check(&request).map(|()| None);
             }
             160..200 => {
-                self.line.book.fault("accepted", "is the answer before all was read");
-                self.line.accept("")?;
-                self.line.read(&mut taken, usize::MAX)?;
-                if !taken.complete {
-                    return Err(format!("an answer that was accepted early broke off: {}", invocation.id));
+                self.peer.journal.fault("accepted", "before the outcome was read");
+                self.peer.accept("")?;
+                self.peer.read(&mut request, usize::MAX)?;
+                if !request.complete {
+                    return Err(format!("an outcome that was accepted early is incomplete: {}", invocation.id));
                 }
-                return invocation.check(&taken).map(|()| None);
+                return invocation.check(&request).map(|()| None);
             }
             200..240 => {
-                self.line.accept("")?;
-                self.line.break_off("behind an acceptance before all was read", true)?;
-                return Ok(Some(Owes::AnswerOrNext));
+                self.peer.accept("")?;
+                self.peer.break_connection("after an early acknowledgement", true)?;
+                return Ok(Some(Expects::OutcomeOrNext));
             }
             240..340 => {
-                self.line.break_off("before an acknowledgement", false)?;
+                self.peer.break_connection("before an acknowledgement", false)?;
                 return again;
             }
             340..420 => {
-                self.line.accept_in_part()?;
-                self.line.break_off("in an acknowledgement", true)?;
+                self.peer.accept_in_part()?;
+                self.peer.break_connection("in an acknowledgement", true)?;
                 // A complete head is an acknowledgement.
-                return Ok(Some(Owes::AnswerOrNext));
+                return Ok(Some(Expects::OutcomeOrNext));
             }
             420..440 => {
-                self.line.write_no_http("is the acknowledgement")?;
-                // With a valid head it is one all the same.
-                return Ok(Some(Owes::AnswerOrNext));
+                self.peer.send_invalid_http("as an acknowledgement")?;
+                // With a valid head it is an acknowledgement anyway.
+                return Ok(Some(Expects::OutcomeOrNext));
             }
             440..520 => {
-                self.line.accept("")?;
-                let how = self.line.break_off("behind an acknowledgement", true)?;
-                return Ok((how == Break::Reset).then_some(Owes::AnswerOrNext));
+                self.peer.accept("")?;
+                let how = self.peer.break_connection("after an acknowledgement", true)?;
+                return Ok((how == Break::Reset).then_some(Expects::OutcomeOrNext));
             }
             520..600 => {
-                self.line.accept(CLOSE)?;
-                self.line.close_as_announced("with an acknowledgement, as announced")?;
+                self.peer.accept(CLOSE)?;
+                self.peer.close_as_announced("with an acknowledgement, as announced")?;
             }
-            600..800 => self.line.refuse("", "is the answer")?,
+            600..800 => self.peer.refuse("", "in reply to an outcome")?,
             800..860 => {
-                self.line.refuse(CLOSE, "is the answer")?;
-                self.line.close_as_announced("with a refusal, as announced")?;
+                self.peer.refuse(CLOSE, "in reply to an outcome")?;
+                self.peer.close_as_announced("with a refusal, as announced")?;
             }
             _ => {
-                self.line.book.usual("accepted", "is the answer");
-                self.line.accept("")?;
+                self.peer.journal.note("accepted", "in reply to an outcome");
+                self.peer.accept("")?;
             }
         }
         Ok(None)

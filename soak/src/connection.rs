@@ -1,4 +1,4 @@
-//! One connection, as the API sees it.
+//! One connection, on the API's side.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -9,14 +9,14 @@ use fastrand::Rng;
 use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{CloseReason, Limits, Output, PeerError};
 
-/// The function may take so long for what it owes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time for the function to send the next request.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to the function.
 pub struct Connection {
     socket: TcpStream,
     server: Server,
-    /// The function may not have seen yet what was written last.
+    /// The function may not have read the last write yet.
     pub wrote: bool,
 }
 
@@ -25,7 +25,7 @@ pub struct Connection {
 pub enum Break {
     Close,
     Reset,
-    /// It sends the end of its half, and waits for that of the other.
+    /// The API shuts down its sending half and waits for the peer's end.
     HalfClose,
 }
 
@@ -46,8 +46,8 @@ impl Break {
 impl Connection {
     pub fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
         Ok(Self { socket, server: Server::new(Limits::default().body(u64::MAX)), wrote: false })
     }
 
@@ -55,20 +55,20 @@ impl Connection {
     pub fn begin(&mut self) -> Result<RecordedRequest, String> {
         match self.event(usize::MAX)? {
             Some(Event::Request(request)) => RecordedRequest::new(&request),
-            Some(_) => Err("a request begins with its head".to_owned()),
-            None => Err("the function closed a connection that was in order".to_owned()),
+            Some(_) => Err("expected the head of a request".to_owned()),
+            None => Err("the function closed a working connection".to_owned()),
         }
     }
 
-    /// Reads on until at least so many bytes of the body have come, or the request is whole, or the function has closed
-    /// the connection. `at_once` is how many bytes are read at once.
-    pub fn read(&mut self, taken: &mut RecordedRequest, enough: usize, at_once: usize) -> Result<(), String> {
-        while taken.body.len() < enough && !taken.complete {
+    /// Reads until the body has at least `length` bytes, the request is complete, or the function has closed the connection.
+    /// One read returns at most `at_once` bytes.
+    pub fn read(&mut self, recorded: &mut RecordedRequest, length: usize, at_once: usize) -> Result<(), String> {
+        while recorded.body.len() < length && !recorded.complete {
             match self.event(at_once)? {
-                Some(Event::Data(data)) => taken.data(&data),
+                Some(Event::Data(data)) => recorded.data(&data),
                 Some(Event::End(trailers)) => {
-                    taken.end(&trailers);
-                    self.go_on();
+                    recorded.end(&trailers);
+                    self.accept_next();
                 }
                 Some(Event::Request(_)) => return Err("a request began within another".to_owned()),
                 None => break,
@@ -77,13 +77,13 @@ impl Connection {
         Ok(())
     }
 
-    /// The next event; `None` when the function has closed the connection.
+    /// Returns the next event; `None` if the function has closed the connection.
     fn event(&mut self, at_once: usize) -> Result<Option<Event>, String> {
         loop {
             match self.server.poll_output() {
                 Output::Event(event) => return Ok(Some(event)),
                 Output::Closed(CloseReason::Peer(error)) if !matches!(error, PeerError::UnexpectedEnd(_)) => {
-                    return Err(format!("the function sent what is no request: {error}"));
+                    return Err(format!("the function sent an invalid request: {error}"));
                 }
                 Output::Closed(_) => return Ok(None),
                 Output::Transmit(slices) => {
@@ -100,7 +100,9 @@ impl Connection {
                             self.wrote = false;
                             self.server.filled(n);
                         }
-                        Err(error) if is_late(&error) => return Err("the function does not send what it owes".into()),
+                        Err(error) if is_late(&error) => {
+                            return Err("the function did not send the expected request in time".into());
+                        }
                         Err(_) => self.server.disconnected(),
                     }
                 }
@@ -108,42 +110,45 @@ impl Connection {
         }
     }
 
-    /// Has the machine take the next request. What is really answered is written past it, so that it can be wrong.
-    fn go_on(&mut self) {
-        self.server.reply(Reply::new(204)).expect("a request is at hand");
+    /// Makes the machine accept the next request. The actual reply bypasses it, so that it can be invalid.
+    fn accept_next(&mut self) {
+        self.server.reply(Reply::new(204)).expect("a request needs a reply");
         if let Output::Transmit(slices) = self.server.poll_output() {
             let n = slices.iter().map(|slice| slice.len()).sum();
             self.server.sent(n);
         }
     }
 
-    /// Writes so many bytes at once.
+    /// Writes in pieces of this size.
     pub fn write(&mut self, bytes: &[u8], at_once: usize) -> Result<(), String> {
         self.wrote = true;
-        bytes.chunks(at_once.max(1)).try_for_each(|piece| self.socket.write_all(piece)).map_err(|error| {
-            format!("the function closed a connection that was in order, or does not read from it: {error}")
-        })
+        bytes
+            .chunks(at_once.max(1))
+            .try_for_each(|piece| self.socket.write_all(piece))
+            .map_err(|error| format!("the function closed a working connection, or does not read from it: {error}"))
     }
 
-    /// Writes what makes the function give the connection up, perhaps before it has all of it.
+    /// Writes bytes that make the function close the connection, perhaps before it has read them all.
     pub fn offend(&mut self, bytes: &[u8]) {
         let _ = self.socket.write_all(bytes);
     }
 
-    /// Ends the connection. Unless it is to be done `at_once`, what was written last comes through.
+    /// Ends the connection. Unless `at_once`, waits until the function has read the last write.
     pub fn end(self, how: Break, at_once: bool) -> Result<(), String> {
         match how {
             Break::Close => Ok(()),
             Break::Reset => {
                 if self.wrote && !at_once {
-                    // The function has read it when it sends what comes after.
-                    self.socket.peek(&mut [0]).map_err(|error| format!("the function sends nothing: {error}"))?;
+                    // The function has read it once it sends the next request.
+                    self.socket
+                        .peek(&mut [0])
+                        .map_err(|error| format!("the function did not send a request: {error}"))?;
                 }
                 let socket = socket2::SockRef::from(&self.socket);
                 socket.set_linger(Some(Duration::ZERO)).map_err(|error| error.to_string())
             }
             Break::HalfClose => {
-                // An error says that the function has closed it meanwhile.
+                // Fails if the function has closed it meanwhile.
                 let _ = self.socket.shutdown(Shutdown::Write);
                 self.drain()
             }
@@ -158,7 +163,7 @@ impl Connection {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
                 Err(error) if is_late(&error) => {
-                    return Err("the function keeps a connection that is of no more use".to_owned());
+                    return Err("the function did not close an unusable connection".to_owned());
                 }
                 Err(_) => return Ok(()),
             }

@@ -1,4 +1,4 @@
-//! The function: the event says what it does.
+//! The function: the event selects its behaviour.
 
 use std::fmt;
 use std::net::UdpSocket;
@@ -18,7 +18,7 @@ use crate::options::{Executor, Options};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     pub number: u64,
-    /// The handler is not ready so many times.
+    /// The handler is pending this many times.
     pub turns: usize,
     pub task: Task,
     pub fill: String,
@@ -32,13 +32,13 @@ pub enum Task {
     Stream(Chunks),
 }
 
-/// The chunks of a stream: each of bytes by which it is known.
+/// The chunks of a stream, each with bytes that identify it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Chunks {
     pub number: u64,
     pub count: u64,
     pub size: usize,
-    /// The stream is not ready so many times before each.
+    /// The stream is pending this many times before each.
     pub turns: usize,
     pub end: End,
 }
@@ -50,7 +50,7 @@ impl Chunks {
         chunk
     }
 
-    /// All of them.
+    /// Returns all chunks.
     pub fn payload(&self) -> Vec<u8> {
         (0..self.count).flat_map(|n| self.chunk(n)).collect()
     }
@@ -63,14 +63,14 @@ pub enum End {
     Panic,
 }
 
-/// How often the handler was called.
+/// The number of calls of the handler.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 
 pub fn handled() -> u64 {
     HANDLED.load(Ordering::SeqCst)
 }
 
-/// Serves events until `run` ends; returns the words of its error.
+/// Serves events until `run` returns; returns the message of its error.
 pub fn run(options: Options, address: Address) -> Result<(), String> {
     let Options { executor, pipelining, .. } = options;
     let ended = match executor {
@@ -91,34 +91,34 @@ pub fn run(options: Options, address: Address) -> Result<(), String> {
     ended.map_err(|error| error.to_string())
 }
 
-/// Has the executor open what it keeps open as long as the process runs.
+/// Makes the executor open the files that it keeps open until the process exits.
 pub fn warm_up(executor: Executor) {
     if executor == Executor::Smol {
-        // A timer would do only if it is not over when it is first polled.
+        // A timer would not suffice: it may have elapsed when it is first polled.
         smol::Async::<UdpSocket>::bind(([127, 0, 0, 1], 0)).expect("a socket on the loopback interface");
     }
 }
 
 const PANIC: &str = "asked to panic";
 
-/// Prints any panic but those that an event asks for.
-pub fn keep_asked_panics_quiet() {
+/// Suppresses the output of panics that an event requests.
+pub fn silence_requested_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let asked = info.payload().downcast_ref::<String>().is_some_and(|words| words.starts_with(PANIC));
+        let asked = info.payload().downcast_ref::<String>().is_some_and(|message| message.starts_with(PANIC));
         if !asked {
             usual(info);
         }
     }));
 }
 
-/// The words of a failure, which name the event.
-pub fn failure_words(number: u64) -> String {
+/// The message of a failure, which names the event.
+pub fn failure_message(number: u64) -> String {
     format!("no apples for {number}")
 }
 
-/// The words of a panic, which name the event.
-pub fn panic_words(number: u64) -> String {
+/// The message of a panic, which names the event.
+pub fn panic_message(number: u64) -> String {
     format!("{PANIC} by {number}")
 }
 
@@ -128,8 +128,8 @@ async fn handle(event: LambdaEvent<Job>) -> Result<FunctionResponse<Job, Source>
     Yields(job.turns).await;
     match job.task {
         Task::Echo => Ok(FunctionResponse::BufferedResponse(job)),
-        Task::Fail => Err(Diagnostic { error_type: "OutOfStock".into(), error_message: failure_words(job.number) }),
-        Task::Panic => panic!("{}", panic_words(job.number)),
+        Task::Fail => Err(Diagnostic { error_type: "OutOfStock".into(), error_message: failure_message(job.number) }),
+        Task::Panic => panic!("{}", panic_message(job.number)),
         Task::Stream(chunks) => {
             let source = Source { chunks, sent: 0, turn: 0 };
             Ok(FunctionResponse::StreamingResponse(StreamResponse::from(source)))
@@ -161,7 +161,7 @@ impl Stream for Source {
         match self.chunks.end {
             End::Finish => Poll::Ready(None),
             End::Fail => Poll::Ready(Some(Err(OutOfApples(self.chunks.number)))),
-            End::Panic => panic!("{}", panic_words(self.chunks.number)),
+            End::Panic => panic!("{}", panic_message(self.chunks.number)),
         }
     }
 }
@@ -172,7 +172,7 @@ struct OutOfApples(u64);
 
 impl fmt::Display for OutOfApples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&failure_words(self.0))
+        f.write_str(&failure_message(self.0))
     }
 }
 

@@ -1,10 +1,10 @@
-//! What the process takes of the machine, and whether that grows.
+//! Memory and open files of the process, and whether they grow.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::{fmt, io};
 
-/// The largest value while the process warms up, and the largest in the last half.
+/// The maximum while the process warms up, and the maximum in the second half.
 #[derive(Debug)]
 pub struct Gauge {
     total: u64,
@@ -13,14 +13,14 @@ pub struct Gauge {
 }
 
 impl Gauge {
-    /// For a run of so many invocations.
+    /// Creates a gauge for a run of this many invocations.
     pub fn new(total: u64) -> Self {
         Self { total, warm: 0, end: 0 }
     }
 
-    /// It is so much after so many invocations.
+    /// Records a value after this many invocations.
     pub fn read(&mut self, done: u64, value: u64) {
-        // Buffers that are kept have their size when a quarter of the run has passed.
+        // Buffers have reached their final size after a quarter of the run.
         if done <= self.total / 4 {
             self.warm = self.warm.max(value);
         }
@@ -29,23 +29,22 @@ impl Gauge {
         }
     }
 
-    /// The end is no more than that over what it was when warm.
+    /// Checks that the second maximum exceeds the first by at most `slack`.
     pub fn expect_flat(&self, what: &str, slack: u64) -> Result<(), String> {
-        if self.end <= self.warm + slack { Ok(()) } else { Err(format!("{self} {what}: that grows")) }
+        if self.end <= self.warm + slack { Ok(()) } else { Err(format!("{what} grow: {self}")) }
     }
 }
 
 impl fmt::Display for Gauge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} warm and {} at the end", self.warm, self.end)
+        write!(f, "{} at first and {} at the end", self.warm, self.end)
     }
 }
 
-/// Has freed memory go back to the system, so that what is resident is what is in use.
+/// Makes glibc return freed memory to the system, so that resident memory is memory in use.
 ///
-/// glibc keeps large blocks for itself once it has seen them come and go: then resident memory swings by the size of a
-/// few events. Where the limit of what it keeps is fixed, it does not; but it asks for that only at its start, so the
-/// program starts itself again.
+/// By default glibc raises its threshold for keeping blocks, so that resident memory varies by the size of a few events. It
+/// reads a fixed threshold from the environment only at startup, so the program re-executes itself.
 pub fn return_freed_memory() -> io::Result<()> {
     const LIMIT: &str = "MALLOC_MMAP_THRESHOLD_";
     if std::env::var_os(LIMIT).is_some() {
@@ -57,13 +56,13 @@ pub fn return_freed_memory() -> io::Result<()> {
 
 /// `VmRSS` of this process.
 pub fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc tells about this process");
-    let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it tells VmRSS");
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc has this process");
+    let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the status has VmRSS");
     value.trim().trim_end_matches(" kB").parse().expect("VmRSS is a number")
 }
 
-/// How many files and sockets this process has open; the one that counts them is always among them.
+/// The number of open files and sockets of this process, including the one used for counting.
 pub fn open_fds() -> u64 {
-    let fds = std::fs::read_dir("/proc/self/fd").expect("/proc tells about this process");
+    let fds = std::fs::read_dir("/proc/self/fd").expect("/proc has this process");
     fds.count().try_into().expect("a small number")
 }

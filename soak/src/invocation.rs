@@ -1,4 +1,4 @@
-//! One invocation: its event, and whether an answer is the right one.
+//! One invocation: its event, and the check of its outcome.
 
 use base64::Engine as _;
 use conformance::RecordedRequest;
@@ -6,34 +6,34 @@ use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
 use serde_json::Value;
 
-use crate::function::{Chunks, End, Job, Task, failure_words, panic_words};
+use crate::function::{Chunks, End, Job, Task, failure_message, panic_message};
 
 const PRELUDE: &[u8] =
     b"{\"statusCode\":200,\"headers\":{\"content-type\":\"application/octet-stream\"},\"cookies\":[]}\0\0\0\0\0\0\0\0";
 
-/// An event, with what is sent around it.
+/// An event and its headers.
 pub struct Invocation {
     pub id: String,
-    /// JSON; cut off where it asks for nothing.
+    /// JSON, truncated in some invocations.
     pub event: Vec<u8>,
-    /// To be echoed exactly when it is there.
+    /// Must be echoed if it is present.
     pub invocation_id: Option<String>,
     number: u64,
-    answer: Answer,
+    outcome: Outcome,
 }
 
-/// How it is to be answered.
-enum Answer {
-    /// The event comes back.
+/// The expected outcome.
+enum Outcome {
+    /// A response with the event.
     Echo,
-    /// At /error, with this type in the header and a message that ends so.
+    /// An error with this type in the header, and a message that ends in this text.
     Failure(&'static str, String),
-    /// As a stream, which ends so.
+    /// A streamed response.
     Stream(Chunks),
 }
 
 impl Invocation {
-    /// The one with this number.
+    /// Draws the invocation with this number.
     pub fn draw(number: u64, rng: &mut Rng) -> Self {
         let task = match rng.u32(0..100) {
             0..62 => Task::Echo,
@@ -43,123 +43,126 @@ impl Invocation {
         };
         let job = Job { number, turns: few(rng), task, fill: "fill ".repeat(size(rng) / 5) };
         let mut event = serde_json::to_vec(&job).expect("a job is JSON");
-        let mut answer = match task {
-            Task::Echo => Answer::Echo,
-            Task::Fail => Answer::Failure("Function.OutOfStock", failure_words(number)),
-            Task::Panic => Answer::Failure("Function.Panic", panic_words(number)),
-            // What fails before there is anything to stream is no torn stream.
+        let mut outcome = match task {
+            Task::Echo => Outcome::Echo,
+            Task::Fail => Outcome::Failure("Function.OutOfStock", failure_message(number)),
+            Task::Panic => Outcome::Failure("Function.Panic", panic_message(number)),
+            // A stream that fails before its first chunk is reported as an error.
             Task::Stream(Chunks { count: 0, turns: 0, end: End::Fail, .. }) => {
-                Answer::Failure("Function.OutOfApples", failure_words(number))
+                Outcome::Failure("Function.OutOfApples", failure_message(number))
             }
             Task::Stream(Chunks { count: 0, turns: 0, end: End::Panic, .. }) => {
-                Answer::Failure("Function.Panic", panic_words(number))
+                Outcome::Failure("Function.Panic", panic_message(number))
             }
-            Task::Stream(chunks) => Answer::Stream(chunks),
+            Task::Stream(chunks) => Outcome::Stream(chunks),
         };
         if rng.u32(0..100) == 0 {
             event.pop();
-            answer = Answer::Failure("Runtime.BadEvent", format!("at line 1 column {}", event.len()));
+            outcome = Outcome::Failure("Runtime.BadEvent", format!("at line 1 column {}", event.len()));
         }
         Self {
             id: format!("8476a536-e9f4-11e8-9739-{number:012x}"),
             event,
             invocation_id: rng.bool().then(|| format!("opaque-{number}")),
             number,
-            answer,
+            outcome,
         }
     }
 
-    /// The handler gets to see it.
+    /// Whether the event can be decoded.
     pub fn is_readable(&self) -> bool {
-        !matches!(self.answer, Answer::Failure("Runtime.BadEvent", _))
+        !matches!(self.outcome, Outcome::Failure("Runtime.BadEvent", _))
     }
 
-    /// Neither its event nor its answer takes memory worth speaking of.
+    /// Whether the event and the outcome use little memory.
     pub fn is_small(&self) -> bool {
-        self.event.len() + self.answer_len() < 128 * 1024
+        self.event.len() + self.outcome_len() < 128 * 1024
     }
 
-    /// It is answered with a stream, which is not sent again.
+    /// Whether the response is streamed, and so not resent.
     pub fn streams(&self) -> bool {
-        matches!(self.answer, Answer::Stream(_))
+        matches!(self.outcome, Outcome::Stream(_))
     }
 
-    /// About how long the answer's body is.
-    pub fn answer_len(&self) -> usize {
-        match &self.answer {
-            Answer::Echo => self.event.len(),
-            Answer::Failure(..) => 80,
-            Answer::Stream(chunks) => PRELUDE.len() + chunks.payload().len(),
+    /// The approximate length of the outcome's body.
+    pub fn outcome_len(&self) -> usize {
+        match &self.outcome {
+            Outcome::Echo => self.event.len(),
+            Outcome::Failure(..) => 80,
+            Outcome::Stream(chunks) => PRELUDE.len() + chunks.payload().len(),
         }
     }
 
-    /// The answer is the right one, as far as it has come.
-    pub fn check(&self, taken: &RecordedRequest) -> Result<(), String> {
-        let endpoint = if matches!(self.answer, Answer::Failure(..)) { Endpoint::Error } else { Endpoint::Response };
-        self.same("the endpoint", &taken.endpoint, &endpoint)?;
-        self.same("the id in the path", &taken.id, &self.id)?;
-        let echoed = taken.header("lambda-runtime-invocation-id");
+    /// Checks the part of the outcome that has arrived.
+    pub fn check(&self, request: &RecordedRequest) -> Result<(), String> {
+        let endpoint = if matches!(self.outcome, Outcome::Failure(..)) { Endpoint::Error } else { Endpoint::Response };
+        self.same("the endpoint", &request.endpoint, &endpoint)?;
+        self.same("the id in the path", &request.id, &self.id)?;
+        let echoed = request.header("lambda-runtime-invocation-id");
         self.same("the invocation id", &echoed, &self.invocation_id.as_deref())?;
-        match &self.answer {
-            Answer::Echo => {
-                self.same("the content type", &taken.header("content-type"), &Some("application/json"))?;
-                self.body(taken, &self.event)
+        match &self.outcome {
+            Outcome::Echo => {
+                self.same("the content type", &request.header("content-type"), &Some("application/json"))?;
+                self.body(request, &self.event)
             }
-            Answer::Failure(error_type, words) => {
-                let header = taken.header("lambda-runtime-function-error-type");
+            Outcome::Failure(error_type, message) => {
+                let header = request.header("lambda-runtime-function-error-type");
                 self.same("the error type's header", &header, &Some(*error_type))?;
-                if taken.complete { self.report(&taken.body, words) } else { Ok(()) }
+                if request.complete { self.report(&request.body, message) } else { Ok(()) }
             }
-            Answer::Stream(chunks) => {
-                let mode = taken.header("lambda-runtime-function-response-mode");
+            Outcome::Stream(chunks) => {
+                let mode = request.header("lambda-runtime-function-response-mode");
                 self.same("the response mode", &mode, &Some("streaming"))?;
-                self.body(taken, &[PRELUDE, &chunks.payload()].concat())?;
-                if taken.complete { self.trailers(taken, chunks.end) } else { Ok(()) }
+                self.body(request, &[PRELUDE, &chunks.payload()].concat())?;
+                if request.complete { self.trailers(request, chunks.end) } else { Ok(()) }
             }
         }
     }
 
-    fn body(&self, taken: &RecordedRequest, wanted: &[u8]) -> Result<(), String> {
-        if if taken.complete { taken.body == wanted } else { wanted.starts_with(&taken.body) } {
+    fn body(&self, request: &RecordedRequest, expected: &[u8]) -> Result<(), String> {
+        if if request.complete { request.body == expected } else { expected.starts_with(&request.body) } {
             return Ok(());
         }
-        let differs = taken.body.iter().zip(wanted).position(|(got, wanted)| got != wanted);
+        let differs = request.body.iter().zip(expected).position(|(got, expected)| got != expected);
         Err(format!(
-            "the body of the answer to invocation {} is wrong: {} bytes of {}, whole: {}, the first that differs is {:?}",
+            "invocation {}: wrong body of the outcome: {} of {} bytes, complete: {}, first difference at {:?}",
             self.number,
-            taken.body.len(),
-            wanted.len(),
-            taken.complete,
+            request.body.len(),
+            expected.len(),
+            request.complete,
             differs
         ))
     }
 
-    fn report(&self, json: &[u8], words: &str) -> Result<(), String> {
+    fn report(&self, json: &[u8], ending: &str) -> Result<(), String> {
         let report: Value = serde_json::from_slice(json).unwrap_or_default();
         match (report["errorMessage"].as_str(), &report["errorType"], &report["stackTrace"]) {
-            (Some(message), Value::String(_), Value::Array(_)) if message.ends_with(words) => Ok(()),
-            _ => Err(format!("the error of invocation {} has no message that ends \"{words}\": {report}", self.number)),
+            (Some(message), Value::String(_), Value::Array(_)) if message.ends_with(ending) => Ok(()),
+            _ => Err(format!(
+                "the error of invocation {} has no message that ends in \"{ending}\": {report}",
+                self.number
+            )),
         }
     }
 
-    fn trailers(&self, taken: &RecordedRequest, end: End) -> Result<(), String> {
-        let (error_type, words) = match end {
-            End::Finish => return self.same("the trailers", &taken.trailers, &Vec::new()),
-            End::Fail => ("Function.OutOfApples", failure_words(self.number)),
-            End::Panic => ("Function.Panic", panic_words(self.number)),
+    fn trailers(&self, request: &RecordedRequest, end: End) -> Result<(), String> {
+        let (error_type, message) = match end {
+            End::Finish => return self.same("the trailers", &request.trailers, &Vec::new()),
+            End::Fail => ("Function.OutOfApples", failure_message(self.number)),
+            End::Panic => ("Function.Panic", panic_message(self.number)),
         };
-        let trailer = taken.trailer("lambda-runtime-function-error-type");
+        let trailer = request.trailer("lambda-runtime-function-error-type");
         self.same("the trailer of the error type", &trailer, &Some(error_type))?;
-        let body = taken.trailer("lambda-runtime-function-error-body").unwrap_or_default();
+        let body = request.trailer("lambda-runtime-function-error-body").unwrap_or_default();
         let json = base64::engine::general_purpose::STANDARD.decode(body).unwrap_or_default();
-        self.report(&json, &words)
+        self.report(&json, &message)
     }
 
-    fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, got: &T, wanted: &T) -> Result<(), String> {
-        if got == wanted {
+    fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, got: &T, expected: &T) -> Result<(), String> {
+        if got == expected {
             return Ok(());
         }
-        Err(format!("{what} of the answer to invocation {} is {got:?} and not {wanted:?}", self.number))
+        Err(format!("{what} of the outcome of invocation {} is {got:?}, expected {expected:?}", self.number))
     }
 }
 
@@ -174,17 +177,17 @@ fn chunks(number: u64, rng: &mut Rng) -> Chunks {
     Chunks { number, count, size, turns: few(rng), end }
 }
 
-/// Mostly none.
+/// Usually zero.
 fn few(rng: &mut Rng) -> usize {
     rng.u32(0..8).saturating_sub(5) as usize
 }
 
-/// Now and then as much as Lambda delivers.
+/// Usually small, rarely up to the largest event.
 fn size(rng: &mut Rng) -> usize {
     if rng.u32(0..1000) == 0 { rng.usize(0..6 << 20) } else { small(rng) }
 }
 
-/// Any number of bytes, with any number of digits.
+/// A size with a random number of bits.
 fn small(rng: &mut Rng) -> usize {
     let bits = rng.u32(0..15);
     rng.usize(0..1 << bits)

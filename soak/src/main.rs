@@ -1,34 +1,33 @@
-//! Runs invocations with random faults through the real runtime, a million by default, and watches that each is
-//! answered as the protocol wants, that memory does not grow, and that no socket is left behind.
+//! Runs invocations with random faults through the real runtime, a million by default, and checks that each has the correct
+//! outcome, that memory does not grow, and that no socket leaks.
 //!
 //!     cargo run --release -p soak -- --executor smol
 //!     cargo run --release -p soak -- --executor tokio --pipelining --seed 7 --invocations 200000
 //!
-//! The function runs in this process, on one thread; the [API](api) on another breaks connections, refuses answers and
-//! sends odd but legal HTTP, all drawn from a seed. The same seed draws the same for every invocation; only what the
-//! threads make of it may differ, as they run freely.
+//! The function runs in this process on one thread. On another, the [API](api) breaks connections, refuses outcomes and sends
+//! unusual but legal HTTP, all drawn from a seed. The same seed draws the same for every invocation; only the interleaving of
+//! the threads may differ.
 //!
-//! It ends with the faults that there were and a line of figures behind `ok`, or with `FAIL`, why, and what the API did
-//! last. It fails unless
+//! Prints the faults and a line `ok` with figures, or `FAIL` with the reason and the API's last actions. A run fails unless
 //!
-//! - every answer is the one that its event asked for, byte by byte, comes to the right place, and does not come again
-//!   when it has been acknowledged;
-//! - the handler is called once for each event that came through;
+//! - each outcome is the one that its event requests, byte by byte, is posted for its invocation, and is not repeated after its
+//!   acknowledgement;
+//! - the handler is called once for each event that was delivered;
 //! - there is one connection at a time;
-//! - the largest amount of memory in the last half of the run is that of its first quarter, but for a MiB; and the
-//!   number of open files is the same;
-//! - the files that are open at the end are those that were open at the start;
-//! - `run` goes on until /next is refused, and then ends in the words of the refusal.
+//! - the maximum memory in the second half of the run exceeds that in the first quarter by at most 1 MiB, and the number of open
+//!   files does not grow;
+//! - the same files are open at the end and at the start;
+//! - `run` continues until /next is refused, and then returns the API's error.
 
 mod api;
-mod book;
 mod connection;
 mod function;
 mod gauge;
 mod invocation;
-mod line;
+mod journal;
 mod messages;
 mod options;
+mod peer;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,13 +35,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::api::{Api, Tally};
-use crate::book::Book;
+use crate::journal::Journal;
 use crate::options::Options;
 
-/// Without an invocation served for so long, something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The run has hung if no invocation is served for this long.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Between two lines about the progress.
+/// Interval between reports of progress.
 const PROGRESS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -55,100 +54,100 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = gauge::return_freed_memory() {
-        eprintln!("soak: it cannot start itself again: {error}");
+        eprintln!("soak: cannot re-execute itself: {error}");
         return ExitCode::FAILURE;
     }
     let Options { executor, seed, .. } = options;
     println!("soak: {} invocations on {executor}, --seed {seed}", options.invocations);
 
-    // What the runtime has to say about a million faults is formatted, as it would be, but not printed.
+    // Messages about a million faults are formatted, as usual, but not printed.
     lambda_runtime_tokio::tracing::init_default_subscriber_with_writer(std::io::sink);
-    function::keep_asked_panics_quiet();
+    function::silence_requested_panics();
     function::warm_up(executor);
-    let book = Arc::new(Book::default());
-    match soak(options, &book) {
+    let journal = Arc::new(Journal::default());
+    match soak(options, &journal) {
         Ok(line) => {
-            println!("{}", book.faults());
+            println!("{}", journal.faults());
             println!("ok   {line}");
             ExitCode::SUCCESS
         }
-        Err(words) => {
-            println!("FAIL soak on {executor} with --seed {seed}: {words}\nwhat was done last:\n{}", book.recent());
+        Err(error) => {
+            println!("FAIL soak on {executor} with --seed {seed}: {error}\nlast actions:\n{}", journal.recent());
             ExitCode::FAILURE
         }
     }
 }
 
-/// Returns the figures in a line.
-fn soak(options: Options, book: &Arc<Book>) -> Result<String, String> {
+/// Returns the line of figures.
+fn soak(options: Options, journal: &Arc<Journal>) -> Result<String, String> {
     let fds_before = gauge::open_fds();
     let begun = Instant::now();
-    let api = Api::bind(options, Arc::clone(book))?;
+    let api = Api::bind(options, Arc::clone(journal))?;
     let address = api.address().parse().map_err(|error| format!("{error}"))?;
     let function = std::thread::spawn(move || function::run(options, address));
     let api = std::thread::spawn(move || api.play());
-    let tally = match watch(api, &function, book, begun) {
-        Err(words) if function.is_finished() => return Err(format!("{words}; run returned {:?}", function.join())),
+    let tally = match watch(api, &function, journal, begun) {
+        Err(error) if function.is_finished() => return Err(format!("{error}; run returned {:?}", function.join())),
         tally => tally?,
     };
     let end = function.join().map_err(|_| "run panicked".to_owned())?;
     let seconds = begun.elapsed().as_secs_f64();
 
-    if !end.as_ref().is_err_and(|words| words.contains("403 InvalidStateTransition")) {
-        return Err(format!("a refused /next ends run in the API's words, but it returned {end:?}"));
+    if !end.as_ref().is_err_and(|error| error.contains("403 InvalidStateTransition")) {
+        return Err(format!("expected the API's refusal of /next from run, which returned {end:?}"));
     }
     let handled = function::handled();
-    let Tally { connections, handed_out, lost, memory, fds } = tally;
-    // Whether the function saw an event before its connection was reset, only the function knows.
-    if !(handed_out - lost..=handed_out).contains(&handled) {
+    let Tally { connections, delivered, lost, memory, fds } = tally;
+    // The API cannot know whether the function read an event before its connection was reset.
+    if !(delivered - lost..=delivered).contains(&handled) {
         return Err(format!(
-            "the handler was called {handled} times, for {handed_out} events of which {lost} may have been lost"
+            "the handler was called {handled} times for {delivered} events, of which {lost} may have been lost"
         ));
     }
-    // About a byte for each invocation of a million.
+    // About one byte per invocation of a million.
     memory.expect_flat("KiB resident", 1024)?;
     fds.expect_flat("open file descriptors", 0)?;
     let fds_after = gauge::open_fds();
     if fds_after != fds_before {
-        return Err(format!("{fds_before} file descriptors were open before and {fds_after} are afterwards"));
+        return Err(format!("{fds_before} file descriptors were open at the start, and {fds_after} at the end"));
     }
     Ok(format!(
-        "{} on {}, seed {}: {} faults, {connections} connections, {handled} events handled, {memory} KiB resident, \
-         {fds} fds while it ran, {fds_before} before and {fds_after} after, {seconds:.0} s",
+        "{} on {}, seed {}: {} faults, {connections} connections, {handled} events handled; KiB resident: {memory}; \
+         open files: {fds}, {fds_before} before and {fds_after} after; {seconds:.0} s",
         options.invocations,
         options.executor,
         options.seed,
-        book.count(),
+        journal.count(),
     ))
 }
 
-/// Waits for the API to end, and says now and then how far it has come.
+/// Waits for the API to end, and reports progress.
 fn watch(
     api: JoinHandle<Result<Tally, String>>,
     function: &JoinHandle<Result<(), String>>,
-    book: &Book,
+    journal: &Journal,
     begun: Instant,
 ) -> Result<Tally, String> {
     let (mut moved, mut seen, mut told) = (Instant::now(), 0, Instant::now());
     let mut function_ended = None;
     while !api.is_finished() {
         std::thread::sleep(Duration::from_millis(50));
-        let served = book.served();
+        let served = journal.served();
         if served > seen {
             (moved, seen) = (Instant::now(), served);
         }
-        if moved.elapsed() > PATIENCE {
-            return Err(format!("it hangs after {served} invocations"));
+        if moved.elapsed() > TIMEOUT {
+            return Err(format!("the run hangs after {served} invocations"));
         }
         if function.is_finished() && function_ended.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(2)
         {
-            return Err(format!("run ended after {served} invocations, though /next was not refused"));
+            return Err(format!("run returned after {served} invocations, although /next was not refused"));
         }
         if told.elapsed() > PROGRESS {
             told = Instant::now();
             println!(
                 "{served} invocations, {} faults, {} KiB resident, {} s",
-                book.count(),
+                journal.count(),
                 gauge::resident_kib(),
                 begun.elapsed().as_secs()
             );

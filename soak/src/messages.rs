@@ -1,4 +1,4 @@
-//! What the API sends.
+//! Messages of the API.
 
 use std::ops::Range;
 
@@ -6,26 +6,26 @@ use fastrand::Rng;
 
 use crate::invocation::Invocation;
 
-/// How the length of a message's body is told.
+/// How a message indicates the length of its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     Length,
     Chunked,
-    /// It lasts until the connection ends, as in HTTP/1.0.
+    /// The body ends with the connection, as in HTTP/1.0.
     UntilClose,
 }
 
-/// How a message is put.
+/// The form of a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
     pub framing: Framing,
-    /// With interim responses in front of it.
+    /// Interim replies precede it.
     pub interim: bool,
     /// More header lines, each with its CRLF.
     pub fields: &'static str,
 }
 
-/// A message, and which of its bytes are the body's.
+/// A message, and the range of its body.
 pub struct Message {
     pub bytes: Vec<u8>,
     pub body: Range<usize>,
@@ -36,8 +36,8 @@ pub const CLOSE: &str = "Connection: close\r\n";
 /// An event.
 pub fn event(invocation: &Invocation, style: Style, rng: &mut Rng) -> Message {
     let Invocation { id, event, .. } = invocation;
-    // Of few values: glibc keeps every value that an environment variable ever had, and the runtime has to put this one
-    // into a variable.
+    // Few distinct values, because glibc retains every value of an environment variable, and the runtime sets one to
+    // this.
     let trace = rng.u32(0..8);
     let mut head = format!(
         "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
@@ -53,13 +53,13 @@ pub fn event(invocation: &Invocation, style: Style, rng: &mut Rng) -> Message {
     message(200, &head, event, style, rng)
 }
 
-/// The acknowledgement of an answer.
+/// An acknowledgement.
 pub fn accepted(style: Style, rng: &mut Rng) -> Message {
     let body = if rng.u32(0..10) == 0 { "" } else { "{\"status\":\"OK\"}\n" };
     message(202, "", body.as_bytes(), style, rng)
 }
 
-/// A refusal in the API's own words.
+/// A refusal with the API's error types.
 pub fn refusal(status: u16, style: Style, rng: &mut Rng) -> Message {
     let error_type = match status {
         400 => "InvalidRequestID",
@@ -68,11 +68,11 @@ pub fn refusal(status: u16, style: Style, rng: &mut Rng) -> Message {
         413 => "RequestEntityTooLarge",
         _ => "NotFound",
     };
-    let body = format!(r#"{{"errorMessage":"words about {error_type}","errorType":"{error_type}"}}"#);
+    let body = format!(r#"{{"errorMessage":"message of {error_type}","errorType":"{error_type}"}}"#);
     message(status, "", body.as_bytes(), style, rng)
 }
 
-/// An answer to /next that is no event.
+/// A reply to /next without an event.
 pub fn no_event(style: Style, rng: &mut Rng) -> Vec<u8> {
     if rng.bool() {
         return b"HTTP/1.1 204 No Content\r\n\r\n".to_vec();
@@ -80,7 +80,7 @@ pub fn no_event(style: Style, rng: &mut Rng) -> Vec<u8> {
     message(200, "", b"{}", style, rng).bytes
 }
 
-/// What no client of HTTP/1.1 may take for an answer.
+/// Bytes that a client must not accept as a reply.
 pub fn not_http(rng: &mut Rng) -> &'static [u8] {
     let bytes = [
         "SSH-2.0-OpenSSH\r\n",

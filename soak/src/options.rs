@@ -6,7 +6,7 @@ use std::str::FromStr;
 use lexopt::Arg::{Long, Short};
 use lexopt::ValueExt as _;
 
-/// What is to be run.
+/// The options of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     pub invocations: u64,
@@ -15,7 +15,7 @@ pub struct Options {
     pub pipelining: bool,
 }
 
-/// What the function runs on.
+/// The executor of the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Executor {
     Tokio,
@@ -29,14 +29,14 @@ Runs invocations with random faults through the runtime.
 Usage: soak [OPTIONS]
 
 Options:
-  --invocations N        how many [default: 1000000]
-  --executor NAME        what the function runs on: tokio, smol or blocking [default: tokio]
-  --pipelining           ask for the next event in the write of the answer
-  --seed S               where the faults are drawn from [default: a random one, which is printed]
+  --invocations N        number of invocations [default: 1000000]
+  --executor NAME        tokio, smol or blocking [default: tokio]
+  --pipelining           request the next event in the same write as the outcome
+  --seed S               seed of events and faults [default: random, and printed]
   -h, --help             print this
 ";
 
-/// Understands the arguments; `None` when all they ask for is help, which is printed.
+/// Parses the arguments; prints the help and returns `None` if they request it.
 pub fn parse() -> Result<Option<Options>, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
     let mut options =
