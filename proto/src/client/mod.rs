@@ -18,6 +18,8 @@
 mod address;
 mod command;
 mod config;
+#[cfg(any(test, feature = "checks"))]
+mod digest;
 mod head_templates;
 mod invocation;
 mod receive;

@@ -305,6 +305,12 @@ impl Reader {
         }
     }
 
+    /// Everything that decides what the reader does next.
+    #[cfg(any(test, feature = "checks"))]
+    pub(crate) fn digest(&self) -> String {
+        format!("{:?}", (&self.state, self.input.bytes(), self.message(), &self.trailers, self.end_of_input))
+    }
+
     /// The positions of the fields in the head that was parsed last.
     pub(crate) fn fields(&self) -> &[Field] {
         &self.fields

@@ -1,5 +1,7 @@
 //! The API's side of the protocol, for emulators and tests.
 
+#[cfg(any(test, feature = "checks"))]
+mod digest;
 mod reply;
 mod request;
 
