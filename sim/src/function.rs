@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use lambda_runtime_base::{Diagnostic, Executor as _, FunctionResponse, LambdaEvent, StreamResponse};
+use lambda_runtime_base::{Diagnostic, Executor as _, FunctionResponse, LambdaEvent, StreamResponse, current};
 
 use crate::executor::{Sim, Sleep};
 use crate::ids::request_id;
@@ -42,6 +42,10 @@ pub async fn handle(sim: Sim, event: LambdaEvent<Job>) -> Result<FunctionRespons
     {
         let mut kernel = sim.lock();
         kernel.note("the handler is called for invocation #", &[job.number]);
+        if kernel.is_single && kernel.working > 0 {
+            let message = format!("invocation {} is handled before the work of the one before it ended", job.number);
+            kernel.fail(message);
+        }
         if kernel.ledger.contains(job.number) {
             let now = kernel.now;
             let account = kernel.ledger.account(job.number);
@@ -58,7 +62,20 @@ pub async fn handle(sim: Sim, event: LambdaEvent<Job>) -> Result<FunctionRespons
             kernel.fail(format!("the context of invocation {} is that of {}", job.number, event.context.request_id));
         }
     }
+    if let Some((turns, micros)) = job.work {
+        let work = Work::new(sim.clone(), job.number);
+        let added = event.context.wait_until(async move {
+            work.begin();
+            Turns(turns).await;
+            work.sim.sleep(Duration::from_micros(micros)).await;
+            check_current(&work.sim, work.number);
+        });
+        if let Err(error) = added {
+            sim.lock().fail(format!("work for invocation {}: {error}", job.number));
+        }
+    }
     Turns(job.turns).await;
+    check_current(&sim, job.number);
     match job.task {
         Task::Echo => Ok(FunctionResponse::BufferedResponse(job)),
         Task::Sleep(micros) => {
@@ -72,6 +89,42 @@ pub async fn handle(sim: Sim, event: LambdaEvent<Job>) -> Result<FunctionRespons
             let source = Source { sim, number: job.number, chunks, sent: 0, turn: 0, sleep: None, paused: false };
             Ok(FunctionResponse::StreamingResponse(StreamResponse::from(source)))
         }
+    }
+}
+
+/// The current invocation must be this one.
+fn check_current(sim: &Sim, number: u64) {
+    let id = current().map(|current| current.request_id().to_owned());
+    if id.as_deref() != Some(&*request_id(number)) {
+        sim.lock().fail(format!("the current invocation is {id:?} and not that of {number}"));
+    }
+}
+
+/// Work after the response. The worker requests no other event before it is dropped.
+struct Work {
+    sim: Sim,
+    number: u64,
+}
+
+impl Work {
+    fn new(sim: Sim, number: u64) -> Self {
+        sim.lock().working += 1;
+        Self { sim, number }
+    }
+
+    fn begin(&self) {
+        let mut kernel = self.sim.lock();
+        kernel.note("work after the response begins for invocation #", &[self.number]);
+        let account = kernel.ledger.account(self.number);
+        if !account.settled && account.lost_posts == 0 {
+            kernel.fail(format!("the work of invocation {} begins before the acknowledgement", self.number));
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.sim.lock().working -= 1;
     }
 }
 
@@ -90,6 +143,7 @@ impl Stream for Source {
     type Item = Result<Bytes, OutOfApples>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        check_current(&self.sim, self.number);
         if self.turn < self.chunks.turns {
             self.turn += 1;
             cx.waker().wake_by_ref();

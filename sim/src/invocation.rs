@@ -81,7 +81,9 @@ impl Invocation {
             1 => usize::MAX,
             _ => below_power(rng),
         };
-        let mut job = Job { number, turns: rng.u32(0..8).saturating_sub(5), task, fill: String::new() };
+        let turns = rng.u32(0..8).saturating_sub(5);
+        let work = (rng.u32(0..8) == 0).then(|| (rng.u32(0..4), 1 << rng.u32(0..12)));
+        let mut job = Job { number, turns, task, work, fill: String::new() };
         let fixed = if fill == usize::MAX { serde_json::to_vec(&job).expect("a job is JSON").len() } else { 0 };
         // One of this size fits exactly.
         job.fill = "f".repeat(if fill == usize::MAX { LARGEST_EVENT - fixed } else { fill });

@@ -9,6 +9,8 @@ pub struct Job {
     /// The handler is not ready this many times.
     pub turns: u32,
     pub task: Task,
+    /// Work after the response: it is not ready this many times, and then sleeps for this many microseconds.
+    pub work: Option<(u32, u64)>,
     pub fill: String,
 }
 

@@ -82,6 +82,10 @@ pub struct Kernel {
     pub attempts: Vec<Nanos>,
     /// The sandbox ends, so connections may be dropped.
     pub ending: bool,
+    /// Futures for work after a response that exist.
+    pub working: u32,
+    /// There is one worker.
+    pub is_single: bool,
     /// The documented backoff of one worker is checked.
     pub checks_backoff: bool,
     pub failure: Option<String>,
@@ -109,6 +113,8 @@ impl Kernel {
             faults: crate::faults::Faults::default(),
             attempts: Vec::new(),
             ending: false,
+            working: 0,
+            is_single: false,
             checks_backoff: false,
             failure: None,
         }

@@ -10,6 +10,9 @@ use crate::trace::Nanos;
 /// The error type of the report that takes the place of a response that was lost five times.
 const UNDELIVERED: &[u8] = b"Runtime.ResponseNotDelivered";
 
+/// The start of a request for an event.
+const NEXT: &[u8] = b"GET /2018-06-01/runtime/invocation/next ";
+
 impl Kernel {
     /// Starts an attempt to connect.
     pub fn connect(&mut self) -> usize {
@@ -333,6 +336,10 @@ impl Kernel {
             return (None, register(&mut connection.to_api.writer, waker));
         }
         let posting = bufs.first().and_then(|buf| crate::ids::posted_number(buf));
+        if self.is_single && self.working > 0 && bufs.iter().any(|buf| buf.starts_with(NEXT)) {
+            self.fail("an event is requested while there is work after the last response");
+        }
+        let connection = &mut self.connections[id];
         let mut written = 0;
         for buf in bufs {
             let n = buf.len().min(room);

@@ -81,6 +81,7 @@ fn live(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     }
     recorder.note(0, &format!("{plan:?}"), &[]);
     let mut kernel = Kernel::new(rng, plan.weather, first, recorder);
+    kernel.is_single = plan.workers == 1;
     kernel.checks_backoff = plan.workers == 1 && !plan.extension;
     let sim = Sim::new(kernel);
     let mut world = World { api: Api::new(plan), tasks: Tasks::new(), ended: Ended::default(), sim, plan, polls: 0 };
