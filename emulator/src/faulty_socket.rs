@@ -105,7 +105,7 @@ impl<'a> FaultySocket<'a> {
         Ok(piece.freeze())
     }
 
-    /// A request's body has ended, or no more of it has come so far.
+    /// A request's body has ended, or no more of it has arrived.
     pub(crate) fn end_of_body(&mut self) -> io::Result<()> {
         self.happen(|armed| armed.counter == Counter::Body && !armed.changes_bytes());
         self.check()

@@ -35,7 +35,7 @@ pub fn layer() -> OpenTelemetryLayer<impl Fn() + Clone> {
             eprintln!("spans were lost: {error}");
         }
     };
-    // The trace of the caller goes on.
+    // Continues the trace of the caller.
     let set_parent = |span: &Span, traceparent: &str| {
         let headers = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
         let _ = span.set_parent(TraceContextPropagator::new().extract(&headers));

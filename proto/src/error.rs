@@ -156,7 +156,7 @@ pub enum Misuse {
     WrongState(&'static str),
     /// The token belongs to another machine or to an earlier invocation.
     ForeignToken,
-    /// The API replied before the stream ended, or its connection was lost. An [event](crate::client::Event) says which.
+    /// The API replied before the stream ended, or its connection was lost. An [event](crate::client::Event) reports which.
     StreamOver,
     /// The metadata prelude and its delimiter exceed [`MAX_PRELUDE`](crate::client::MAX_PRELUDE). Contains the length of
     /// the prelude.

@@ -122,7 +122,7 @@
 //! let wire = written(&mut client);
 //! assert!(wire.ends_with(b"8\r\n\0\0\0\0\0\0\0\0\r\n7\r\nHello, \r\n"));
 //!
-//! // More chunks follow; `queued` tells when to pause.
+//! // More chunks follow; pause while `queued` is high.
 //! client.chunk(&stream, "World!")?;
 //! assert_eq!(client.queued(), b"6\r\nWorld!\r\n".len());
 //! client.finish(stream)?;

@@ -5,7 +5,7 @@
 //! endings, fields and the connection. Left out are `method.md` and `uri.md`, which are about the request line, and
 //! `pausing.md`, which is about llhttp's callbacks.
 //!
-//! `llhttp/response-connection.txt` holds the vectors of `test/response/connection.md`, and so on. An entry:
+//! `llhttp/response-connection.txt` contains the vectors of `test/response/connection.md`, and so on. An entry:
 //!
 //! ```text
 //! ## HTTP/1.0 with keep-alive and 204 status      llhttp's heading
@@ -13,7 +13,7 @@
 //! | Connection: keep-alive\r\n
 //! | \r\n
 //! | HTTP/1.0 200 OK
-//! mode: …                                         llhttp's settings, if they are not the dedifferences
+//! mode: …                                         llhttp's settings, if they are not the defaults
 //! llhttp: 204 (1) ""; unfinished head             its outcome
 //! ours: 204 (1) ""; closed                        ours
 //! why: …                                          the reason, if and only if the two differ

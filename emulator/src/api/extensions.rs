@@ -183,7 +183,7 @@ impl Api {
         self.changed.notify_all();
     }
 
-    /// An extension reports that it has failed and will request no more events.
+    /// Records that an extension has failed and will not request another event.
     pub(super) fn extension_failed(&self, identifier: &str) {
         let mut state = self.state();
         state.extensions.retain(|registered| registered.id != identifier);

@@ -1,6 +1,6 @@
 //! The metadata of the execution environment: its availability zone.
 //!
-//! In Lambda it has an address of its own, `AWS_LAMBDA_METADATA_API`; here it shares that of the Runtime API.
+//! In Lambda it has a separate address, `AWS_LAMBDA_METADATA_API`; here it shares that of the Runtime API.
 
 use lambda_runtime_proto::server::{Reply, Request};
 

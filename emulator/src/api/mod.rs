@@ -99,7 +99,7 @@ pub(crate) struct Pending {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
-    /// Processes that have ended. Connections of an earlier generation get no more events.
+    /// The number of processes that have ended. Connections of an earlier generation receive no events.
     generation: u64,
     queue: VecDeque<Queued>,
     in_flight: HashMap<String, InFlight>,
@@ -260,7 +260,7 @@ impl Api {
         until
     }
 
-    /// Ends an invocation that is in flight; `false` if it is not in flight any more.
+    /// Ends an invocation that is in flight; `false` if it has ended already.
     fn finish(&self, request_id: &str, end: End) -> bool {
         let mut state = self.state();
         let Some(in_flight) = state.in_flight.remove(request_id) else { return false };

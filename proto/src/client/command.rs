@@ -340,7 +340,7 @@ impl Client {
         Ok(())
     }
 
-    /// Requests the metadata of the execution environment. The endpoint has an address of its own, so use a separate
+    /// Requests the metadata of the execution environment. The endpoint has a separate address, so use a separate
     /// connection. `authorization` is `Bearer` and the token.
     ///
     /// # Errors

@@ -41,8 +41,8 @@ pub use reply::{Reply, ReplyKind};
 
 /// The runtime's side of one connection to the Runtime API.
 ///
-/// It does no I/O. A driver owns the socket. It calls [`poll_output`](Self::poll_output) in a loop, does what the
-/// [`Output`] says, and between two calls passes on input from the socket and commands from the handler.
+/// It does no I/O. A driver owns the socket. It calls [`poll_output`](Self::poll_output) in a loop, handles each
+/// [`Output`], and between two calls passes input from the socket and commands from the handler.
 ///
 /// | | methods |
 /// |---|---|
@@ -51,7 +51,7 @@ pub use reply::{Reply, ReplyKind};
 /// | commands | [`next_invocation`](Self::next_invocation), [`respond`](Self::respond), [`fail`](Self::fail), [`withdraw`](Self::withdraw), [`abandon`](Self::abandon), [`stream`](Self::stream), [`chunk`](Self::chunk), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`abort`](Self::abort), [`init_error`](Self::init_error), [`restore_next`](Self::restore_next), [`restore_error`](Self::restore_error), [`register_extension`](Self::register_extension), [`next_extension_event`](Self::next_extension_event), [`metadata`](Self::metadata) |
 /// | getters | [`queued`](Self::queued), [`request_id`](Self::request_id), [`outstanding`](Self::outstanding), [`awaits_acknowledgement`](Self::awaits_acknowledgement), [`is_draining`](Self::is_draining) |
 ///
-/// Every call of `poll_output` makes progress: it consumes input, produces output, asks for input, or reports that the
+/// Every call of `poll_output` makes progress: it consumes input, produces output, requests input, or reports that the
 /// connection is over.
 #[derive(Debug)]
 pub struct Client {

@@ -28,7 +28,7 @@ pub enum ReplyKind {
     /// 413 to an outcome: the response is over the limit, which the API has reported to the caller. Request the next
     /// invocation; the API would refuse an error for this one.
     TooLarge,
-    /// Another status below 500 to an outcome: the message says why. Request the next invocation.
+    /// Another status below 500 to an outcome; the message contains the reason. Request the next invocation.
     Rejected,
     /// 500 or above, or a refusal of another request: the API will not recover. Exit with a non-zero code.
     Fatal,

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Time that failed attempts to connect and the delays between them may take before `run` gives up.
 pub(crate) const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
 
-/// Attempts to connect before `run` gives up, however long they take: time passes in a frozen process, too.
+/// The minimum number of attempts to connect before `run` gives up, because time also passes in a frozen process.
 const MIN_ATTEMPTS: u32 = 3;
 
 /// Timeout of one attempt. The system's own is minutes for a host that drops packets.

@@ -1,4 +1,4 @@
-//! The application answers the event of a function URL, buffered and streamed.
+//! The application handles the event of a function URL, buffered and streamed.
 
 use std::process::{Child, Command};
 
