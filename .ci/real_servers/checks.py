@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from real_servers.outcome import Failure, expect, shorten
-from real_servers.servers import Reply, CargoLambda, ManagedRie, Rie, Server
+from real_servers.servers import CargoLambda, ManagedRie, Reply, Rie, Server
 
 Check = Callable[[Server], None]
 

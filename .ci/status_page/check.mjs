@@ -81,7 +81,7 @@ try {
   await text("#detail-event", '"log": "a line of the log"');
   await text("#detail-response", "null");
 
-  // What a function returns is text to the page.
+  // The page shows responses as text, not as HTML.
   await send({ markup: "<img src=x onerror=alert(1)>" });
   await text("#chunks li", "<img");
   assert.equal(await page.locator("#chunks img").count(), 0);

@@ -172,7 +172,7 @@ struct Supervised {
     never_ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
-/// A process that was started, with a process group of its own.
+/// A process that leads its own process group.
 struct Group {
     child: Child,
     pid: Pid,

@@ -45,7 +45,7 @@ pub(crate) struct Record {
     pub(crate) faults: Vec<String>,
 }
 
-/// What has become of an invocation.
+/// The status of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Status {
     Waiting,
@@ -98,7 +98,7 @@ impl History {
     /// Invocations that are retained.
     const MAX: usize = 200;
     const MAX_FAULTS: usize = 100;
-    /// What Lambda returns of the log.
+    /// Bytes of the log's end that Lambda returns.
     const TAIL: usize = 4096;
 
     /// A caller has sent this event.

@@ -91,7 +91,7 @@ mod platform {
 
     pub(crate) use super::spawn_directly as spawn;
 
-    /// There is no launcher.
+    /// Returns `None`: no launcher is needed.
     pub(crate) fn run(_args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
         None
     }

@@ -1,4 +1,4 @@
-//! What a single invocation and a server have in common.
+//! The common part of a single invocation and a server.
 
 use lambda_runtime_emulator::{Builder, Emulator, End, Fault, Notice};
 

@@ -13,7 +13,7 @@ pub(crate) const TEMPLATES: [(&str, &str); 5] = [
 ///
 /// # Errors
 ///
-/// There is no such event; the error lists all.
+/// The name is unknown; the error lists all names.
 pub(crate) fn find(name: &str) -> Result<&'static str, String> {
     let template = TEMPLATES.iter().find(|(found, _)| *found == name).map(|(_, event)| *event);
     let names = || TEMPLATES.map(|(name, _)| name).join(", ");

@@ -28,7 +28,7 @@ fn a_call_is_429_when_the_queue_is_full() {
             break received;
         }
         accepted += 1;
-        assert!(accepted < 80, "there is no limit");
+        assert!(accepted < 80, "connections are not limited");
     };
     assert_eq!((refused.status, refused.header("x-amzn-errortype")), (429, Some("TooManyRequestsException")));
     assert_eq!(call("RequestResponse").status, 429);
@@ -69,7 +69,7 @@ fn uploads_that_are_not_complete_count() {
         if statuses.contains(&429) {
             break;
         }
-        assert!(Instant::now() < until, "there is no limit");
+        assert!(Instant::now() < until, "the limit was not reached in time");
     }
     assert_eq!(complete(upload()), 204);
 }

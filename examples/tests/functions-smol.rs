@@ -21,7 +21,7 @@ async fn spell(event: LambdaEvent<String>) -> Result<Response<Body>, Error> {
     smol::spawn(async move {
         for letter in event.payload.chars() {
             if letter.is_whitespace() {
-                return sender.send_error("there is no letter here");
+                return sender.send_error("unexpected whitespace");
             }
             let _ = sender.send_data(format!("{letter}.").into()).await;
         }
@@ -57,7 +57,7 @@ fn an_error_has_a_type_and_a_message() -> Result<(), Error> {
     let error = outcome.error().ok_or("the invocation did not fail")?;
     assert_eq!((error.error_type(), error.message().as_str()), ("Function.Silence", "there is nothing to shout"));
     // The cause that X-Ray shows.
-    let cause: serde_json::Value = serde_json::from_str(error.xray_cause().ok_or("there is no cause for X-Ray")?)?;
+    let cause: serde_json::Value = serde_json::from_str(error.xray_cause().ok_or("the error has no cause for X-Ray")?)?;
     let exception = json!({ "type": "Silence", "message": "there is nothing to shout", "stack": [] });
     assert_eq!(cause["exceptions"], json!([exception]));
 
@@ -87,7 +87,7 @@ fn a_stream_that_fails_midway_is_a_partial_response_and_an_error() -> Result<(),
     let outcome = emulator.invoke(r#""ab c""#)?;
     assert!(!outcome.is_complete());
     assert_eq!(outcome.payload(), "a.b.");
-    assert_eq!(outcome.error().ok_or("the invocation did not fail")?.message(), "there is no letter here");
+    assert_eq!(outcome.error().ok_or("the invocation did not fail")?.message(), "unexpected whitespace");
     Ok(())
 }
 
@@ -97,7 +97,7 @@ fn a_plain_stream_has_a_content_type_and_no_prelude() -> Result<(), Error> {
     let _function = smol::spawn(Runtime::new(service_fn(table)).address(emulator.endpoint().parse()?).run());
 
     let outcome = emulator.invoke("3")?;
-    let head = outcome.head().ok_or("there is no response")?;
+    let head = outcome.head().ok_or("the invocation has no response")?;
     assert_eq!((head.content_type(), head.is_streamed(), head.has_prelude()), (Some("text/csv"), true, false));
     assert_eq!(outcome.text(), "1,1\n2,4\n3,9\n");
     Ok(())

@@ -29,10 +29,10 @@ const GARBAGE: [(&[u8], Option<u64>); 6] = [
 
 const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
 
-/// Time for an invocation that completes.
+/// Timeout of an invocation that completes.
 const LONG: Nanos = 900 * SECOND;
 
-/// Time for an invocation that is stuck.
+/// Timeout of an invocation that is stuck.
 const SHORT: Nanos = 3 * SECOND;
 
 /// Lambda, as one sandbox sees it.
@@ -91,7 +91,7 @@ enum Owed {
     Late(u64),
 }
 
-/// What the API knows of an invocation.
+/// The API's record of an invocation.
 struct Record {
     /// While it is in hand.
     invocation: Option<Box<Invocation>>,
@@ -245,7 +245,7 @@ impl Api {
         self.lose(id);
     }
 
-    /// The API has no use for the connection any more.
+    /// The API closes its side of the connection.
     fn lose(&mut self, id: usize) {
         let Some(peer) = self.peers.get_mut(id).and_then(Option::take) else { return };
         if let Some(received) = peer.receiving
@@ -294,7 +294,7 @@ impl Api {
         }
     }
 
-    /// Gives waiting requests another chance.
+    /// Retries waiting requests.
     pub fn wake_waiting(&mut self, k: &mut Kernel) {
         for id in 0..self.peers.len() {
             if self.peer(id).is_some_and(|peer| peer.waiting) {
@@ -320,7 +320,7 @@ impl Api {
         }
     }
 
-    /// Lets the server do all that it can.
+    /// Drives the server until it needs input.
     fn drive(&mut self, k: &mut Kernel, id: usize) {
         loop {
             let Some(peer) = self.peer(id) else { return };
@@ -358,7 +358,7 @@ impl Api {
             k.fail("the header Host is missing or wrong");
         }
         if k.connections[id].must_end && !self.plan.pipelining {
-            k.fail(format!("connection {id} is used again although its time is over"));
+            k.fail(format!("connection {id} is used after it had to be closed"));
         }
         if let Some(peer) = self.peer(id) {
             peer.endpoint = Some(endpoint);
@@ -422,7 +422,7 @@ impl Api {
         self.end(number, if accept { How::Accepted } else { How::Refused });
     }
 
-    /// Writes what the server has to write. Returns the offset at which the head of it ends.
+    /// Writes the server's output. Returns the offset at which its head ends.
     fn flush(&mut self, k: &mut Kernel, id: usize) -> u64 {
         let bytes = self.take_output(id);
         let head = head_len(&bytes);
@@ -431,7 +431,7 @@ impl Api {
         end
     }
 
-    /// Takes what the server has to write.
+    /// Takes the server's output.
     fn take_output(&mut self, id: usize) -> Vec<u8> {
         let Some(peer) = self.peer(id) else { return Vec::new() };
         // Once: afterwards there may be an event, of a request that was pipelined.
@@ -452,7 +452,7 @@ impl Api {
                 peer.receiving = Some(received);
             }
         } else if let Some(peer) = self.peer(id) {
-            // It has got an outcome on another connection meanwhile.
+            // An outcome has arrived on another connection meanwhile.
             peer.again = Some(number);
         }
     }
@@ -866,7 +866,7 @@ impl Api {
                 self.reply_to_next(k, id, refusal(403), 0);
             }
             Ending::Outage => {
-                k.fault("the API is gone");
+                k.fault("the API has disappeared");
                 self.gone_since = Some(k.now);
                 k.outage = true;
                 k.apply(id, Cut::Reset(false), wakers);
@@ -881,7 +881,7 @@ impl Api {
         }
     }
 
-    /// Checks what must be true when nothing can happen any more.
+    /// Checks the final state, once nothing else can happen.
     pub fn check_at_the_end(&mut self, k: &mut Kernel, killed: bool) {
         if !killed {
             self.settle_lost(k);

@@ -48,7 +48,7 @@ pub struct Direction {
     pub closing: Option<End>,
     /// Has arrived.
     pub ended: Option<End>,
-    /// What happens when this many bytes have arrived.
+    /// The fault after this many bytes have arrived.
     pub cut: Option<(u64, Cut)>,
     pub reader: Option<Waker>,
     pub writer: Option<Waker>,

@@ -11,7 +11,7 @@ use tower::util::BoxCloneService;
 
 use crate::executor::Sim;
 
-/// What is around the handler.
+/// The layer around the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Around {
     Nothing,
@@ -90,7 +90,7 @@ where
                     match futures.next().await {
                         Some(Some(result)) => return result,
                         Some(None) => {}
-                        None => return Err("the inner service is gone".into()),
+                        None => return Err("the inner service was dropped".into()),
                     }
                 }
             }),
@@ -119,5 +119,5 @@ where
     }
 }
 
-/// A future that is polled to its end.
+/// A future that is polled to completion.
 pub type Running = Pin<Box<dyn Future<Output = Result<(), Error>>>>;

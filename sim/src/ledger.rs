@@ -1,4 +1,4 @@
-//! What happened to each invocation on the function's side, which only the simulation can see.
+//! The history of each invocation on the function's side, which only the simulation can observe.
 
 use crate::trace::Nanos;
 
@@ -9,7 +9,7 @@ pub struct Ledger {
     accounts: Vec<Account>,
 }
 
-/// What is known of one invocation.
+/// The history of one invocation.
 #[derive(Debug, Default, Clone)]
 pub struct Account {
     /// Times that the function read its event completely.

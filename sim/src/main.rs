@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p sim -- --seed 1 --sandboxes 1000 --invocations 1000000
 //!
-//! Every sandbox has a seed of its own, so `--from N` replays the one that serves invocation `N` and no other.
+//! Every sandbox has its own seed, so `--from N` replays only the one that serves invocation `N`.
 //! [`docs/testing.md`](../../docs/testing.md) explains what the simulation checks, and what it cannot find.
 
 mod api;

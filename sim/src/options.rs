@@ -3,7 +3,7 @@
 use lexopt::Arg::{Long, Short};
 use lexopt::ValueExt as _;
 
-/// What is simulated.
+/// The options of a simulation.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub seed: u64,

@@ -1,4 +1,4 @@
-//! What a sandbox is like: drawn from its seed.
+//! The plan of a sandbox, drawn from its seed.
 
 use fastrand::Rng;
 

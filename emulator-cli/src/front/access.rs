@@ -130,7 +130,7 @@ impl Cors {
             [
                 (ACCESS_CONTROL_ALLOW_ORIGIN, origin),
                 (ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")),
-                // With credentials, a browser does not take `*` for every header.
+                // With credentials, browsers do not accept `*`.
                 (ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED)),
                 (VARY, HeaderValue::from_static("Origin")),
             ]

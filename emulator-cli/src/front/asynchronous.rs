@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::Shared;
 use crate::time::Utc;
 
-/// What asynchronous invocations share.
+/// State shared by asynchronous invocations.
 #[derive(Debug)]
 pub(super) struct Asynchronous {
     retries: u32,

@@ -110,7 +110,7 @@ impl Drop for Front {
     }
 }
 
-/// What all connections of callers share.
+/// State shared by all connections of callers.
 #[derive(Debug)]
 struct Shared {
     emulator: Arc<Emulator>,
@@ -163,7 +163,7 @@ struct Upload {
     reservation: Reservation,
 }
 
-/// What a request asks for.
+/// The operation that a request addresses.
 enum Call {
     Invoke(invoke::Call),
     Url(url::Call),

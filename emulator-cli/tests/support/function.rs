@@ -61,7 +61,7 @@ fn main() {
     }
 }
 
-/// An extension in a process of its own: it prints its events until it is shut down.
+/// An external extension, which prints its events until it is shut down.
 fn external_extension() {
     let mut api = Runtime::connect_to(&std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap());
     let name = http::HeaderValue::from_static("external");

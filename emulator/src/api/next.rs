@@ -125,7 +125,7 @@ impl Api {
         }
     }
 
-    /// Waits until `ready` returns something; `None` if it is pointless to wait any longer.
+    /// Waits until `ready` returns a value; `None` if waiting has become pointless.
     pub(super) fn block_for<T>(
         &self,
         generation: u64,

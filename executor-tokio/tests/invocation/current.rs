@@ -26,7 +26,7 @@ fn the_current_invocation_has_the_values_of_the_context() {
     let emulator = Emulator::start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |event: LambdaEvent<Value>| {
-        let (context, current) = (event.context, current().ok_or("there is no current invocation")?);
+        let (context, current) = (event.context, current().ok_or("no current invocation")?);
         let same = current.request_id() == context.request_id
             && current.xray_trace_id() == context.xray_trace_id.as_deref()
             && current.tenant_id() == context.tenant_id.as_deref()
@@ -183,7 +183,7 @@ fn a_spawned_task_has_a_current_invocation_in_its_scope() {
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |_: LambdaEvent<Value>| {
         let without = spawn(async { current_id() }).await;
-        let current: Current = current().ok_or("there is no current invocation")?;
+        let current: Current = current().ok_or("no current invocation")?;
         let within = current.scope(async {
             let before = current_id();
             sleep(Duration::from_millis(1)).await;
