@@ -2,16 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use http::HeaderMap;
-use lambda_runtime_emulator::{Emulator, End, Endpoint, Event, Fault, FunctionError, Invocation, Observed, Outcome};
+use lambda_runtime_emulator::{
+    Emulator, End, Endpoint, Event, Fault, FunctionError, Invocation, Observed, Outcome, Sender,
+};
 
 use crate::function::{Instance, Launcher};
 use crate::happening::Happening;
 use crate::scenario::LAST;
+use crate::transcript::{Direction, Wire};
 use crate::{Afterwards, Emulated, RecordedRequest, Scenario, Transcript};
 
 /// How long the emulator waits for anything. Shorter than the time after which the function counts as hanging.
@@ -26,12 +29,26 @@ pub(crate) fn play(
     let faults = emulated.faults.iter().map(|fault| fault.parse().map_err(|error| format!("{error}")));
     let faults: Vec<Fault> = faults.collect::<Result<_, String>>()?;
     let workers = launcher.workers().max(emulated.at_once);
+    let wire = Arc::<Mutex<Wire>>::default();
+    let recorded = Arc::clone(&wire);
     let emulator = Emulator::builder()
         .address(SocketAddr::from((scenario.address.ip(), 0)))
         .concurrency(workers)
         .timeout(LIMIT)
         .claim_timeout(LIMIT)
         .faults(faults.iter().cloned())
+        .recorder(move |traffic| {
+            let direction = match traffic.sender {
+                Sender::Runtime => Direction::Received,
+                Sender::Api => Direction::Sent,
+            };
+            let connection = usize::try_from(traffic.connection).unwrap_or(usize::MAX);
+            // The end of a connection is not recorded.
+            if traffic.bytes.is_empty() {
+                return;
+            }
+            recorded.lock().unwrap_or_else(PoisonError::into_inner).record(connection, direction, traffic.bytes);
+        })
         .start()
         .map_err(|error| format!("starting the emulator: {error}"))?;
     let address = emulator.endpoint().parse().map_err(|error| format!("{error}"))?;
@@ -52,6 +69,7 @@ pub(crate) fn play(
         let launch = || launcher.launch(scenario, &scenario.address.format(address), (sender, forwarded));
         Run { scenario, emulated, emulator: &emulator, workers, ended: &ended }.play(launch, transcript)
     });
+    transcript.wire = wire.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let observed = run?;
     let connections = usize::try_from(observed.connections).unwrap_or(usize::MAX);
     transcript.connections = connections.saturating_sub(workers - 1);

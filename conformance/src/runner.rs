@@ -54,7 +54,13 @@ fn play(scenario: &Scenario, launcher: &Launcher) -> Result<(), Failure> {
         let implied = implied(scenario, launcher);
         transcript.check(scenario.expectations.iter().chain(&implied), reading)
     });
-    checked.map_err(|reason| Failure { reason, transcript: Box::new(transcript) })
+    checked.map_err(|reason| {
+        let record = match transcript.wire.save(&scenario.id) {
+            Ok(path) => path.display().to_string(),
+            Err(error) => format!("cannot be written: {error}"),
+        };
+        Failure { reason: format!("{reason}\nrecord: {record}"), transcript: Box::new(transcript) }
+    })
 }
 
 /// The expectations that follow from the form of a scenario.

@@ -12,6 +12,7 @@ use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt as _;
 
 use crate::front::Settings;
+use crate::record::Payloads;
 use crate::templates;
 
 /// What to do.
@@ -38,6 +39,9 @@ pub(crate) struct Options {
     pub(crate) extensions: Vec<PathBuf>,
     /// How long the function may take until it requests its first event.
     pub(crate) init_timeout: Option<Duration>,
+    /// Where the bytes of connections are recorded.
+    pub(crate) record: Option<PathBuf>,
+    pub(crate) payloads: Payloads,
     /// Files whose changes restart the function.
     pub(crate) restart_on: Vec<PathBuf>,
     /// The function's name.
@@ -73,6 +77,8 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
         variables: Vec::new(),
         extensions: Vec::new(),
         init_timeout: None,
+        record: None,
+        payloads: Payloads::Keep,
         restart_on: Vec::new(),
         name: None,
         command: command.unwrap_or_default(),
@@ -104,6 +110,8 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
             }
             Long("env-file") => options.variables.extend(env_file(&string(&mut parser)?)?),
             Long("restart-on") => options.restart_on.push(parser.value().map_err(text)?.into()),
+            Long("record") => options.record = Some(parser.value().map_err(text)?.into()),
+            Long("record-payloads") => options.payloads = payloads(&string(&mut parser)?)?,
             Long("name") => options.name = Some(name(string(&mut parser)?)?),
             Long("retries") => {
                 for_serving.get_or_insert("--retries");
@@ -202,6 +210,15 @@ fn host(value: String) -> Result<String, String> {
 fn env_file(path: &str) -> Result<Vec<(String, String)>, String> {
     let failed = |error: dotenvy::Error| format!("--env-file {path}: {error}");
     dotenvy::from_path_iter(path).map_err(failed)?.map(|variable| variable.map_err(failed)).collect()
+}
+
+fn payloads(value: &str) -> Result<Payloads, String> {
+    match value {
+        "keep" => Ok(Payloads::Keep),
+        "omit" => Ok(Payloads::Omit),
+        "hash" => Ok(Payloads::Hash),
+        _ => Err(format!("--record-payloads {value}: expected keep, omit or hash")),
+    }
 }
 
 fn name(value: String) -> Result<String, String> {

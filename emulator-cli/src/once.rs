@@ -21,7 +21,7 @@ pub(crate) fn run(event: Event, options: Options) -> Result<ExitCode, String> {
     let (function, supervisor) = Function::new();
     let overdue = Arc::<AtomicBool>::default();
     let (observed, is_overdue, is_classic) = (function.clone(), Arc::clone(&overdue), options.concurrency == 1);
-    let builder = builder(&options).observer(move |notice| {
+    let builder = builder(&options)?.observer(move |notice| {
         if let Notice::Overdue { .. } = notice {
             is_overdue.store(true, Ordering::SeqCst);
         }

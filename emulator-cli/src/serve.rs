@@ -26,7 +26,7 @@ pub(crate) fn run(endpoint: Settings, options: Options) -> Result<ExitCode, Stri
         style: Style::of_stderr(),
     };
     let is_classic = options.concurrency == 1;
-    let emulator = builder(&options)
+    let emulator = builder(&options)?
         .observer(move |notice| {
             report.write(notice);
             observe(&report.function, is_classic, notice);

@@ -5,15 +5,17 @@ use lambda_runtime_emulator::{Builder, Emulator, End, Fault, Notice};
 use crate::cli::Options;
 use crate::function::{Function, extension_name};
 use crate::log;
+use crate::record::Recorder;
 
 /// The emulator with these options.
-pub(crate) fn builder(options: &Options) -> Builder {
+///
+/// # Errors
+///
+/// The file for the record cannot be created.
+pub(crate) fn builder(options: &Options) -> Result<Builder, String> {
     let of_environment = || std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok().filter(|name| !name.is_empty());
     let name = options.name.clone().or_else(of_environment);
-    let builder = Emulator::builder();
-    let extensions = options.extensions.iter().map(|program| extension_name(program));
-    extensions
-        .fold(builder, Builder::external_extension)
+    let builder = Emulator::builder()
         .timeout(options.timeout)
         // The command may compile the function first.
         .claim_timeout(None)
@@ -21,7 +23,13 @@ pub(crate) fn builder(options: &Options) -> Builder {
         .memory(options.memory)
         .snapstart(options.snapstart)
         .faults(options.faults.iter().cloned())
-        .function_name(name.unwrap_or_else(|| "function".to_owned()))
+        .function_name(name.unwrap_or_else(|| "function".to_owned()));
+    let extensions = options.extensions.iter().map(|program| extension_name(program));
+    let builder = extensions.fold(builder, Builder::external_extension);
+    let Some(path) = &options.record else { return Ok(builder) };
+    let recorder = Recorder::create(path, options.payloads)
+        .map_err(|error| format!("--record {}: cannot create it: {error}", path.display()))?;
+    Ok(builder.recorder(move |traffic| recorder.record(traffic)))
 }
 
 /// Keeps the process in step with the emulator, and logs what the user should know.

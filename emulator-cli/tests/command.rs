@@ -384,3 +384,36 @@ fn variables_of_a_file_reach_the_function_except_those_of_lambda() {
         assert!(stderr(&output).contains(&format!("--env-file {env_file}: ")), "{}", stderr(&output));
     }
 }
+
+/// The record of an invocation.
+fn record(how: &str) -> Vec<serde_json::Value> {
+    let file = scratch(&format!("record-{how}"));
+    let output = emulator()
+        .args(["--record", file.to_str().unwrap(), "--record-payloads", how])
+        .args(["--event", r#"{"secret":"Hello"}"#, "--"])
+        .arg(function())
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&output), r#"{"secret":"Hello"}"#);
+    fs::read_to_string(file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn connections_are_recorded_with_their_payloads_or_without() {
+    let text = |lines: &[serde_json::Value], from: &str| -> String {
+        let of_sender = lines.iter().filter(|line| line["from"] == from);
+        of_sender.filter_map(|line| line["text"].as_str()).collect()
+    };
+    for how in ["keep", "omit", "hash"] {
+        let lines = record(how);
+        let (runtime, api) = (text(&lines, "runtime"), text(&lines, "api"));
+        assert!(runtime.starts_with("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n"), "{runtime}");
+        assert!(api.contains("Lambda-Runtime-Aws-Request-Id: ") && api.contains("202 Accepted"), "{api}");
+        assert!(lines.iter().all(|line| line["connection"] == 1 && line["ms"].is_f64()));
+        assert_eq!(api.contains("Hello") && runtime.contains("Hello"), how == "keep");
+        let payloads = lines.iter().filter(|line| line["payload"] == 18);
+        assert_eq!(payloads.count(), if how == "keep" { 0 } else { 2 });
+        assert_eq!(lines.iter().any(|line| line["sha256"].is_string()), how == "hash");
+        assert_eq!(lines.iter().filter(|line| line["closed"] == true).count(), 1);
+    }
+}

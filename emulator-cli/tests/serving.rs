@@ -344,7 +344,8 @@ fn an_external_extension_gets_invoke_and_shutdown_with_the_reason() {
 fn a_slow_initialization_is_repeated_within_the_first_invocation() {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("slow-{}", std::process::id()));
     let slow = [("SLOW_UNTIL", file.to_str().unwrap())];
-    let served = Served::start_with(&["--init-timeout", "1"], &slow);
+    // Long enough for the first process to create the file, even on a busy machine.
+    let served = Served::start_with(&["--init-timeout", "5"], &slow);
     served.line("slow");
     let report = served.line("INIT_REPORT");
     assert!(report.ends_with(" ms\tPhase: init\tStatus: timeout"), "{report}");

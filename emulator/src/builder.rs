@@ -11,6 +11,7 @@ use http::HeaderValue;
 
 use crate::api::{self, Api, Config, Observer};
 use crate::listener::{Listener, Service};
+use crate::traffic::{Recorder, Traffic};
 use crate::{Emulator, Fault, Notice, id};
 
 /// Configures an [`Emulator`].
@@ -30,6 +31,7 @@ pub struct Builder {
     max_queued_bytes: usize,
     faults: Vec<Fault>,
     observer: Option<Box<Observer>>,
+    recorder: Option<Box<Recorder>>,
 }
 
 impl Default for Builder {
@@ -49,6 +51,7 @@ impl Default for Builder {
             max_queued_bytes: 64 * 1024 * 1024,
             faults: Vec::new(),
             observer: None,
+            recorder: None,
         }
     }
 }
@@ -159,6 +162,12 @@ impl Builder {
         self
     }
 
+    /// Calls this function with the bytes of every connection to the Runtime API, on the connection's thread.
+    pub fn recorder(mut self, recorder: impl Fn(&Traffic<'_>) + Send + Sync + 'static) -> Self {
+        self.recorder = Some(Box::new(recorder));
+        self
+    }
+
     /// Starts the emulator.
     ///
     /// # Errors
@@ -188,6 +197,7 @@ impl Builder {
             max_queued_bytes: self.max_queued_bytes,
             faults: self.faults,
             observer: self.observer,
+            recorder: self.recorder,
         }));
         let shared = Arc::clone(&api);
         let runtime_service = Service {

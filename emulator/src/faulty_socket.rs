@@ -9,11 +9,14 @@ use bytes::{Bytes, BytesMut};
 
 use crate::api::Api;
 use crate::fault::{Break, Effect, Fault, Side, Target};
+use crate::traffic::{Sender, Traffic};
 
 /// Reads and writes a socket. Once a fault has ended the connection, reads and writes fail.
 pub(crate) struct FaultySocket<'a> {
     api: &'a Api,
     socket: &'a TcpStream,
+    /// The number of a connection that is recorded.
+    number: Option<u64>,
     armed: Vec<Armed<'a>>,
     /// The fault that has ended the connection. A stall does if the connection ends first.
     ended_by: Option<Break>,
@@ -42,7 +45,18 @@ enum Counter {
 
 impl<'a> FaultySocket<'a> {
     pub(crate) fn new(api: &'a Api, socket: &'a TcpStream) -> Self {
-        Self { api, socket, armed: Vec::new(), ended_by: None }
+        Self { api, socket, number: None, armed: Vec::new(), ended_by: None }
+    }
+
+    /// From now on the connection is recorded under this number.
+    pub(crate) fn record(&mut self, number: u64) {
+        self.number = Some(number);
+    }
+
+    fn traffic(&self, sender: Sender, bytes: &[u8]) {
+        if let Some(connection) = self.number {
+            self.api.record(&Traffic { connection, sender, bytes });
+        }
     }
 
     /// Adds faults, and removes those of the request before.
@@ -72,6 +86,7 @@ impl<'a> FaultySocket<'a> {
         let room = self.room(Counter::Read).min(self.room(Counter::Body)).min(space.len());
         let space = space.get_mut(..room).unwrap_or_default();
         let n = (&*self.socket).read(space)?;
+        self.traffic(Sender::Runtime, space.get(..n).unwrap_or_default());
         self.pass(Counter::Read, space.get_mut(..n).unwrap_or_default());
         Ok(n)
     }
@@ -81,12 +96,20 @@ impl<'a> FaultySocket<'a> {
         const MAX: usize = 64 * 1024;
         self.reach(Counter::Written)?;
         if self.armed.iter().all(|armed| armed.counter != Counter::Written) {
-            return (&*self.socket).write_vectored(slices);
+            let written = (&*self.socket).write_vectored(slices)?;
+            let mut left = written;
+            for slice in slices {
+                let sent = left.min(slice.len());
+                self.traffic(Sender::Api, slice.get(..sent).unwrap_or_default());
+                left -= sent;
+            }
+            return Ok(written);
         }
         let room = self.room(Counter::Written).min(MAX);
         let mut piece: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(room).collect();
         self.garble(Counter::Written, &mut piece);
         let n = (&*self.socket).write(&piece)?;
+        self.traffic(Sender::Api, piece.get(..n).unwrap_or_default());
         self.advance(Counter::Written, n);
         // A fault after the last byte of a reply has no byte that it could precede.
         self.happen(|armed| armed.counter == Counter::Written && !armed.changes_bytes());

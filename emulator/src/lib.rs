@@ -110,6 +110,7 @@ mod prelude;
 pub mod serving;
 mod socket;
 mod text;
+mod traffic;
 
 pub use builder::Builder;
 pub use emulator::Emulator;
@@ -122,6 +123,7 @@ pub use observed::{Extension, Notice, Observed, Refusal};
 pub use outcome::{End, FunctionError, Outcome, ResponseHead};
 pub use pipe::Chunk;
 pub use prelude::Prelude;
+pub use traffic::{Sender, Traffic};
 
 /// The largest payload that Lambda's Invoke API accepts, in bytes: 6 MiB.
 pub const MAX_EVENT: usize = 6 * 1024 * 1024;

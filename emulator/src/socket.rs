@@ -41,6 +41,11 @@ impl<'s> Connection<'s> {
         Self { socket, faulty, machine: Server::new(limits), pending: None }
     }
 
+    /// From now on the connection is recorded under this number.
+    pub(crate) fn record(&mut self, number: u64) {
+        self.faulty.record(number);
+    }
+
     /// From now on these faults may happen: those of the connection, before its first request, or those of the request
     /// that has just begun.
     pub(crate) fn arm(&mut self, faults: &[&'s Fault]) {

@@ -16,7 +16,8 @@ use crate::socket::{Activity, Connection};
 /// Serves a connection until it is closed.
 pub(crate) fn serve(api: &Api, socket: &TcpStream) {
     let mut connection = Connection::new(api, socket, Connection::RUNTIME_API_HEAD);
-    let (generation, of_connection) = api.connected();
+    let (generation, number, of_connection) = api.connected();
+    connection.record(number);
     connection.arm(&of_connection);
     let mut current = None;
     loop {
@@ -59,7 +60,7 @@ pub(crate) fn serve(api: &Api, socket: &TcpStream) {
             }
         }
     }
-    api.disconnected();
+    api.disconnected(number);
 }
 
 /// Sends the early reply of a script, if there is one. The exchange ends before the reply is written, so that the

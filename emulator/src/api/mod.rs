@@ -30,6 +30,7 @@ use http::HeaderValue;
 use crate::budget::Budget;
 use crate::lock::{lock, wait, wait_for};
 use crate::pipe::Pipe;
+use crate::traffic::Recorder;
 use crate::{End, Error, Event, Fault, FunctionError, MAX_EVENT, Notice, Observed, event, id};
 
 pub(crate) use connection::serve;
@@ -64,6 +65,7 @@ pub(crate) struct Config {
     pub(crate) max_queued_bytes: usize,
     pub(crate) faults: Vec<Fault>,
     pub(crate) observer: Option<Box<Observer>>,
+    pub(crate) recorder: Option<Box<Recorder>>,
 }
 
 pub(crate) type Observer = dyn Fn(&Notice<'_>) + Send + Sync;

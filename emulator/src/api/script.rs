@@ -4,6 +4,7 @@ use lambda_runtime_proto::server::{Reply, Request, Route};
 
 use super::Api;
 use crate::fault::{CannedReply, Fault, Target};
+use crate::traffic::{Sender, Traffic};
 use crate::{Notice, Observed};
 
 /// The replies that faults prescribe for the current request.
@@ -41,8 +42,8 @@ impl<'a> Script<'a> {
 }
 
 impl Api {
-    /// Counts a connection; returns the current generation of processes, and the faults of the connection.
-    pub(super) fn connected(&self) -> (u64, Vec<&Fault>) {
+    /// Counts a connection; returns the current generation of processes, its number, and the faults of the connection.
+    pub(super) fn connected(&self) -> (u64, u64, Vec<&Fault>) {
         let (generation, number) = {
             let mut state = self.state();
             state.observed.connections += 1;
@@ -50,10 +51,11 @@ impl Api {
             (state.generation, state.observed.connections)
         };
         self.changed.notify_all();
-        (generation, self.faults(|target| target.is_connection(number)))
+        (generation, number, self.faults(|target| target.is_connection(number)))
     }
 
-    pub(super) fn disconnected(&self) {
+    pub(super) fn disconnected(&self, connection: u64) {
+        self.record(&Traffic { connection, sender: Sender::Api, bytes: &[] });
         self.state().observed.open_connections -= 1;
         self.changed.notify_all();
     }

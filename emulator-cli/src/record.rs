@@ -1,0 +1,287 @@
+//! A record of the Runtime API's connections, as JSON lines.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use base64::Engine as _;
+use lambda_runtime_emulator::{Sender, Traffic};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::log;
+
+/// What becomes of the bodies of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payloads {
+    Keep,
+    /// Only their lengths are recorded.
+    Omit,
+    /// Their lengths and SHA-256 are recorded.
+    Hash,
+}
+
+/// Writes a line for each read and write.
+pub(crate) struct Recorder {
+    began: Instant,
+    payloads: Payloads,
+    state: Mutex<State>,
+}
+
+struct State {
+    file: File,
+    directions: HashMap<(u64, Sender), Direction>,
+    failed: bool,
+}
+
+/// What is known of one direction of a connection.
+#[derive(Default)]
+struct Direction {
+    parser: Parser,
+    length: u64,
+    hash: Sha256,
+}
+
+impl Recorder {
+    /// Creates the file.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be created.
+    pub(crate) fn create(path: &Path, payloads: Payloads) -> io::Result<Self> {
+        let state = State { file: File::create(path)?, directions: HashMap::new(), failed: false };
+        Ok(Self { began: Instant::now(), payloads, state: Mutex::new(state) })
+    }
+
+    pub(crate) fn record(&self, traffic: &Traffic<'_>) {
+        let milliseconds = self.began.elapsed().as_secs_f64() * 1000.0;
+        let Traffic { connection, sender, bytes, .. } = *traffic;
+        let from = match sender {
+            Sender::Runtime => "runtime",
+            Sender::Api => "api",
+        };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = match self.payloads {
+            _ if bytes.is_empty() => {
+                state.directions.retain(|(number, _), _| *number != connection);
+                vec![json!({"closed": true})]
+            }
+            Payloads::Keep => vec![text_or_base64(bytes)],
+            payloads => {
+                let direction = state.directions.entry((connection, sender)).or_default();
+                direction.pieces(bytes, payloads == Payloads::Hash)
+            }
+        };
+        for fields in lines {
+            let mut line = json!({"ms": milliseconds, "connection": connection, "from": from});
+            if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
+                line.extend(fields);
+            }
+            state.write(&line);
+        }
+    }
+}
+
+impl State {
+    fn write(&mut self, line: &Value) {
+        let written = self.file.write_all(format!("{line}\n").as_bytes());
+        if let Err(error) = written
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            log::message(format_args!("--record: the record is incomplete: {error}"));
+        }
+    }
+}
+
+fn text_or_base64(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!({"text": text}),
+        Err(_) => json!({"base64": base64::engine::general_purpose::STANDARD.encode(bytes)}),
+    }
+}
+
+impl Direction {
+    /// The fields of the lines for these bytes: heads and framing as they are, and a payload when it is complete.
+    fn pieces(&mut self, mut bytes: &[u8], hashes: bool) -> Vec<Value> {
+        let mut lines = Vec::new();
+        while !bytes.is_empty() {
+            let (kind, length) = self.parser.next(bytes);
+            let (piece, rest) = bytes.split_at(length.clamp(1, bytes.len()));
+            bytes = rest;
+            match kind {
+                Kind::Head => lines.push(text_or_base64(piece)),
+                Kind::Framing => {}
+                Kind::Payload => {
+                    self.length = self.length.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+                    self.hash.update(piece);
+                }
+            }
+            if self.parser.is_at_end() && self.length > 0 {
+                let mut fields = Map::from_iter([("payload".to_owned(), self.length.into())]);
+                let hash = std::mem::take(&mut self.hash).finalize();
+                if hashes {
+                    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                    fields.insert("sha256".to_owned(), hex.into());
+                }
+                lines.push(fields.into());
+                self.length = 0;
+            }
+        }
+        lines
+    }
+}
+
+/// Finds the payloads in one direction of a connection. It is lenient: what is not HTTP is taken for a head.
+#[derive(Default)]
+struct Parser {
+    state: Position,
+    /// The current line or head, up to its end.
+    text: Vec<u8>,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Position {
+    #[default]
+    Head,
+    Body(u64),
+    UntilClose,
+    ChunkSize,
+    Chunk(u64),
+    Trailers,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Head,
+    Framing,
+    Payload,
+}
+
+impl Parser {
+    /// A longer head or line is cut off: it is recorded, and not understood.
+    const MAX_TEXT: usize = 1024 * 1024;
+
+    /// Whether a message has ended.
+    fn is_at_end(&self) -> bool {
+        self.state == Position::Head && self.text.is_empty()
+    }
+
+    /// The kind of the first bytes, and how many are of this kind.
+    fn next(&mut self, bytes: &[u8]) -> (Kind, usize) {
+        match self.state {
+            Position::Head => {
+                let (length, ends) = self.take_until(bytes, b"\r\n\r\n");
+                if ends {
+                    self.state = after_head(&std::mem::take(&mut self.text));
+                }
+                (Kind::Head, length)
+            }
+            Position::Body(left) => {
+                let length = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                let left = left.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+                self.state = if left == 0 { Position::Head } else { Position::Body(left) };
+                (Kind::Payload, length)
+            }
+            Position::UntilClose => (Kind::Payload, bytes.len()),
+            Position::ChunkSize => {
+                let (length, ends) = self.take_until(bytes, b"\r\n");
+                if ends {
+                    let line = std::mem::take(&mut self.text);
+                    // An empty line ends the chunk before.
+                    self.state = match std::str::from_utf8(&line).map(str::trim) {
+                        Ok("") => Position::ChunkSize,
+                        Ok(size) => match u64::from_str_radix(size, 16) {
+                            Ok(0) => Position::Trailers,
+                            Ok(size) => Position::Chunk(size),
+                            Err(_) => Position::UntilClose,
+                        },
+                        Err(_) => Position::UntilClose,
+                    };
+                }
+                (Kind::Framing, length)
+            }
+            Position::Chunk(left) => {
+                let length = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                let left = left.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+                self.state = if left == 0 { Position::ChunkSize } else { Position::Chunk(left) };
+                (Kind::Payload, length)
+            }
+            Position::Trailers => {
+                let (length, ends) = self.take_until(bytes, b"\r\n");
+                if ends && std::mem::take(&mut self.text) == b"\r\n" {
+                    self.state = Position::Head;
+                }
+                (Kind::Head, length)
+            }
+        }
+    }
+
+    /// Takes bytes up to and including this end; returns how many, and whether it was found.
+    fn take_until(&mut self, bytes: &[u8], end: &[u8]) -> (usize, bool) {
+        for (n, byte) in bytes.iter().enumerate() {
+            self.text.push(*byte);
+            if self.text.ends_with(end) {
+                return (n + 1, true);
+            }
+        }
+        if self.text.len() > Self::MAX_TEXT {
+            self.text.clear();
+        }
+        (bytes.len(), false)
+    }
+}
+
+/// What follows a head (RFC 9112 section 6.3).
+fn after_head(head: &[u8]) -> Position {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let mut lines = head.lines();
+    let start = lines.next().unwrap_or_default();
+    let field =
+        |name: &str| head.lines().skip(1).find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let status = start.strip_prefix("http/1.").and_then(|rest| rest.split(' ').nth(1));
+    if field("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+        return Position::ChunkSize;
+    }
+    match (field("content-length").and_then(|length| length.parse().ok()), status) {
+        (Some(0), _) => Position::Head,
+        (Some(length), _) => Position::Body(length),
+        (None, None) => Position::Head,
+        (None, Some(status)) if status.starts_with('1') || ["204", "304"].contains(&status) => Position::Head,
+        (None, Some(_)) => Position::UntilClose,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines for this stream, cut into pieces of this size.
+    fn lines(stream: &[u8], size: usize) -> Vec<Value> {
+        let mut direction = Direction::default();
+        stream.chunks(size).flat_map(|piece| direction.pieces(piece, true)).collect()
+    }
+
+    fn payloads(stream: &[u8], size: usize) -> Vec<(u64, String)> {
+        let lines = lines(stream, size).into_iter();
+        let payload = |line: Value| Some((line.get("payload")?.as_u64()?, line.get("sha256")?.as_str()?.to_owned()));
+        lines.filter_map(payload).collect()
+    }
+
+    #[test]
+    fn payloads_are_found_in_any_pieces() {
+        const HELLO: &str = "185f8db32271fe25f561a6fc938b2e264306ec304eda518007d1764826381969";
+        let stream = b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nHelloGET /b HTTP/1.1\r\nHost: x\r\n\r\n\
+            POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nHe\r\n3\r\nllo\r\n0\r\nX-Trailer: y\r\n\r\n\
+            HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello";
+        for size in [1, 2, 3, 7, 64, 1000] {
+            let found = payloads(stream, size);
+            assert_eq!(found, [(); 3].map(|()| (5, HELLO.to_owned())), "pieces of {size}");
+            let text: String =
+                lines(stream, size).iter().filter_map(|line| line.get("text")?.as_str().map(str::to_owned)).collect();
+            assert!(text.contains("X-Trailer: y") && text.contains("GET /b") && !text.contains("llo"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The bytes of connections to the Runtime API.
+
+use crate::api::Api;
+
+/// Bytes that were read from a connection to the Runtime API or written to it, after faults.
+/// [`Builder::recorder`](crate::Builder::recorder) is called with them.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Traffic<'a> {
+    /// The number of the connection; the first is 1.
+    pub connection: u64,
+    /// The side that sent them.
+    pub sender: Sender,
+    /// The bytes. None if this side of the connection is over.
+    pub bytes: &'a [u8],
+}
+
+/// A side of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// The function's runtime, or an extension.
+    Runtime,
+    /// The emulator.
+    Api,
+}
+
+pub(crate) type Recorder = dyn Fn(&Traffic<'_>) + Send + Sync;
+
+impl Api {
+    pub(crate) fn record(&self, traffic: &Traffic<'_>) {
+        if let Some(recorder) = &self.config.recorder {
+            recorder(traffic);
+        }
+    }
+}
