@@ -1,7 +1,5 @@
 //! The bytes of connections to the Runtime API.
 
-use crate::api::Api;
-
 /// Bytes that were read from a connection to the Runtime API or written to it, after faults.
 /// [`Builder::recorder`](crate::Builder::recorder) is called with them.
 #[derive(Debug)]
@@ -25,11 +23,3 @@ pub enum Sender {
 }
 
 pub(crate) type Recorder = dyn Fn(&Traffic<'_>) + Send + Sync;
-
-impl Api {
-    pub(crate) fn record(&self, traffic: &Traffic<'_>) {
-        if let Some(recorder) = &self.config.recorder {
-            recorder(traffic);
-        }
-    }
-}

@@ -68,6 +68,13 @@ impl Api {
         self.faults(|target| target.is_request(endpoint, number))
     }
 
+    /// Calls the recorder.
+    pub(crate) fn record(&self, traffic: &Traffic<'_>) {
+        if let Some(recorder) = &self.config.recorder {
+            recorder(traffic);
+        }
+    }
+
     fn faults(&self, applies: impl Fn(&Target) -> bool) -> Vec<&Fault> {
         self.config.faults.iter().filter(|fault| applies(&fault.target)).collect()
     }
