@@ -19,9 +19,9 @@ pub struct Api {
 }
 
 struct Shared {
-    /// The heads of /next's answers. Ids differ from one to the next, as in Lambda: a runtime may not profit from their
-    /// being the same.
-    heads: Vec<Vec<u8>>,
+    head: Head,
+    /// The number of the next invocation.
+    number: AtomicU64,
     event: Vec<u8>,
     /// A response is at least so long.
     response: u64,
@@ -47,12 +47,12 @@ struct Gate {
 impl Api {
     /// Starts to serve a load. Each answer takes `delay`, or no time at all.
     pub fn start(load: &Load, delay: Duration) -> Result<Self> {
-        const HEADS: u64 = 16;
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
         let event = load.event.json();
         let shared = Arc::new(Shared {
-            heads: (0..HEADS).map(|number| head(number, event.len())).collect(),
+            head: Head::new(event.len()),
+            number: AtomicU64::new(0),
             event,
             response: load.event.least_response(),
             delay,
@@ -119,19 +119,44 @@ impl Drop for Api {
     }
 }
 
-fn head(number: u64, length: usize) -> Vec<u8> {
-    let deadline = u64::from(u32::MAX) * 1000;
-    format!(
-        "HTTP/1.1 200 OK\r\n\
-         Content-Type: application/json\r\n\
-         Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3f{number:02x}\r\n\
-         Lambda-Runtime-Deadline-Ms: {deadline}\r\n\
-         Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:123456789012:function:bench\r\n\
-         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e7{number:02x};Parent=9a9197af755a6419;Sampled=1\r\n\
-         Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
-         Content-Length: {length}\r\n\r\n"
-    )
-    .into_bytes()
+/// The head of /next's reply.
+#[derive(Clone)]
+struct Head {
+    bytes: Vec<u8>,
+    /// Where the invocation's number is.
+    numbers: Vec<usize>,
+}
+
+impl Head {
+    const NUMBER: &str = "##########";
+
+    fn new(length: usize) -> Self {
+        let deadline = u64::from(u32::MAX) * 1000;
+        let number = Self::NUMBER;
+        let bytes = format!(
+            "HTTP/1.1 200 OK\r\n\
+             Content-Type: application/json\r\n\
+             Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2d{number}\r\n\
+             Lambda-Runtime-Deadline-Ms: {deadline}\r\n\
+             Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:123456789012:function:bench\r\n\
+             Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6{number};Parent=9a9197{number};Sampled=1\r\n\
+             Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        let bytes = bytes.into_bytes();
+        let numbers = memchr::memmem::find_iter(&bytes, number).collect();
+        Self { bytes, numbers }
+    }
+
+    /// The head of an invocation. Its ids differ from those of every other one, as in Lambda: a runtime may not profit from
+    /// repetition, nor may its memory grow.
+    fn numbered(&mut self, number: u64) -> &[u8] {
+        let digits = format!("{number:010x}");
+        for &at in &self.numbers {
+            self.bytes[at..at + Self::NUMBER.len()].copy_from_slice(digits.as_bytes());
+        }
+        &self.bytes
+    }
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -161,7 +186,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
         {\"status\":\"OK\"}\n";
     stream.set_nodelay(true)?;
     let mut requests = Requests::new(&stream);
-    let mut heads = shared.heads.iter().cycle();
+    let mut head = shared.head.clone();
     while let Some(request) = requests.read()? {
         if request.is_get && !shared.pass_gate() {
             break;
@@ -170,8 +195,8 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
             thread::sleep(shared.delay);
         }
         if request.is_get {
-            let head = heads.next().map_or(&[][..], Vec::as_slice);
-            write_all(&stream, head, &shared.event)?;
+            let number = shared.number.fetch_add(1, Ordering::Relaxed);
+            write_all(&stream, head.numbered(number), &shared.event)?;
         } else if !request.is_response || request.length < shared.response {
             return Err(format!("an invocation was answered with {}", requests.shown()).into());
         } else {
@@ -212,5 +237,20 @@ impl Shared {
             self.changed.wait_while(gate, |gate| !gate.over && !pass()).unwrap_or_else(PoisonError::into_inner);
         gate.waiting -= 1;
         !gate.over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_invocation_has_ids_of_its_own() {
+        let mut head = Head::new(2);
+        assert_eq!(head.numbers.len(), 3);
+        let [first, second] = [7, 0xff].map(|number| String::from_utf8(head.numbered(number).to_vec()).unwrap());
+        assert!(first.contains("Aws-Request-Id: 8476a536-e9f4-11e8-9739-2d0000000007\r\n"), "{first}");
+        assert!(second.contains("Root=1-5bef4de7-ad49b0e87f6ef600000000ff;Parent=9a919700000000ff;"), "{second}");
+        assert!(!first.contains('#') && first.len() == second.len());
     }
 }

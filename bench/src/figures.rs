@@ -13,9 +13,9 @@ pub enum Metric {
     Futex,
     Cpu,
     Wall,
-    FirstNext,
-    Resident,
-    Peak,
+    StartFaults,
+    StartCalls,
+    Anonymous,
     Threads,
     Connections,
     Size,
@@ -29,9 +29,9 @@ impl Metric {
         Metric::Futex,
         Metric::Cpu,
         Metric::Wall,
-        Metric::FirstNext,
-        Metric::Resident,
-        Metric::Peak,
+        Metric::StartFaults,
+        Metric::StartCalls,
+        Metric::Anonymous,
         Metric::Threads,
         Metric::Connections,
         Metric::Size,
@@ -45,9 +45,9 @@ impl Metric {
             Metric::Futex => "… of them futex",
             Metric::Cpu => "CPU µs / invocation",
             Metric::Wall => "wall µs / invocation",
-            Metric::FirstNext => "start to first /next, ms",
-            Metric::Resident => "resident after load, MB",
-            Metric::Peak => "resident at most, MB",
+            Metric::StartFaults => "page faults before the first /next",
+            Metric::StartCalls => "system calls before the first /next",
+            Metric::Anonymous => "anonymous memory after load, MB",
             Metric::Threads => "threads",
             Metric::Connections => "connections opened",
             Metric::Size => "stripped binary, MB",
@@ -58,10 +58,20 @@ impl Metric {
     /// Digits behind the point.
     pub fn decimals(self) -> usize {
         match self {
-            Metric::Instructions | Metric::Threads | Metric::Connections | Metric::Crates => 0,
+            Metric::Instructions
+            | Metric::StartFaults
+            | Metric::StartCalls
+            | Metric::Threads
+            | Metric::Connections
+            | Metric::Crates => 0,
             Metric::Cpu | Metric::Wall | Metric::SystemCalls | Metric::Futex => 1,
             _ => 2,
         }
+    }
+
+    /// It depends on what else runs on the machine.
+    pub fn is_time(self) -> bool {
+        matches!(self, Metric::Cpu | Metric::Wall)
     }
 }
 
@@ -71,6 +81,8 @@ pub type Run = (Program, &'static str);
 /// All samples.
 #[derive(Debug, Default)]
 pub struct Figures {
+    /// Other programs ran on the machine: only ratios of times are shown.
+    pub shared_machine: bool,
     samples: BTreeMap<(Run, Metric), Vec<f64>>,
     system_calls: BTreeMap<Run, BTreeMap<String, Vec<f64>>>,
 }
@@ -85,8 +97,7 @@ impl Figures {
         const MICROSECONDS: f64 = 1e6;
         self.add(run, Metric::Cpu, live.cpu.as_secs_f64() * MICROSECONDS);
         self.add(run, Metric::Wall, live.wall.as_secs_f64() * MICROSECONDS);
-        self.add(run, Metric::Resident, live.resident / MB);
-        self.add(run, Metric::Peak, live.peak / MB);
+        self.add(run, Metric::Anonymous, live.anonymous / MB);
         self.add(run, Metric::Threads, live.threads);
         self.add(run, Metric::Connections, live.connections as f64);
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -21,9 +21,8 @@ pub struct Function {
 pub struct Usage {
     /// Time on a CPU, of the threads that are alive.
     pub cpu: Duration,
-    /// Resident memory in bytes: now, and the most there was.
-    pub resident: f64,
-    pub peak: f64,
+    /// Resident memory in bytes that is not a part of a file: heap and stacks.
+    pub anonymous: f64,
     pub threads: f64,
 }
 
@@ -32,7 +31,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Function {
     /// Starts `binary`, by way of the tool `under` where one is given.
-    pub fn start(binary: &Path, under: Option<Command>, api: &Api, workers: u64) -> Result<(Self, Instant)> {
+    pub fn start(binary: &Path, under: Option<Command>, api: &Api, workers: u64) -> Result<Self> {
         let mut command = match under {
             Some(mut tool) => {
                 tool.arg(binary);
@@ -52,9 +51,8 @@ impl Function {
         if workers > 1 {
             command.env("AWS_LAMBDA_MAX_CONCURRENCY", workers.to_string());
         }
-        let begin = Instant::now();
         let child = command.spawn().map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
-        Ok((Self { child }, begin))
+        Ok(Self { child })
     }
 
     pub fn usage(&self) -> Result<Usage> {
@@ -70,7 +68,15 @@ impl Function {
             Ok(line.split_whitespace().nth(1).unwrap_or_default().parse()?)
         };
         const KIB: f64 = 1024.0;
-        Ok(Usage { cpu, resident: number("VmRSS")? * KIB, peak: number("VmHWM")? * KIB, threads: number("Threads")? })
+        Ok(Usage { cpu, anonymous: number("RssAnon")? * KIB, threads: number("Threads")? })
+    }
+
+    /// Page faults since the process was started. None needed a disk, if it was started before.
+    pub fn page_faults(&self) -> Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name, which is the second field, ends with the last parenthesis; the tenth field is `minflt`.
+        let fields = stat.rsplit_once(')').ok_or("no name")?.1;
+        Ok(fields.split_whitespace().nth(7).ok_or("no such field")?.parse()?)
     }
 
     /// Has the function end, so that the tool it runs under writes what it has counted, and waits for that.

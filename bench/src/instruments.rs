@@ -17,20 +17,22 @@ pub struct Live {
     /// A single invocation's share.
     pub cpu: Duration,
     pub wall: Duration,
-    /// Resident memory in bytes: after the load, and the most there was.
-    pub resident: f64,
-    pub peak: f64,
+    /// Anonymous resident memory in bytes, after the load.
+    pub anonymous: f64,
     pub threads: f64,
     /// Opened to the API from start to end.
     pub connections: u64,
 }
 
+/// Invocations before anything is measured: the first large ones make buffers grow.
+const WARM_UP: u64 = 3;
+
 /// Serves the load once as a warm-up, for a fifth of its length, and then measured.
 pub fn live(binary: &Path, load: &Load) -> Result<Live> {
     let api = Api::start(load, Duration::ZERO)?;
-    let (function, _) = Function::start(binary, None, &api, load.workers)?;
+    let function = Function::start(binary, None, &api, load.workers)?;
     api.await_workers(load.workers, PATIENCE)?;
-    api.serve(load.count.div_ceil(5), load.workers, PATIENCE)?;
+    api.serve(load.count.div_ceil(5).max(WARM_UP), load.workers, PATIENCE)?;
     let before = function.usage()?;
     let wall = api.serve(load.count, load.workers, PATIENCE)?;
     let after = function.usage()?;
@@ -38,18 +40,18 @@ pub fn live(binary: &Path, load: &Load) -> Result<Live> {
     Ok(Live {
         cpu: share(after.cpu.saturating_sub(before.cpu)),
         wall: share(wall),
-        resident: after.resident,
-        peak: after.peak,
+        anonymous: after.anonymous,
         threads: after.threads,
         connections: api.connections(),
     })
 }
 
-/// Time from the start of the process to its first /next.
-pub fn first_next(binary: &Path, load: &Load) -> Result<Duration> {
+/// Page faults from the start of the process to its first /next.
+pub fn start_faults(binary: &Path, load: &Load) -> Result<f64> {
     let api = Api::start(load, Duration::ZERO)?;
-    let (_function, begin) = Function::start(binary, None, &api, load.workers)?;
-    Ok(api.await_workers(load.workers, PATIENCE)?.saturating_duration_since(begin))
+    let function = Function::start(binary, None, &api, load.workers)?;
+    api.await_workers(load.workers, PATIENCE)?;
+    function.page_faults()
 }
 
 /// Tools that count exactly, and slow a process down for it.
@@ -95,17 +97,23 @@ impl Counters {
 
     /// System calls that an invocation takes, by name, by strace.
     pub fn system_calls(&self, binary: &Path, load: &Load) -> Result<BTreeMap<String, f64>> {
+        per_invocation(load, |invocations| self.strace(binary, load, invocations))
+    }
+
+    /// System calls from the start of the process to its first /next, that one included.
+    pub fn start_calls(&self, binary: &Path, load: &Load) -> Result<f64> {
+        Ok(self.strace(binary, load, 0)?.into_values().sum())
+    }
+
+    fn strace(&self, binary: &Path, load: &Load, invocations: u64) -> Result<BTreeMap<String, f64>> {
         let out = self.scratch.join("strace.out");
-        let count = |invocations| {
-            let mut strace = Command::new("strace");
-            strace.args(["-f", "-c", "-U", "name,calls", "-o"]).arg(&out).arg("--");
-            run(strace, binary, load, invocations)?;
-            let summary = fs::read_to_string(&out)?;
-            let rows = summary.lines().filter_map(|line| line.trim().split_once(char::is_whitespace));
-            let calls = rows.filter_map(|(name, calls)| Some((name.to_owned(), calls.trim().parse().ok()?)));
-            Ok(calls.filter(|(name, _)| name != "total").collect())
-        };
-        per_invocation(load, count)
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-c", "-U", "name,calls", "-o"]).arg(&out).arg("--");
+        run(strace, binary, load, invocations)?;
+        let summary = fs::read_to_string(&out)?;
+        let rows = summary.lines().filter_map(|line| line.trim().split_once(char::is_whitespace));
+        let calls = rows.filter_map(|(name, calls)| Some((name.to_owned(), calls.trim().parse().ok()?)));
+        Ok(calls.filter(|(name, _)| name != "total").collect())
     }
 }
 
@@ -113,15 +121,17 @@ fn run(tool: Command, binary: &Path, load: &Load, invocations: u64) -> Result<()
     // In Lambda a function waits for the API, it does not find the answer there at once. A slowed down function would.
     const DELAY: Duration = Duration::from_millis(1);
     let api = Api::start(load, DELAY)?;
-    let (function, _) = Function::start(binary, Some(tool), &api, load.workers)?;
+    let function = Function::start(binary, Some(tool), &api, load.workers)?;
     api.await_workers(load.workers, PATIENCE)?;
-    api.serve(invocations, load.workers, PATIENCE)?;
+    if invocations > 0 {
+        api.serve(invocations, load.workers, PATIENCE)?;
+    }
     function.terminate()
 }
 
 /// From a short and a longer run, so that what the start costs cancels out.
 fn per_invocation<K: Ord>(load: &Load, count: impl Fn(u64) -> Result<BTreeMap<K, f64>>) -> Result<BTreeMap<K, f64>> {
-    let few = load.count_instrumented.div_ceil(2);
+    let few = load.count_instrumented.div_ceil(2).max(WARM_UP);
     let before = count(few)?;
     let mut after = count(few + load.count_instrumented)?;
     for (name, count) in &mut after {

@@ -2,7 +2,7 @@
 
 pub mod api;
 pub mod build;
-pub mod contest;
+pub mod comparison;
 pub mod cpus;
 pub mod figures;
 pub mod function;

@@ -1,6 +1,6 @@
 //! The figures as markdown.
 
-use crate::contest::{CONTESTS, Contest, Goal, Limit};
+use crate::comparison::{COMPARISONS, Comparison, Goal, Limit};
 use crate::figures::{Figures, Metric};
 use crate::programs::Program;
 
@@ -48,14 +48,14 @@ pub fn number(value: f64, decimals: usize) -> String {
     format!("{sign}{grouped}{rest}")
 }
 
-/// The table of all contests.
+/// The table of all comparisons.
 pub fn comparison(figures: &Figures) -> String {
     let head = ["", "blocking socket", "bare socket", "this runtime", "lambda_runtime", "÷ bare", "÷ lambda_runtime"];
     let mut rows = vec![head.into_iter().chain(["goal: at most", "reached"]).map(str::to_owned).collect()];
-    for contest in CONTESTS {
-        let section: Vec<_> = Metric::ALL.iter().filter_map(|&metric| row(contest, metric, figures)).collect();
+    for comparison in COMPARISONS {
+        let section: Vec<_> = Metric::ALL.iter().filter_map(|&metric| row(comparison, metric, figures)).collect();
         if !section.is_empty() {
-            rows.push(vec![format!("**{}** · {}", contest.load.name, contest.executor)]);
+            rows.push(vec![format!("**{}** · {}", comparison.load.name, comparison.executor)]);
             rows.extend(section);
         }
     }
@@ -63,14 +63,18 @@ pub fn comparison(figures: &Figures) -> String {
 }
 
 /// `None` where nothing was measured.
-fn row(contest: &Contest, metric: Metric, figures: &Figures) -> Option<Vec<String>> {
-    let median = |program: Option<Program>| figures.median(contest.run(program?), metric);
-    let all = [contest.blocking, contest.bare, contest.ours, contest.official].map(median);
+fn row(comparison: &Comparison, metric: Metric, figures: &Figures) -> Option<Vec<String>> {
+    let median = |program: Option<Program>| figures.median(comparison.run(program?), metric);
+    let all = [comparison.blocking, comparison.bare, comparison.ours, comparison.official].map(median);
     let [_, bare, ours, official] = all;
     if all.iter().all(Option::is_none) {
         return None;
     }
-    let shown = |value: Option<f64>| value.map_or("–".to_owned(), |value| number(value, metric.decimals()));
+    let hidden = figures.shared_machine && metric.is_time();
+    let shown = |value: Option<f64>| match value {
+        Some(value) if !hidden => number(value, metric.decimals()),
+        _ => "–".to_owned(),
+    };
     let ratio = |to: Option<f64>| match (ours, to) {
         (Some(ours), Some(to)) if to > 0.0 => number(ours / to, 2),
         _ => String::new(),
@@ -78,23 +82,23 @@ fn row(contest: &Contest, metric: Metric, figures: &Figures) -> Option<Vec<Strin
     let mut cells = vec![metric.label().to_owned()];
     cells.extend(all.map(shown));
     cells.extend([ratio(bare), ratio(official)]);
-    if let Some(goal) = contest.goals.iter().find(|goal| goal.metric == metric) {
-        cells.extend([limit(goal), verdict(goal, contest, figures).to_owned()]);
+    if let Some(goal) = comparison.goals.iter().find(|goal| goal.metric == metric) {
+        cells.extend([limit(goal), verdict(goal, comparison, figures).to_owned()]);
     }
     Some(cells)
 }
 
 fn limit(goal: &Goal) -> String {
     match goal.limit {
-        Limit::Number(limit) => number(limit, 0),
+        Limit::Number(limit) => number(limit, goal.metric.decimals()),
         Limit::TimesBare(factor) => format!("{} × bare", number(factor, 2)),
         Limit::TimesOfficial(factor) => format!("{} × lambda_runtime", number(factor, 2)),
     }
 }
 
-fn verdict(goal: &Goal, contest: &Contest, figures: &Figures) -> &'static str {
-    let ours = contest.ours.and_then(|ours| figures.median(contest.run(ours), goal.metric));
-    match (ours, goal.limit.number(contest, goal.metric, figures)) {
+fn verdict(goal: &Goal, comparison: &Comparison, figures: &Figures) -> &'static str {
+    let ours = comparison.ours.and_then(|ours| figures.median(comparison.run(ours), goal.metric));
+    match (ours, goal.limit.number(comparison, goal.metric, figures)) {
         // What is counted in a tracer that disturbs a little is compared as it is shown.
         (Some(ours), Some(limit)) => {
             let shown = |value: f64| (value * 10_f64.powf(goal.metric.decimals() as f64)).round();
@@ -106,8 +110,10 @@ fn verdict(goal: &Goal, contest: &Contest, figures: &Figures) -> &'static str {
 
 /// The system calls of every program that was traced, as a list.
 pub fn system_calls(figures: &Figures) -> String {
-    let mut runs: Vec<_> =
-        CONTESTS.iter().flat_map(|contest| contest.programs().map(|program| contest.run(program))).collect();
+    let mut runs: Vec<_> = COMPARISONS
+        .iter()
+        .flat_map(|comparison| comparison.programs().map(|program| comparison.run(program)))
+        .collect();
     runs.sort_unstable_by_key(|&(program, load)| (load, program));
     runs.dedup();
     let mut list = String::new();

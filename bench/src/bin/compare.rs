@@ -1,14 +1,16 @@
 //! Builds functions on this runtime, on `lambda_runtime` and on bare sockets, drives them side by side, prints a table
 //! and writes it to `RESULTS.md`.
 //!
-//!     cargo run --release --manifest-path bench/Cargo.toml --bin compare [-- --quick]
+//!     cargo run --release --manifest-path bench/Cargo.toml --bin compare [-- --quick | --shared]
+//!
+//! With `--shared`, on a machine that other programs use at the same time, times are shown only as ratios.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use bench::Result;
 use bench::build::{self, Builds};
-use bench::contest::{CONTESTS, Contest, tree};
+use bench::comparison::{COMPARISONS, Comparison, tree};
 use bench::cpus::{Cpus, Given};
 use bench::figures::{Figures, Metric};
 use bench::instruments::{self, Counters};
@@ -24,17 +26,20 @@ struct Effort {
     starts: usize,
     /// The loads are divided by this.
     divisor: u64,
+    shared_machine: bool,
 }
 
-const FULL: Effort = Effort { rounds: 5, starts: 20, divisor: 1 };
-const QUICK: Effort = Effort { rounds: 1, starts: 5, divisor: 10 };
+const FULL: Effort = Effort { rounds: 5, starts: 20, divisor: 1, shared_machine: false };
+const QUICK: Effort = Effort { rounds: 1, starts: 5, divisor: 10, shared_machine: false };
+const SHARED: Effort = Effort { rounds: 3, starts: 5, divisor: 10, shared_machine: true };
 
 fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let effort = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => FULL,
         ["--quick"] => QUICK,
-        _ => return Err("the only option is --quick".into()),
+        ["--shared"] => SHARED,
+        _ => return Err("the options are --quick and --shared".into()),
     };
     let machine = machine::description()?;
     let builds = Builds::beside_this_program()?;
@@ -43,6 +48,7 @@ fn main() -> Result<()> {
     let given = Given::find()?;
 
     let mut figures = Figures::default();
+    figures.shared_machine = effort.shared_machine;
     weigh(&builds, &mut figures)?;
     let runs = runs();
     let mut progress = Progress::new(effort.rounds * runs.len());
@@ -63,7 +69,8 @@ fn main() -> Result<()> {
 }
 
 fn build_all(builds: &Builds) -> Result<()> {
-    let packages: BTreeSet<_> = CONTESTS.iter().flat_map(Contest::programs).map(|program| program.package).collect();
+    let packages: BTreeSet<_> =
+        COMPARISONS.iter().flat_map(Comparison::programs).map(|program| program.package).collect();
     let mut progress = Progress::new(packages.len());
     for package in packages {
         progress.step(&format!("building {package}"));
@@ -76,19 +83,19 @@ fn build_all(builds: &Builds) -> Result<()> {
 /// What needs no running.
 fn weigh(builds: &Builds, figures: &mut Figures) -> Result<()> {
     const MB: f64 = 1e6;
-    for contest in CONTESTS.iter().filter(|contest| contest.measures_start()) {
-        for program in contest.programs() {
+    for comparison in COMPARISONS.iter().filter(|comparison| comparison.measures_start()) {
+        for program in comparison.programs() {
             let size = fs::metadata(builds.binary(program))?.len();
-            figures.add(contest.run(program), Metric::Size, size as f64 / MB);
+            figures.add(comparison.run(program), Metric::Size, size as f64 / MB);
             if let Some(tree) = tree(program.package) {
-                figures.add(contest.run(program), Metric::Crates, build::crates(tree)? as f64);
+                figures.add(comparison.run(program), Metric::Crates, build::crates(tree)? as f64);
             }
         }
     }
     Ok(())
 }
 
-/// A program under a load. It may stand in several contests and is measured once a round.
+/// A program under a load. It may stand in several comparisons and is measured once a round.
 struct Contender {
     program: Program,
     load: Load,
@@ -98,12 +105,12 @@ struct Contender {
 
 fn runs() -> Vec<Contender> {
     let mut seen = BTreeSet::new();
-    let all = CONTESTS.iter().flat_map(|contest| {
-        contest.programs().map(|program| Contender {
+    let all = COMPARISONS.iter().flat_map(|comparison| {
+        comparison.programs().map(|program| Contender {
             program,
-            load: contest.load,
-            cpus: contest.cpus,
-            measures_start: contest.measures_start(),
+            load: comparison.load,
+            cpus: comparison.cpus,
+            measures_start: comparison.measures_start(),
         })
     });
     all.filter(|contender| seen.insert((contender.program, contender.load.name))).collect()
@@ -124,8 +131,7 @@ impl Contender {
         figures.add_live(run, instruments::live(&binary, &load)?);
         if self.measures_start {
             for _ in 0..effort.starts {
-                let first_next = instruments::first_next(&binary, &load)?;
-                figures.add(run, Metric::FirstNext, first_next.as_secs_f64() * 1000.0);
+                figures.add(run, Metric::StartFaults, instruments::start_faults(&binary, &load)?);
             }
         }
         // The counting tools are slow, and say almost the same every time.
@@ -134,6 +140,9 @@ impl Contender {
         }
         if round == 0 && counters.strace {
             figures.add_system_calls(run, counters.system_calls(&binary, &load)?);
+            if self.measures_start {
+                figures.add(run, Metric::StartCalls, counters.start_calls(&binary, &load)?);
+            }
         }
         Ok(())
     }
@@ -141,6 +150,9 @@ impl Contender {
 
 fn results(machine: &str, effort: &Effort, counters: &Counters, figures: &Figures) -> String {
     let mut notes = String::new();
+    if effort.shared_machine {
+        notes += "- other programs ran at the same time: of times, only the ratios are shown\n";
+    }
     for (tool, is_there, what) in
         [("valgrind", counters.valgrind, "user instructions"), ("strace", counters.strace, "system calls")]
     {

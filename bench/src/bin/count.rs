@@ -4,7 +4,7 @@
 
 use bench::Result;
 use bench::build::Builds;
-use bench::contest::{CONTESTS, Contest};
+use bench::comparison::{COMPARISONS, Comparison};
 use bench::cpus::{Cpus, Given};
 use bench::instruments::Counters;
 
@@ -13,11 +13,11 @@ fn main() -> Result<()> {
     let counters = Counters::find(builds.scratch())?;
     Given::find()?.restrict_to(Cpus::One)?;
     for wanted in std::env::args().skip(1) {
-        let of_contest = |contest: &Contest| {
-            let program = contest.programs().find(|program| program.bin == wanted)?;
-            Some((program, contest.load))
+        let in_comparison = |comparison: &Comparison| {
+            let program = comparison.programs().find(|program| program.bin == wanted)?;
+            Some((program, comparison.load))
         };
-        let found = CONTESTS.iter().find_map(of_contest);
+        let found = COMPARISONS.iter().find_map(in_comparison);
         let (program, load) = found.ok_or_else(|| format!("no such function: {wanted:?}"))?;
         builds.build(program.package)?;
         println!("{wanted}: {:.0} instructions per invocation", counters.instructions(&builds.binary(program), &load)?);

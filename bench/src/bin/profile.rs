@@ -6,18 +6,18 @@ use std::process::Command;
 
 use bench::Result;
 use bench::build::Builds;
-use bench::contest::{CONTESTS, Contest};
+use bench::comparison::{COMPARISONS, Comparison};
 use bench::cpus::{Cpus, Given};
 use bench::instruments::Counters;
 use bench::progress::Progress;
 
 fn main() -> Result<()> {
     let wanted = std::env::args().nth(1).unwrap_or_default();
-    let of_contest = |contest: &Contest| {
-        let program = contest.programs().find(|program| program.bin == wanted)?;
-        Some((program, contest.load))
+    let in_comparison = |comparison: &Comparison| {
+        let program = comparison.programs().find(|program| program.bin == wanted)?;
+        Some((program, comparison.load))
     };
-    let Some((program, load)) = CONTESTS.iter().find_map(of_contest) else {
+    let Some((program, load)) = COMPARISONS.iter().find_map(in_comparison) else {
         return Err("name a function under test, tokio-echo say".into());
     };
     let mut progress = Progress::new(2);

@@ -1,7 +1,7 @@
 use lambda_runtime_smol::{Error, LambdaEvent, RawEvent, RawResponse, run, service_fn};
 
 fn main() -> Result<(), Error> {
-    smol::block_on(run(service_fn(echo)))
+    lambda_runtime_smol::block_on(run(service_fn(echo)))
 }
 
 async fn echo(event: LambdaEvent<RawEvent>) -> Result<RawResponse, Error> {

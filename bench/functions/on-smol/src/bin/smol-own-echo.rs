@@ -1,8 +1,8 @@
-use lambda_runtime_smol::{Error, LambdaEvent, Runtime, service_fn};
+use lambda_runtime_smol::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 
 fn main() -> Result<(), Error> {
-    smol::block_on(Runtime::new(service_fn(echo)).pipelining(true).run())
+    lambda_runtime_smol::block_on(run(service_fn(echo)))
 }
 
 async fn echo(event: LambdaEvent<Value>) -> Result<Value, Error> {
