@@ -32,11 +32,23 @@ impl Builds {
     /// Builds all binaries of a package, apart from every other package, so that it gets the features that it asks for
     /// and no others.
     pub fn build(&self, package: &str) -> Result<()> {
+        self.cargo_build(package, &["--bins"])
+    }
+
+    /// Builds one binary.
+    pub fn build_only(&self, program: Program) -> Result<()> {
+        self.cargo_build(program.package, &["--bin", program.bin])
+    }
+
+    fn cargo_build(&self, package: &str, targets: &[&str]) -> Result<()> {
         let target = self.directory.parent().and_then(Path::to_str).ok_or("a path that is no text")?;
-        let built =
-            cargo(["build", "--quiet", "--target-dir", target, "--profile", self.profile, "--package", package])
-                .status()?;
-        if built.success() { Ok(()) } else { Err(format!("{package} does not compile").into()) }
+        let mut command =
+            cargo(["build", "--quiet", "--target-dir", target, "--profile", self.profile, "--package", package]);
+        if command.args(targets).status()?.success() {
+            Ok(())
+        } else {
+            Err(format!("{package} does not compile").into())
+        }
     }
 
     pub fn binary(&self, program: Program) -> PathBuf {
