@@ -36,13 +36,12 @@ pub const CLOSE: &str = "Connection: close\r\n";
 /// An event.
 pub fn event(invocation: &Invocation, style: Style, rng: &mut Rng) -> Message {
     let Invocation { id, event, .. } = invocation;
-    // Few distinct values, because glibc retains every value of an environment variable, and the runtime sets one to
-    // this.
-    let trace = rng.u32(0..8);
+    // Distinct, as Lambda's: memory must not grow with the values of the environment variable that the runtime sets to them.
+    let trace = rng.u64(..);
     let mut head = format!(
         "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
          Lambda-Runtime-Deadline-Ms: 1542409706888\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n\
-         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e70{trace};Sampled=1\r\n"
+         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e8{trace:016x};Sampled=1\r\n"
     );
     if let Some(invocation_id) = &invocation.invocation_id {
         head.push_str(&format!("Lambda-Runtime-Invocation-Id: {invocation_id}\r\n"));
