@@ -2,11 +2,12 @@
 //! calls before the first /next; anonymous memory; the binary's size.
 //!
 //!     cargo run --release --manifest-path bench/Cargo.toml --bin count -- tokio-echo smol-echo
+//!     cargo run --release --manifest-path bench/Cargo.toml --bin count -- --table tokio-echo official-echo
 //!     cargo run --release --manifest-path bench/Cargo.toml --bin count -- --check
 //!     cargo run --release --manifest-path bench/Cargo.toml --bin count -- --record
 //!
-//! `--check` compares the functions of `INSTRUCTIONS.txt` with the counts there, and fails if one costs over 3 % more. With
-//! other versions of rustc or glibc than those there, it only prints. `--record` writes the file.
+//! `--table` writes the figures to `COUNTS.md`. `--check` compares the functions of `INSTRUCTIONS.txt` with the counts there,
+//! and fails if one costs over 3 % more. With other versions of rustc or glibc than those there, it only prints. `--record` writes the file.
 
 use std::fs;
 use std::process::Command;
@@ -17,7 +18,9 @@ use bench::comparison::{COMPARISONS, Comparison};
 use bench::cpus::{Cpus, Given};
 use bench::instruments::{self, Counters};
 use bench::load::Load;
+use bench::machine;
 use bench::programs::Program;
+use bench::report::{markdown, number};
 
 /// What is recorded: an echo on each executor.
 const RECORDED: [&str; 3] = ["tokio-echo", "smol-own-echo", "blocking-echo"];
@@ -36,29 +39,53 @@ fn main() -> Result<()> {
             Ok(())
         }
         ["--check"] => check(&fs::read_to_string(file)?, &versions()?, |functions| count(functions)),
-        functions => print(functions),
+        ["--table", functions @ ..] => {
+            let table = table(functions)?;
+            let text = format!(
+                "# Counts\n\n\
+                 Written by `count --table`: what does not depend on the load of the machine. The event is `{{}}`, except for \
+                 the typed functions, which get an order of four types with 62 fields. Instructions and system calls are \
+                 counted with an API that takes a millisecond for each reply.\n\n\
+                 {}\n{table}",
+                machine::description()?,
+            );
+            Ok(fs::write(build::folder().join("COUNTS.md"), text)?)
+        }
+        functions => table(functions).map(drop),
     }
 }
 
-/// Prints everything that can be counted.
-fn print(functions: &[&str]) -> Result<()> {
+/// Prints everything that can be counted, as a table.
+fn table(functions: &[&str]) -> Result<String> {
     let (builds, counters) = prepare()?;
+    let head = [
+        "function",
+        "instructions / invocation",
+        "system calls / invocation",
+        "page faults before /next",
+        "system calls before /next",
+        "anonymous, KiB",
+        "binary, kB",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
     for &name in functions {
         let (program, load) = find(name)?;
         builds.build_only(program)?;
         let binary = builds.binary(program);
-        println!(
-            "{name}: {:.0} instructions, {:.1} system calls; before the first /next {:.0} page faults, {:.0} system calls; \
-             {:.0} KiB anonymous; {} bytes",
-            counters.instructions(&binary, &load)?,
-            counters.system_calls(&binary, &load)?.into_values().sum::<f64>(),
-            instruments::start_faults(&binary, &load)?,
-            counters.start_calls(&binary, &load)?,
-            instruments::live(&binary, &load.shortened(10))?.anonymous / 1024.0,
-            fs::metadata(&binary)?.len(),
-        );
+        let figures = [
+            (counters.instructions(&binary, &load)?, 0),
+            (counters.system_calls(&binary, &load)?.into_values().sum(), 1),
+            (instruments::start_faults(&binary, &load)?, 0),
+            (counters.start_calls(&binary, &load)?, 0),
+            (instruments::live(&binary, &load.shortened(10))?.anonymous / 1024.0, 0),
+            (fs::metadata(&binary)?.len() as f64 / 1000.0, 0),
+        ];
+        let cells = figures.map(|(figure, decimals)| number(figure, decimals));
+        rows.push([format!("`{name}`")].into_iter().chain(cells).collect());
     }
-    Ok(())
+    let table = markdown(&rows);
+    println!("{table}");
+    Ok(table)
 }
 
 /// Compares counts with the recorded ones.
