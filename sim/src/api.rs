@@ -99,6 +99,8 @@ struct Record {
     fails: bool,
     is_readable: bool,
     deliveries: u32,
+    /// Replies to its outcome are lost again and again.
+    unlucky: bool,
     /// Streams whose head arrived.
     streams: u32,
     deadline: Nanos,
@@ -155,24 +157,24 @@ impl Api {
                 if side == Side::Api {
                     self.read(k, id, wakers);
                 }
-                self.check_ended(k, id);
+                self.check_ended(k, id, wakers);
             }
             Happening::Resume(id) => {
                 k.connections[id].paused = false;
                 self.read(k, id, wakers);
-                self.check_ended(k, id);
+                self.check_ended(k, id, wakers);
             }
             Happening::Deliver(id) => self.deliver(k, id, wakers),
             Happening::Acknowledge(id) => {
-                self.acknowledge(k, id);
-                self.drive(k, id);
+                self.acknowledge(k, id, wakers);
+                self.drive(k, id, wakers);
             }
             Happening::CloseIdle(id) => {
                 k.connections[id].closes = true;
                 k.connections[id].outbox.clear();
                 k.connections[id].api_closed = true;
                 k.connections[id].to_api.ended.get_or_insert(End::Reset);
-                self.check_ended(k, id);
+                self.check_ended(k, id, wakers);
             }
             Happening::Thaw => {
                 self.frozen = false;
@@ -189,7 +191,7 @@ impl Api {
             }
         }
         while let Some(id) = k.ended.pop() {
-            self.check_ended(k, id);
+            self.check_ended(k, id, wakers);
         }
         if self.over == self.begun() && std::mem::take(&mut self.rouse) {
             self.wake_waiting(k);
@@ -223,12 +225,12 @@ impl Api {
             && !bytes.is_empty()
         {
             peer.server.receive(&bytes);
-            self.drive(k, id);
+            self.drive(k, id, wakers);
         }
     }
 
     /// Notices that a connection has ended.
-    fn check_ended(&mut self, k: &mut Kernel, id: usize) {
+    fn check_ended(&mut self, k: &mut Kernel, id: usize, wakers: &mut Wakers) {
         let Some(connection) = k.connections.get(id) else { return };
         if connection.api_closed {
             self.lose(id);
@@ -241,7 +243,7 @@ impl Api {
             Some(End::Reset) => peer.server.disconnected(),
             None => return,
         }
-        self.drive(k, id);
+        self.drive(k, id, wakers);
         self.lose(id);
     }
 
@@ -321,7 +323,7 @@ impl Api {
     }
 
     /// Drives the server until it needs input.
-    fn drive(&mut self, k: &mut Kernel, id: usize) {
+    fn drive(&mut self, k: &mut Kernel, id: usize, wakers: &mut Wakers) {
         loop {
             let Some(peer) = self.peer(id) else { return };
             match peer.server.poll_output() {
@@ -332,7 +334,7 @@ impl Api {
                 }
                 Output::Event(Event::Request(request)) => self.request(k, id, &request),
                 Output::Event(Event::Data(data)) => self.data(k, id, &data),
-                Output::Event(Event::End(trailers)) => self.request_complete(k, id, &trailers),
+                Output::Event(Event::End(trailers)) => self.request_complete(k, id, &trailers, wakers),
                 Output::Receive | Output::Idle => return,
                 Output::Closed(reason) => {
                     match reason {
@@ -458,7 +460,7 @@ impl Api {
     }
 
     /// A request is complete.
-    fn request_complete(&mut self, k: &mut Kernel, id: usize, trailers: &Trailers) {
+    fn request_complete(&mut self, k: &mut Kernel, id: usize, trailers: &Trailers, wakers: &mut Wakers) {
         let Some(peer) = self.peer(id) else { return };
         if peer.replied_early {
             return;
@@ -503,7 +505,7 @@ impl Api {
                     let think = k.rng.u64(0..MILLISECOND);
                     k.schedule(think, Happening::Acknowledge(id));
                 } else {
-                    self.acknowledge(k, id);
+                    self.acknowledge(k, id, wakers);
                 }
             }
             Some(Endpoint::RestoreNext) => {
@@ -621,6 +623,7 @@ impl Api {
             is_readable: invocation.is_readable(),
             invocation: Some(Box::new(invocation)),
             deliveries: 0,
+            unlucky: k.chance(15),
             streams: 0,
             deadline: 0,
             end: None,
@@ -642,12 +645,12 @@ impl Api {
         if k.chance(20) {
             k.fault("a request for an event has no event");
             let reply = if k.rng.bool() { Reply::new(204) } else { Reply::new(200).json("{}") };
-            return self.reply_to_next(k, id, reply, 100 * MILLISECOND);
+            return self.reply_to_next(k, id, reply, 100 * MILLISECOND, wakers);
         }
         if k.chance(20) {
             k.fault("408 Request Timeout");
             k.connections[id].excused = true;
-            return self.reply_to_next(k, id, Reply::new(408).close(), 0);
+            return self.reply_to_next(k, id, Reply::new(408).close(), 0, wakers);
         }
         let Some(number) = self.next_number(k) else {
             if self.over == self.begun() {
@@ -655,16 +658,16 @@ impl Api {
             }
             return;
         };
-        self.write_event(k, id, number);
+        self.write_event(k, id, number, wakers);
     }
 
-    fn reply_to_next(&mut self, k: &mut Kernel, id: usize, reply: Reply, not_before: Nanos) {
+    fn reply_to_next(&mut self, k: &mut Kernel, id: usize, reply: Reply, not_before: Nanos, wakers: &mut Wakers) {
         if let Some(peer) = self.peer(id) {
             peer.waiting = false;
             peer.not_before = k.now + not_before;
         }
         self.simple_reply(k, id, reply);
-        self.drive(k, id);
+        self.drive(k, id, wakers);
     }
 
     /// Returns the length of a valid head, if the garbage starts with one.
@@ -678,7 +681,7 @@ impl Api {
         head
     }
 
-    fn write_event(&mut self, k: &mut Kernel, id: usize, number: u64) {
+    fn write_event(&mut self, k: &mut Kernel, id: usize, number: u64, wakers: &mut Wakers) {
         let now = k.now;
         let Some(record) = self.record(number) else { return };
         record.deliveries += 1;
@@ -753,7 +756,7 @@ impl Api {
         if is_too_large {
             k.api_closes(id);
         }
-        self.drive(k, id);
+        self.drive(k, id, wakers);
         if k.connections[id].function_closed {
             self.closed_by_function(k, id);
         }
@@ -763,7 +766,7 @@ impl Api {
     }
 
     /// Replies to an outcome.
-    fn acknowledge(&mut self, k: &mut Kernel, id: usize) {
+    fn acknowledge(&mut self, k: &mut Kernel, id: usize, wakers: &mut Wakers) {
         if k.connections[id].api_closed {
             return;
         }
@@ -771,6 +774,13 @@ impl Api {
         let number = match owed {
             Owed::Outcome(number) | Owed::Late(number) => number,
         };
+        if self.record(number).is_some_and(|record| record.unlucky) && matches!(owed, Owed::Outcome(_)) {
+            // As often as it takes.
+            k.fault("a reply to an outcome is lost again");
+            let cut = k.draw_cut();
+            k.apply(id, cut, wakers);
+            return;
+        }
         if self.garbage < 2 && k.chance(20) {
             self.garbage += 1;
             let start = k.connections[id].sent_by_api();
@@ -863,7 +873,7 @@ impl Api {
         match self.plan.ending {
             Ending::Refuse => {
                 k.note("the API refuses /next", &[]);
-                self.reply_to_next(k, id, refusal(403), 0);
+                self.reply_to_next(k, id, refusal(403), 0, wakers);
             }
             Ending::Outage => {
                 k.fault("the API has disappeared");

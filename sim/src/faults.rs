@@ -3,12 +3,43 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// All kinds.
+pub const KINDS: [&str; 26] = [
+    "408 Request Timeout",
+    "a connection attempt is not answered",
+    "a connection delivers a few bytes at a time",
+    "a connection is closed",
+    "a connection is half closed",
+    "a connection is lost while the sandbox is frozen",
+    "a connection is refused",
+    "a connection is reset",
+    "a connection is slow to open",
+    "a reply closes the connection",
+    "a reply is as long as it may be",
+    "a reply is incomplete",
+    "a reply is too long",
+    "a reply to an outcome is lost again",
+    "a request for an event has no event",
+    "an event is too large",
+    "an outcome is accepted early",
+    "an outcome is refused early",
+    "an outcome is refused",
+    "bytes follow a reply",
+    "bytes stall",
+    "the API has disappeared",
+    "the API is down for a while",
+    "the API stops reading for a while",
+    "the API violates HTTP",
+    "the sandbox is frozen",
+];
+
 /// Faults by kind.
 #[derive(Debug, Default, Clone)]
 pub struct Faults(BTreeMap<&'static str, u64>);
 
 impl Faults {
     pub fn count(&mut self, kind: &'static str) {
+        debug_assert!(KINDS.contains(&kind), "{kind}");
         *self.0.entry(kind).or_default() += 1;
     }
 
@@ -16,6 +47,11 @@ impl Faults {
         for (kind, count) in &other.0 {
             *self.0.entry(kind).or_default() += count;
         }
+    }
+
+    /// How often this kind happened.
+    pub fn of(&self, kind: &str) -> u64 {
+        self.0.get(kind).copied().unwrap_or_default()
     }
 
     pub fn kinds(&self) -> impl Iterator<Item = (&'static str, u64)> {

@@ -3,7 +3,7 @@
 //!     cargo run --release -p sim -- --seed 1 --sandboxes 1000 --invocations 1000000
 //!
 //! Every sandbox has its own seed, so `--from N` replays only the one that serves invocation `N`.
-//! [`docs/testing.md`](../../docs/testing.md) explains what the simulation checks, and what it cannot find.
+//! [`docs/simulation.md`](../../docs/simulation.md) lists the invariants and the faults.
 
 mod api;
 mod connection;
@@ -30,7 +30,7 @@ use std::fs::File;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::faults::Faults;
+use crate::faults::{Faults, KINDS};
 use crate::options::Options;
 use crate::trace::Trace;
 
@@ -66,7 +66,7 @@ fn seed_of(seed: u64, sandbox: u64) -> u64 {
 }
 
 fn simulate(options: &Options) -> Result<(), String> {
-    let Options { seed, sandboxes, invocations, from, ref trace } = *options;
+    let Options { seed, sandboxes, invocations, from, each_fault, ref trace } = *options;
     let (mut hash, mut faults) = (Trace::new(), Faults::default());
     let (mut time, mut served, mut connections, mut polls, mut lived) = (0, 0, 0, 0, 0);
     let (begun, mut told) = (Instant::now(), Instant::now());
@@ -108,6 +108,9 @@ fn simulate(options: &Options) -> Result<(), String> {
         }
     }
     print!("{faults}");
+    if let Some(kind) = KINDS.into_iter().find(|kind| faults.of(kind) < each_fault) {
+        return Err(format!("FAIL seed {seed}: {kind} only {} times, and not {each_fault}", faults.of(kind)));
+    }
     let seconds = begun.elapsed().as_secs_f64();
     println!(
         "ok   seed {seed}: {served} invocations in {lived} sandboxes, {time} s of virtual time, {:.0} invocations/s, \
