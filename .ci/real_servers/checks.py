@@ -112,6 +112,24 @@ def expect_waited(server: Server, event: dict[str, int]) -> None:
     expect(server.invoke(event).seen(), (200, {"event": event, "waited_ms": event.get("wait_ms", 0)}))
 
 
+def reports_initialisation(server: Server) -> None:
+    # Not `Runtime.ExitError`.
+    report = {"errorMessage": "TIMES: environment variable not found", "errorType": "Error", "stackTrace": []}
+    expect(server.invoke({}).seen(), (502, report))
+
+
+def marks(server: Server) -> None:
+    expect(server.invoke({}).seen(), (200, {"marked": True, "marked in a task": True}))
+
+
+def sells(server: Server, reply: Reply) -> None:
+    expect(reply.seen(), (200, {"sold": "pear"}))
+
+
+def sells_again(server: Server) -> None:
+    sells(server, server.invoke({"item": "pear"}))
+
+
 # Checks by function. Each function is started once per server and executor.
 ONE_AT_A_TIME: dict[str, dict[str, Check]] = {
     "hello": {"hello": greets},
@@ -132,11 +150,19 @@ ONE_AT_A_TIME: dict[str, dict[str, Check]] = {
         "interrupted stream": survives({"fail": True}, is_truncated, streams),
     },
 }
+# What a failed initialisation shows differs between the servers.
+OF_RIE: dict[str, dict[str, Check]] = {
+    **ONE_AT_A_TIME,
+    "init": {"failed initialisation": reports_initialisation},
+    "current": {"current invocation": marks},
+    "wait-until": {"work after the response": survives({"item": "pear"}, sells, sells_again)},
+}
 MANY_AT_ONCE: dict[str, dict[str, Check]] = {
     "concurrency": {
         "four at once": serves_four_at_once,
         "200 on four connections": keeps_four_connections,
     },
+    "current": {"current invocation": marks},
     "failures": {
         "error": survives({"do": "error"}, error("asked to fail", r".+", "Function.Error"), echoes),
         "panic": survives({"do": "panic"}, error("asked to panic", r"Function\.Panic", "Function.Panic"), echoes),
@@ -150,7 +176,7 @@ MANY_AT_ONCE: dict[str, dict[str, Check]] = {
     },
 }
 CHECKS: tuple[tuple[type[Server], dict[str, dict[str, Check]]], ...] = (
-    (Rie, ONE_AT_A_TIME),
+    (Rie, OF_RIE),
     (ManagedRie, MANY_AT_ONCE),
     (CargoLambda, ONE_AT_A_TIME),
 )
