@@ -58,7 +58,7 @@ impl Report {
             Notice::Delivered { request_id } => {
                 self.output.drain();
                 self.history.observe(notice);
-                self.line(request_id, "START", &format!("START RequestId: {request_id} Version: $LATEST"), "");
+                self.line(request_id, "START", &format!("START RequestId: {request_id} Version: $LATEST"), "", false);
             }
             Notice::Finished { request_id, duration, end } => {
                 self.output.drain();
@@ -84,21 +84,27 @@ impl Report {
             log::line(&message);
             self.history.log(request_id, format!("{message}\n").as_bytes());
         }
-        self.line(request_id, "END", &format!("END RequestId: {request_id}"), "");
-        self.line(request_id, "REPORT", &facts.plain(request_id), &facts.aligned());
+        let failed = facts.error.is_some();
+        self.line(request_id, "END", &format!("END RequestId: {request_id}"), "", failed);
+        self.line(request_id, "REPORT", &facts.plain(request_id), &facts.aligned(), failed);
     }
 
-    fn line(&self, request_id: &str, kind: &str, plain: &str, aligned: &str) {
+    fn line(&self, request_id: &str, kind: &str, plain: &str, aligned: &str, failed: bool) {
         match self.style {
             Style::Plain => log::line(plain),
-            Style::Aligned { coloured } => log::line(columns(kind, request_id, aligned, coloured)),
+            Style::Aligned { coloured } => log::line(columns(kind, request_id, aligned, coloured, failed)),
         }
         self.history.log(request_id, format!("{plain}\n").as_bytes());
     }
 }
 
-fn columns(kind: &str, request_id: &str, rest: &str, coloured: bool) -> String {
-    let (on, off) = if coloured { ("\x1b[36m", "\x1b[0m") } else { ("", "") };
+fn columns(kind: &str, request_id: &str, rest: &str, coloured: bool, failed: bool) -> String {
+    const CYAN: &str = "\x1b[36m";
+    const RED: &str = "\x1b[31m";
+    let (on, off) = match coloured {
+        true => (if failed { RED } else { CYAN }, "\x1b[0m"),
+        false => ("", ""),
+    };
     format!("{on}{kind:<6}{off}  {request_id}  {rest}").trim_end().to_owned()
 }
 
@@ -163,9 +169,13 @@ mod tests {
         };
         let cold = facts(7, Some(9), Some(Duration::from_millis(80))).aligned();
         let warm = facts(12_345, Some(120), None).aligned();
-        assert_eq!(columns("START", "id", "", false), "START   id");
-        assert_eq!(columns("REPORT", "id", &cold, false), "REPORT  id        7.00 ms      9 MB  ok  (init 80.00 ms)");
-        assert_eq!(columns("REPORT", "id", &warm, false), "REPORT  id    12345.00 ms    120 MB  ok");
-        assert_eq!(columns("END", "id", "", true), "\x1b[36mEND   \x1b[0m  id");
+        assert_eq!(columns("START", "id", "", false, false), "START   id");
+        assert_eq!(
+            columns("REPORT", "id", &cold, false, false),
+            "REPORT  id        7.00 ms      9 MB  ok  (init 80.00 ms)"
+        );
+        assert_eq!(columns("REPORT", "id", &warm, false, false), "REPORT  id    12345.00 ms    120 MB  ok");
+        assert_eq!(columns("END", "id", "", true, false), "\x1b[36mEND   \x1b[0m  id");
+        assert_eq!(columns("END", "id", "", true, true), "\x1b[31mEND   \x1b[0m  id");
     }
 }

@@ -14,6 +14,7 @@ pub(crate) const TEMPLATES: [(&str, &str); 5] = [
 /// # Errors
 ///
 /// The name is unknown; the error lists all names.
+#[cfg(unix)]
 pub(crate) fn find(name: &str) -> Result<&'static str, String> {
     let template = TEMPLATES.iter().find(|(found, _)| *found == name).map(|(_, event)| *event);
     let names = || TEMPLATES.map(|(name, _)| name).join(", ");

@@ -19,8 +19,8 @@ fn a_call_is_429_when_the_queue_is_full() {
     let settings = Settings { max_buffered: MAX_EVENT, ..Settings::default() };
     let served = Served::with(Emulator::builder().max_queued_bytes(0), settings);
     let payload = format!("\"{}\"", "x".repeat(1_000_000));
-    let mut http = served.connect();
-    let mut call = |kind: &str| http.post(INVOKE, &format!("X-Amz-Invocation-Type: {kind}\r\n"), &payload);
+    // A refusal within a large body ends the connection.
+    let call = |kind: &str| served.connect().post(INVOKE, &format!("X-Amz-Invocation-Type: {kind}\r\n"), &payload);
     let mut accepted = 0;
     let refused = loop {
         let received = call("Event");
@@ -38,7 +38,10 @@ fn a_call_is_429_when_the_queue_is_full() {
     let mut runtime = Runtime::connect(&served);
     let event = runtime.next();
     runtime.respond(event, "1");
-    assert_eq!(call("Event").status, 202);
+    let until = Instant::now() + LIMIT;
+    while call("Event").status != 202 {
+        assert!(Instant::now() < until, "an invocation that has ended still counts");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use lambda_runtime_emulator::serving::Reservation;
 use lambda_runtime_emulator::{Error, Event, Invocation};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -51,12 +52,18 @@ impl Asynchronous {
     }
 }
 
-/// Starts an invocation and returns at once. The event has a request id.
+/// Starts an invocation and returns at once. The event has a request id. The reservation is for the payload, which is
+/// retained until the last attempt has ended.
 ///
 /// # Errors
 ///
 /// The first attempt cannot be queued.
-pub(super) fn start(shared: &Arc<Shared>, event: Event, request_id: &str) -> Result<(), Error> {
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    event: Event,
+    request_id: &str,
+    reservation: Reservation,
+) -> Result<(), Error> {
     if !shared.asynchronous.enter() {
         return Err(Error::QueueFull);
     }
@@ -64,6 +71,7 @@ pub(super) fn start(shared: &Arc<Shared>, event: Event, request_id: &str) -> Res
         let (of_thread, request_id) = (Arc::clone(shared), request_id.to_owned());
         let run = move || {
             of_thread.run(first, event, &request_id);
+            drop(reservation);
             of_thread.asynchronous.running.fetch_sub(1, Ordering::Relaxed);
         };
         thread::Builder::new().name("asynchronous".to_owned()).spawn(run).map(drop).map_err(|_| Error::QueueFull)

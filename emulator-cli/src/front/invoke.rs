@@ -124,7 +124,7 @@ impl Call {
             Kind::DryRun => Reply::new(204),
             Kind::Event => {
                 shared.history.called(&self.request_id, "Invoke (asynchronous)", event.payload());
-                asynchronous::start(shared, event, &self.request_id)
+                asynchronous::start(shared, event, &self.request_id, reservation)
                     .map_or_else(|error| no_outcome(&error), |()| with(Reply::new(202), REQUEST_ID, &self.request_id))
             }
             Kind::RequestResponse => {
