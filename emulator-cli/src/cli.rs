@@ -21,6 +21,8 @@ pub(crate) enum Task {
     Once(Event, Options),
     /// Serve the Invoke API.
     Serve(Settings, Options),
+    /// Play this record to the command.
+    Replay(PathBuf, Vec<OsString>),
     /// Print this text.
     Print(String),
 }
@@ -140,6 +142,7 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
                 for_serving.get_or_insert("--allow-host");
                 endpoint.access.hosts.push(host(string(&mut parser)?)?);
             }
+            Value(value) if value == "replay" => return replay(&mut parser, options.command),
             Value(value) => {
                 return Err(format!("unexpected argument {value:?}: the function's command follows --"));
             }
@@ -161,6 +164,15 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
             endpoint.max_buffered = endpoint.max_buffered.saturating_add(options.concurrency.saturating_mul(MAX_EVENT));
             Ok(Task::Serve(endpoint, options))
         }
+    }
+}
+
+fn replay(parser: &mut lexopt::Parser, command: Vec<OsString>) -> Result<Task, String> {
+    const USAGE: &str = "usage: lambda-emulator replay FILE -- COMMAND";
+    let Some(Value(file)) = parser.next().map_err(text)? else { return Err(USAGE.to_owned()) };
+    match parser.next().map_err(text)? {
+        None if !command.is_empty() => Ok(Task::Replay(file.into(), command)),
+        _ => Err(USAGE.to_owned()),
     }
 }
 

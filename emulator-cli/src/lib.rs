@@ -19,6 +19,8 @@ mod output;
 #[cfg(unix)]
 mod record;
 #[cfg(unix)]
+mod replay;
+#[cfg(unix)]
 mod report;
 #[cfg(unix)]
 mod serve;
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Task::Once(event, options)) => exit_code(once::run(event, options)),
+        Ok(Task::Replay(file, command)) => exit_code(replay::run(&file, &command)),
         Ok(Task::Serve(endpoint, options)) => exit_code(serve::run(endpoint, options)),
         Err(message) => {
             log::message(message);

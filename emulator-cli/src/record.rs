@@ -1,6 +1,6 @@
 //! A record of the Runtime API's connections, as JSON lines.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -131,6 +131,88 @@ impl Direction {
             }
         }
         lines
+    }
+}
+
+/// The messages in one direction of a connection.
+#[derive(Default)]
+pub(crate) struct Messages {
+    parser: Parser,
+    current: Message,
+    pub(crate) complete: Vec<Message>,
+    /// The length of everything.
+    pub(crate) size: usize,
+}
+
+/// A message.
+#[derive(Default)]
+pub(crate) struct Message {
+    /// With the trailers.
+    head: Vec<u8>,
+    /// Without its framing.
+    body: Vec<u8>,
+}
+
+impl Messages {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        self.size = self.size.saturating_add(bytes.len());
+        while !bytes.is_empty() {
+            let (kind, length) = self.parser.next(bytes);
+            let (piece, rest) = bytes.split_at(length.clamp(1, bytes.len()));
+            bytes = rest;
+            match kind {
+                Kind::Head => self.current.head.extend_from_slice(piece),
+                Kind::Framing => {}
+                Kind::Payload => self.current.body.extend_from_slice(piece),
+            }
+            if self.parser.is_at_end() {
+                self.complete.push(std::mem::take(&mut self.current));
+            }
+        }
+    }
+}
+
+impl Message {
+    /// The first difference of method, path, headers and body.
+    pub(crate) fn difference(&self, found: &Self) -> Option<String> {
+        let (expected_line, expected_fields) = self.parts();
+        let (found_line, found_fields) = found.parts();
+        if expected_line != found_line {
+            return Some(format!("expected {expected_line:?}, found {found_line:?}"));
+        }
+        let names = expected_fields.keys().chain(found_fields.keys());
+        for name in names {
+            let (expected, found) = (expected_fields.get(name), found_fields.get(name));
+            if expected != found {
+                let shown = |value: Option<&Vec<String>>| value.map_or("none".to_owned(), |value| format!("{value:?}"));
+                return Some(format!("header {name}: expected {}, found {}", shown(expected), shown(found)));
+            }
+        }
+        if self.body == found.body {
+            return None;
+        }
+        let same = self.body.iter().zip(&found.body).take_while(|(expected, found)| expected == found).count();
+        let shown = |body: &[u8]| {
+            let piece: Vec<u8> = body.iter().skip(same).take(40).copied().collect();
+            piece.escape_ascii().to_string()
+        };
+        Some(format!("body at byte {same}: expected \"{}\", found \"{}\"", shown(&self.body), shown(&found.body)))
+    }
+
+    /// The first line, and the other fields by name, except those that differ between two runs.
+    fn parts(&self) -> (String, BTreeMap<String, Vec<String>>) {
+        const IGNORED: [&str; 2] = ["host", "user-agent"];
+        let head = String::from_utf8_lossy(&self.head);
+        let mut lines = head.lines();
+        let first = lines.next().unwrap_or_default().to_owned();
+        let mut fields = BTreeMap::<String, Vec<String>>::new();
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            let name = name.to_ascii_lowercase();
+            if !IGNORED.contains(&name.as_str()) {
+                fields.entry(name).or_default().push(value.trim().to_owned());
+            }
+        }
+        (first, fields)
     }
 }
 

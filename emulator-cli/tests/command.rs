@@ -417,3 +417,34 @@ fn connections_are_recorded_with_their_payloads_or_without() {
         assert_eq!(lines.iter().filter(|line| line["closed"] == true).count(), 1);
     }
 }
+
+#[test]
+fn a_record_is_played_to_a_function_and_the_first_difference_is_reported() {
+    let file = scratch("replay");
+    let event = r#"{"stream":["one","two"]}"#;
+    let recorded =
+        emulator().args(["--record", file.to_str().unwrap(), "--event", event, "--"]).arg(function()).output();
+    assert_eq!(stdout(&recorded.unwrap()), "onetwo");
+    let replay = |file: &Path| emulator().arg("replay").arg(file).arg("--").arg(function()).output().unwrap();
+    let output = replay(&file);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the function sent the same 3 requests"), "{}", stderr(&output));
+
+    // The function is sent another event than in the record, so its response differs.
+    let other = scratch("replay-other");
+    fs::write(&other, fs::read_to_string(&file).unwrap().replace(r#"\"one\",\"two\""#, r#"\"one\",\"TWO\""#)).unwrap();
+    let output = replay(&other);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("request 2: body at byte 3: expected \"two\", found \"TWO\""),
+        "{}",
+        stderr(&output)
+    );
+
+    fs::write(&other, "no JSON\n").unwrap();
+    let output = replay(&other);
+    assert!(stderr(&output).contains("line 1: "), "{}", stderr(&output));
+    let ends = emulator().arg("replay").arg(&file).args(["--", "true"]).output().unwrap();
+    assert_eq!(ends.status.code(), Some(1));
+    assert!(stderr(&ends).contains("0 of 1 connections"), "{}", stderr(&ends));
+}
