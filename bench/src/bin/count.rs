@@ -38,16 +38,17 @@ fn main() -> Result<()> {
             fs::write(file, format!("{}\n{}", versions()?, lines.collect::<String>()))?;
             Ok(())
         }
-        ["--check"] => check(&fs::read_to_string(file)?, &versions()?, |functions| count(functions)),
+        ["--check"] => check(&fs::read_to_string(file)?, &versions()?, count),
         ["--table", functions @ ..] => {
+            // Before the process is restricted to one CPU.
+            let machine = machine::description()?;
             let table = table(functions)?;
             let text = format!(
                 "# Counts\n\n\
                  Written by `count --table`: what does not depend on the load of the machine. The event is `{{}}`, except for \
                  the typed functions, which get an order of four types with 62 fields. Instructions and system calls are \
                  counted with an API that takes a millisecond for each reply.\n\n\
-                 {}\n{table}",
-                machine::description()?,
+                 {machine}\n{table}"
             );
             Ok(fs::write(build::folder().join("COUNTS.md"), text)?)
         }
