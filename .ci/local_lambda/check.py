@@ -126,9 +126,9 @@ def errors_of_boto3(scratch):
         reply = emulator.client.invoke(FunctionName="mine", Payload='{"sleep": 60}')
         payload = json.load(reply["Payload"])
         assert reply["FunctionError"] == "Unhandled" and "Task timed out after 1.00 seconds" in payload["errorMessage"], payload
-        large = json.dumps({"sleep": 60, "padding": "x" * 5 * 1024 * 1024})
+        large = json.dumps({"sleep": 60, "padding": "x" * 1_000_000})
         try:
-            for _ in range(30):
+            for _ in range(200):
                 emulator.client.invoke(FunctionName="mine", InvocationType="Event", Payload=large)
             raise AssertionError("there is no limit")
         except exceptions.TooManyRequestsException:

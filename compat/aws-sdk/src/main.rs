@@ -134,9 +134,9 @@ async fn errors() -> Result<()> {
     assert!(error.is_request_too_large_exception(), "{error:?}");
 
     // The queue is filled with large events.
-    let large = || blob(&json!({"hang": true, "padding": "x".repeat(5 * 1024 * 1024)}));
+    let large = || blob(&json!({"hang": true, "padding": "x".repeat(1_000_000)}));
     let mut full = None;
-    for _ in 0..30 {
+    for _ in 0..200 {
         let call =
             emulator.client.invoke().function_name("mine").invocation_type(InvocationType::Event).payload(large());
         if let Err(error) = call.send().await {

@@ -105,6 +105,15 @@ impl Call {
         Ok(Some(Self { kind, streaming, wants_log, event, request_id }))
     }
 
+    /// The largest payload. See [quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+    pub(super) fn max_payload(&self) -> usize {
+        const ASYNCHRONOUS: usize = 1024 * 1024;
+        match self.kind {
+            Kind::Event => ASYNCHRONOUS,
+            Kind::RequestResponse | Kind::DryRun => MAX_EVENT,
+        }
+    }
+
     /// Invokes the function and replies.
     pub(super) fn make(
         self,
@@ -325,12 +334,12 @@ fn payload_error(invalid: &InvalidPayload) -> Reply {
         InvalidPayload::NotJson(why) => {
             error(400, CONTENT_ERROR, &format!("Could not parse request body into json: {why}"))
         }
-        _ => too_large(),
+        _ => too_large(MAX_EVENT),
     }
 }
 
-pub(super) fn too_large() -> Reply {
-    let message = format!("Request must be smaller than {MAX_EVENT} bytes for the InvokeFunction operation");
+pub(super) fn too_large(limit: usize) -> Reply {
+    let message = format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
     error(413, "RequestTooLargeException", &message)
 }
 

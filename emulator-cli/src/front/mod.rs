@@ -214,7 +214,7 @@ impl Exchange {
 
 impl Upload {
     fn data(&mut self, data: &[u8]) -> Result<(), Reply> {
-        if self.body.len() + data.len() > MAX_EVENT {
+        if self.body.len() + data.len() > self.call.max_body() {
             return Err(self.call.too_large());
         }
         if !self.reservation.grow(data.len()) {
@@ -246,9 +246,16 @@ impl Call {
         Ok(Call::Url(url::Call::new(request, peer)?))
     }
 
+    fn max_body(&self) -> usize {
+        match self {
+            Call::Invoke(call) => call.max_payload(),
+            Call::Url(_) | Call::Page(_) => MAX_EVENT,
+        }
+    }
+
     fn too_large(&self) -> Reply {
         match self {
-            Call::Invoke(_) | Call::Page(_) => invoke::too_large(),
+            Call::Invoke(_) | Call::Page(_) => invoke::too_large(self.max_body()),
             Call::Url(_) => url::too_large(),
         }
     }
