@@ -404,7 +404,7 @@ impl Api {
                 }
             }
         }
-        if k.chance(60) {
+        if k.chance(150) {
             self.reply_early(k, id, number);
         }
     }

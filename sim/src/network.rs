@@ -33,7 +33,7 @@ impl Kernel {
             self.fault("a connection is slow to open");
             delay = self.rng.u64(MILLISECOND..2900 * MILLISECOND);
         }
-        connection.dribbles = self.chance(100);
+        connection.dribbles = self.chance(25);
         // The rest of a reply that arrives slowly is not awaited.
         connection.excused = connection.dribbles || self.weather.segment != usize::MAX;
         if connection.dribbles {
