@@ -61,7 +61,7 @@ impl Program {
         self.start(&[], "127.0.0.1:1", mpsc::channel().0).map(drop)
     }
 
-    /// Starts it as the leader of a process group of its own. [`Happening::Ended`] is sent when it has ended.
+    /// Starts it as the leader of a new process group. [`Happening::Ended`] is sent when it exits.
     pub(crate) fn start(
         &self,
         environment: &[(&str, &str)],

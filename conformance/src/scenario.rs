@@ -95,7 +95,7 @@ pub enum Feature {
     SnapStart,
     /// Start-up code of the function whose failure the runtime reports.
     Init,
-    /// A process of its own: its environment, its signals, its end.
+    /// A separate process: its environment, signals and exit.
     Process,
 }
 
@@ -364,7 +364,7 @@ impl Scenario {
         script
     }
 
-    /// Whether the function needs a process of its own.
+    /// Whether the function needs a separate process.
     pub(crate) fn needs_process(&self) -> bool {
         match &self.dialogue {
             Dialogue::Script(script) => script.iter().any(Steps::needs_process),

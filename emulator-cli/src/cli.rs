@@ -15,7 +15,7 @@ use crate::front::Settings;
 use crate::record::Payloads;
 use crate::templates;
 
-/// What to do.
+/// The task of the command.
 pub(crate) enum Task {
     /// Invoke the function once with this event.
     Once(Event, Options),

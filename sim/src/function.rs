@@ -1,4 +1,4 @@
-//! The function: the event says what it does.
+//! The function: the event selects its behaviour.
 
 use std::fmt;
 use std::future::Future;

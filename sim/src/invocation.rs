@@ -1,4 +1,4 @@
-//! One invocation: its event, and whether an outcome is the right one.
+//! One invocation: its event, and the check of its outcome.
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -15,14 +15,14 @@ const PRELUDE: &[u8] =
 /// The largest event that Lambda delivers.
 pub const LARGEST_EVENT: usize = 6 * 1024 * 1024 + 100;
 
-/// What a sandbox expects of its invocations.
+/// Requirements of a sandbox on its invocations.
 #[derive(Debug, Clone, Copy)]
 pub struct Kinds {
     /// A layer ends an invocation before its deadline.
     pub has_deadline_layer: bool,
 }
 
-/// An event, and the outcome that it asks for.
+/// An event and its expected outcome.
 #[derive(Debug)]
 pub struct Invocation {
     pub number: u64,
@@ -156,7 +156,7 @@ impl Invocation {
         matches!(self.expects, Outcome::Failure(..) | Outcome::Stream(_, StreamEnd::Failed(..)))
     }
 
-    /// About how long the outcome is.
+    /// The approximate length of the outcome.
     pub fn outcome_len(&self) -> usize {
         300 + match &self.expects {
             Outcome::Echo => self.event.len(),

@@ -1,4 +1,4 @@
-//! What an event asks the function to do.
+//! The events of the function.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What the function and the world share: the clock, the agenda, the network, and a ledger of invocations.
+//! State shared by the function and the rest of the simulation: the clock, the agenda, the network, and a ledger of invocations.
 
 use std::collections::BTreeMap;
 use std::task::Waker;

@@ -26,10 +26,10 @@ use crate::trace::{Nanos, Trace};
 /// Virtual time that a poll takes.
 const POLL: Nanos = MICROSECOND;
 
-/// No sandbox lives longer: a loop that does nothing but wait for timers would not be noticed otherwise.
+/// The maximum lifetime of a sandbox, which detects a loop that only waits for timers.
 const LIFETIME: Nanos = 1_000_000 * SECOND;
 
-/// What became of a sandbox.
+/// The results of a sandbox.
 #[derive(Debug)]
 pub struct Lifetime {
     pub hash: u64,

@@ -32,7 +32,7 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) enum Launcher {
     /// On a thread of this process.
     Thread(Start, Dimension),
-    /// In a process of its own, which runs this program.
+    /// In a separate process, which runs this program.
     Process(Dimension),
     /// As any program.
     Command(Program),
@@ -151,7 +151,7 @@ fn run(start: Start, dimension: Dimension, function: Function) -> Result<(), Str
 }
 
 impl Instance {
-    /// The id of its own process, if it has one.
+    /// The id of its process, if it has one.
     pub(crate) fn process(&self) -> Option<u32> {
         match &self.running {
             Running::Thread(_) => None,

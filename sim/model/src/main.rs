@@ -29,7 +29,7 @@ struct Histories {
     found: Arc<Mutex<Found>>,
 }
 
-/// What was found on the way.
+/// Observations of the exploration.
 #[derive(Debug, Default)]
 struct Found {
     /// The commands that are accepted in each state: always, and at least once.
