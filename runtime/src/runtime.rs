@@ -163,7 +163,8 @@ impl<S, X> Runtime<S, X> {
         self
     }
 
-    /// Sets the environment variable `_X_AMZN_TRACE_ID` for each invocation, as X-Ray's SDKs expect. Enabled by default.
+    /// Sets whether the environment variable `_X_AMZN_TRACE_ID` is set for each invocation, as X-Ray's SDKs expect. Enabled by
+    /// default.
     ///
     /// The variable belongs to the process: disable it if several runtimes share one.
     /// [`Context::xray_trace_id`](crate::Context::xray_trace_id) has the same value.
