@@ -76,14 +76,14 @@ fn whole_invocation(criterion: &mut Criterion) {
     });
 }
 
-/// A runtime and its API, face to face.
+/// A runtime and its API, connected in memory.
 struct Pair {
     client: Client,
     server: Server,
 }
 
 impl Pair {
-    /// One invocation has passed, so that every buffer has its usual size.
+    /// Returns them after one invocation, so that buffers have their final size.
     fn warm() -> Self {
         let client = Client::new(client::Config::new("127.0.0.1:9001".parse().unwrap()));
         let mut pair = Self { client, server: Server::new(Limits::default()) };
@@ -102,7 +102,7 @@ impl Pair {
         assert!(matches!(client.poll_output(), Output::Event(client::Event::Reply(_))));
     }
 
-    /// Has the client ask for an invocation and the server give it.
+    /// Delivers an invocation to the client.
     fn next(&mut self) -> InvocationToken {
         self.ask();
         assert!(self.server.reply(event()).is_ok());
@@ -131,7 +131,7 @@ fn event() -> Reply {
         )
 }
 
-/// What a server sends in answer to /next.
+/// Returns the bytes of a reply to /next.
 fn bytes_of_next() -> Vec<u8> {
     let mut pair = Pair::warm();
     pair.ask();
@@ -141,7 +141,7 @@ fn bytes_of_next() -> Vec<u8> {
     bytes
 }
 
-/// Writes all that the client has to say.
+/// Writes all output of the client.
 fn write(client: &mut Client, mut to: impl FnMut(&[u8])) {
     while let Output::Transmit(slices) = client.poll_output() {
         slices.iter().for_each(|slice| to(slice));
@@ -150,7 +150,7 @@ fn write(client: &mut Client, mut to: impl FnMut(&[u8])) {
     }
 }
 
-/// Writes all that the server has to say.
+/// Writes all output of the server.
 fn write_reply(server: &mut Server, mut to: impl FnMut(&[u8])) {
     while let Output::Transmit(slices) = server.poll_output() {
         slices.iter().for_each(|slice| to(slice));
@@ -159,19 +159,19 @@ fn write_reply(server: &mut Server, mut to: impl FnMut(&[u8])) {
     }
 }
 
-/// Reads up to the end of the request at hand.
+/// Reads to the end of the current request.
 fn await_request(server: &mut Server) {
     while let Output::Event(event) = server.poll_output() {
         if let server::Event::End(_) = event {
             return;
         }
     }
-    panic!("the server has not got a whole request");
+    panic!("the server did not receive a complete request");
 }
 
 fn token_from(client: &mut Client) -> InvocationToken {
     match client.poll_output() {
         Output::Event(client::Event::Invocation(invocation)) => invocation.into_token(),
-        output => panic!("the client has not got an invocation: {output:?}"),
+        output => panic!("the client did not receive an invocation: {output:?}"),
     }
 }

@@ -1,5 +1,5 @@
-//! A Runtime API as fast as it can be: the answers are put together beforehand, each connection has a thread that
-//! blocks on it, and /next waits only at the gate by which the measuring side says how many invocations may pass.
+//! A Runtime API that is as fast as possible: replies are built in advance, each connection has a blocking thread, and /next
+//! waits only for permission, by which a measurement limits the number of invocations.
 
 use std::io::{self, IoSlice, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use crate::Result;
 use crate::load::Load;
 use crate::request::Requests;
 
-/// An API on a port of its own, for one process.
+/// An API for one process, on a free port.
 pub struct Api {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -23,11 +23,11 @@ struct Shared {
     /// The number of the next invocation.
     number: AtomicU64,
     event: Vec<u8>,
-    /// A response is at least so long.
+    /// The minimum length of a response.
     response: u64,
-    /// How long each answer takes.
+    /// The delay before each reply.
     delay: Duration,
-    /// So many invocations may still begin.
+    /// The number of invocations that may still begin.
     permits: AtomicU64,
     answered: AtomicU64,
     gate: Mutex<Gate>,
@@ -45,7 +45,7 @@ struct Gate {
 }
 
 impl Api {
-    /// Starts to serve a load. Each answer takes `delay`, or no time at all.
+    /// Starts to serve a load, with an optional delay before each reply.
     pub fn start(load: &Load, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
@@ -71,14 +71,14 @@ impl Api {
         self.address.to_string()
     }
 
-    /// Waits until `workers` connections ask for an invocation; returns when the first of them did.
+    /// Waits until `workers` connections have requested an invocation; returns the time of the first request.
     pub fn await_workers(&self, workers: u64, patience: Duration) -> Result<Instant> {
         let gate = self.await_gate(patience, |gate| gate.waiting >= workers)?;
-        gate.first_next.ok_or_else(|| "nothing was asked for".into())
+        gate.first_next.ok_or_else(|| "no invocation was requested".into())
     }
 
-    /// Lets `count` invocations pass, waits until they are answered and `workers` connections ask for more, and returns
-    /// how long that took.
+    /// Permits `count` invocations, waits until they have responses and `workers` connections have requested more, and returns
+    /// the duration.
     pub fn serve(&self, count: u64, workers: u64, patience: Duration) -> Result<Duration> {
         let target = self.shared.answered.load(Ordering::Relaxed) + count;
         let begin = Instant::now();
@@ -90,7 +90,7 @@ impl Api {
         Ok(begin.elapsed())
     }
 
-    /// How many connections were opened.
+    /// The number of connections that were opened.
     pub fn connections(&self) -> u64 {
         self.shared.gate().connections
     }
@@ -114,7 +114,7 @@ impl Drop for Api {
     fn drop(&mut self) {
         self.shared.gate().over = true;
         self.shared.changed.notify_all();
-        // The accepting thread sees that it is over when somebody connects.
+        // The accepting thread notices the end at the next connection.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -123,7 +123,7 @@ impl Drop for Api {
 #[derive(Clone)]
 struct Head {
     bytes: Vec<u8>,
-    /// Where the invocation's number is.
+    /// The positions of the invocation's number.
     numbers: Vec<usize>,
 }
 
@@ -148,8 +148,7 @@ impl Head {
         Self { bytes, numbers }
     }
 
-    /// The head of an invocation. Its ids differ from those of every other one, as in Lambda: a runtime may not profit from
-    /// repetition, nor may its memory grow.
+    /// The head of an invocation. Its ids are unique, as in Lambda, so that a runtime cannot profit from repetition.
     fn numbered(&mut self, number: u64) -> &[u8] {
         let digits = format!("{number:010x}");
         for &at in &self.numbers {
@@ -169,7 +168,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         drop(gate);
         let shared = Arc::clone(shared);
         thread::spawn(move || {
-            // A process that is killed leaves its connection in whatever state; only what it says is of interest.
+            // A killed process leaves its connection in any state, which is not an error.
             if let Err(fault) = stream.map_err(Into::into).and_then(|stream| serve(stream, &shared)) {
                 shared.gate().fault.get_or_insert(fault.to_string());
                 shared.changed.notify_all();
@@ -198,9 +197,9 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
             let number = shared.number.fetch_add(1, Ordering::Relaxed);
             write_all(&stream, head.numbered(number), &shared.event)?;
         } else if !request.is_response || request.length < shared.response {
-            return Err(format!("an invocation was answered with {}", requests.shown()).into());
+            return Err(format!("an invocation received the outcome {}", requests.shown()).into());
         } else {
-            // Counted before it is told, so that a /next that follows finds it counted.
+            // Counted before the reply, so that the count precedes the next /next.
             shared.answered.fetch_add(1, Ordering::Relaxed);
             write_all(&stream, ACCEPTED, b"")?;
         }
@@ -222,7 +221,7 @@ impl Shared {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until an invocation may begin. `false` when it is all over.
+    /// Waits until an invocation may begin; `false` at the end.
     fn pass_gate(&self) -> bool {
         let pass =
             || self.permits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
@@ -245,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_invocation_has_ids_of_its_own() {
+    fn each_invocation_has_unique_ids() {
         let mut head = Head::new(2);
         assert_eq!(head.numbers.len(), 3);
         let [first, second] = [7, 0xff].map(|number| String::from_utf8(head.numbered(number).to_vec()).unwrap());

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::Result;
 use crate::programs::Program;
 
-/// Where everything is built. The functions land beside this program, which is built by the same profile.
+/// The target directory. Functions are built next to this program, with the same profile.
 pub struct Builds {
     profile: &'static str,
     directory: PathBuf,
@@ -16,21 +16,20 @@ pub struct Builds {
 impl Builds {
     pub fn beside_this_program() -> Result<Self> {
         let this = std::env::current_exe()?;
-        let profile = this.parent().ok_or("this program lies in no directory")?;
+        let profile = this.parent().ok_or("this program has no directory")?;
         if profile.file_name().is_none_or(|name| name != "release") {
-            return Err("build this program with --release: so are the functions".into());
+            return Err("build this program with --release, like the functions".into());
         }
         Ok(Self { profile: "release", directory: profile.to_owned() })
     }
 
-    /// The same code, with the names of functions.
+    /// The same with debug names.
     pub fn with_symbols() -> Result<Self> {
         let profile = "profiling";
         Ok(Self { profile, directory: Self::beside_this_program()?.directory.with_file_name(profile) })
     }
 
-    /// Builds all binaries of a package, apart from every other package, so that it gets the features that it asks for
-    /// and no others.
+    /// Builds all binaries of a package separately from other packages, so that only its own features are enabled.
     pub fn build(&self, package: &str) -> Result<()> {
         self.cargo_build(package, &["--bins"])
     }
@@ -41,7 +40,7 @@ impl Builds {
     }
 
     fn cargo_build(&self, package: &str, targets: &[&str]) -> Result<()> {
-        let target = self.directory.parent().and_then(Path::to_str).ok_or("a path that is no text")?;
+        let target = self.directory.parent().and_then(Path::to_str).ok_or("the path is not UTF-8")?;
         let mut command =
             cargo(["build", "--quiet", "--target-dir", target, "--profile", self.profile, "--package", package]);
         if command.args(targets).status()?.success() {
@@ -55,7 +54,7 @@ impl Builds {
         self.directory.join(program.bin)
     }
 
-    /// A directory for what the measuring leaves behind.
+    /// A directory for files of the measurement.
     pub fn scratch(&self) -> PathBuf {
         self.directory.join("measured")
     }
@@ -69,15 +68,15 @@ pub fn folder() -> &'static Path {
 /// A crate in a dependency tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Tree {
-    /// Of the package whose tree it is.
+    /// The root of the tree.
     pub manifest: &'static str,
     pub root: &'static str,
 }
 
-/// How many crates are compiled into a function for the root of a tree, itself included: its normal dependencies.
+/// The number of crates in a tree of normal dependencies, including its root.
 pub fn crates(tree: Tree) -> Result<usize> {
     let manifest = folder().join(tree.manifest);
-    let manifest = manifest.to_str().ok_or("a path that is no text")?;
+    let manifest = manifest.to_str().ok_or("the path is not UTF-8")?;
     let listed =
         output(cargo(["tree", "-e", "normal", "--prefix", "depth", "--no-dedupe", "--manifest-path", manifest]))?;
     let mut lines = listed.lines().map(|line| {
@@ -96,7 +95,7 @@ fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     cargo
 }
 
-/// What a command prints.
+/// The output of a command.
 pub fn output(mut command: Command) -> Result<String> {
     let output = command.output()?;
     if !output.status.success() {

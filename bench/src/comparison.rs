@@ -1,4 +1,4 @@
-//! Who is compared with whom under which load, and what is to be reached.
+//! The comparisons: programs, loads and goals.
 
 use crate::build::Tree;
 use crate::cpus::Cpus;
@@ -22,7 +22,7 @@ pub struct Comparison {
     pub goals: &'static [Goal],
 }
 
-/// The most that a figure of this project's may be.
+/// The maximum of a figure of this project.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
     pub metric: Metric,
@@ -36,7 +36,7 @@ pub enum Limit {
     TimesOfficial(f64),
 }
 
-/// What each section measures besides the load itself, which is done for all.
+/// The additional measurements of each section.
 impl Comparison {
     /// Start-up, size and dependencies do not depend on the load: they are measured with the smallest of each function.
     pub fn measures_start(&self) -> bool {
@@ -53,7 +53,7 @@ impl Comparison {
 }
 
 impl Limit {
-    /// The number, where what it refers to was measured.
+    /// The number, if its reference was measured.
     pub fn number(self, comparison: &Comparison, metric: Metric, figures: &Figures) -> Option<f64> {
         let median = |program: Option<Program>| figures.median(comparison.run(program?), metric);
         match self {
@@ -64,7 +64,7 @@ impl Limit {
     }
 }
 
-/// The dependency tree that a package's functions stand for.
+/// The dependency tree of a package's functions.
 pub fn tree(package: &str) -> Option<Tree> {
     let tree = |manifest, root| Some(Tree { manifest, root });
     match package {
@@ -143,7 +143,7 @@ const TOKIO: Comparison = Comparison {
     goals: SMALL,
 };
 
-/// Without default features, so without what a function may have of tokio by way of `lambda_runtime`.
+/// Without default features, which include features of tokio that `lambda_runtime` enables.
 const TOKIO_LEAN: Comparison = Comparison {
     executor: "tokio, current_thread, without default features",
     ours: Some(programs::TOKIO_LEAN),
@@ -162,7 +162,7 @@ const SMOL: Comparison = Comparison {
 const SMOL_OWN: Comparison =
     Comparison { executor: "smol, its own block_on", ours: Some(programs::SMOL_OWN_ECHO), goals: ON_SMOL_OWN, ..SMOL };
 
-/// A plain function. The bare socket is the blocking one.
+/// A plain function, compared with the blocking socket.
 const BLOCKING: Comparison = Comparison {
     executor: "blocking sockets",
     bare: Some(programs::BARE_BLOCKING_ECHO),
@@ -223,7 +223,7 @@ const SMOL_STREAMING: Comparison = Comparison {
     ..TOKIO_STREAMING
 };
 
-/// Without JSON in between. The nearest that `lambda_runtime` has is `serde_json`'s `RawValue`.
+/// Without JSON. The closest equivalent on `lambda_runtime` is `serde_json`'s `RawValue`.
 const TOKIO_RAW: Comparison = Comparison {
     load: load::RAW,
     ours: Some(programs::TOKIO_RAW),
@@ -248,7 +248,7 @@ const BLOCKING_RAW: Comparison = Comparison {
     ..BLOCKING
 };
 
-/// /next in one write with the answer before it, which `lambda_runtime` does not do.
+/// /next in the same write as the previous response, which `lambda_runtime` does not support.
 const TOKIO_PIPELINED: Comparison =
     Comparison { load: load::PIPELINED, ours: Some(programs::TOKIO_PIPELINED), goals: PIPELINED, ..TOKIO };
 

@@ -1,13 +1,13 @@
-//! On which CPUs things run.
+//! The CPUs of functions and APIs.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Result;
 
-/// Where a function and the API that drives it may run.
+/// The CPUs of a function and of the API that drives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cpus {
-    /// Both on the same one: CPU time does not depend on where the kernel happens to put them.
+    /// Both on the same one, so that CPU time does not depend on the kernel's placement.
     One,
     All,
 }
@@ -16,7 +16,7 @@ pub enum Cpus {
 pub struct Given(CpuSet);
 
 impl Given {
-    /// Asks before anything is restricted.
+    /// Reads them; call it before any restriction.
     pub fn find() -> Result<Self> {
         Ok(Self(sched_getaffinity(None)?))
     }
@@ -25,7 +25,7 @@ impl Given {
     pub fn restrict_to(&self, cpus: Cpus) -> Result<()> {
         let mut set = self.0;
         if cpus == Cpus::One {
-            // Interrupts tend to go to the first.
+            // The first usually handles interrupts.
             let last = (0..CpuSet::MAX_CPU).rev().find(|&cpu| self.0.is_set(cpu)).ok_or("no CPU")?;
             set.clear();
             set.set(last);

@@ -1,11 +1,11 @@
-//! What was measured.
+//! Measured figures.
 
 use std::collections::BTreeMap;
 
 use crate::instruments::Live;
 use crate::programs::Program;
 
-/// What is measured of a program under a load.
+/// A metric of a program under a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     Instructions,
@@ -55,7 +55,7 @@ impl Metric {
         }
     }
 
-    /// Digits behind the point.
+    /// Digits after the decimal point.
     pub fn decimals(self) -> usize {
         match self {
             Metric::Instructions
@@ -69,7 +69,7 @@ impl Metric {
         }
     }
 
-    /// It depends on what else runs on the machine.
+    /// Whether it depends on other programs on the machine.
     pub fn is_time(self) -> bool {
         matches!(self, Metric::Cpu | Metric::Wall)
     }
@@ -81,7 +81,7 @@ pub type Run = (Program, &'static str);
 /// All samples.
 #[derive(Debug, Default)]
 pub struct Figures {
-    /// Other programs ran on the machine: only ratios of times are shown.
+    /// Other programs ran on the machine, so only ratios of times are shown.
     pub shared_machine: bool,
     samples: BTreeMap<(Run, Metric), Vec<f64>>,
     system_calls: BTreeMap<Run, BTreeMap<String, Vec<f64>>>,
@@ -115,8 +115,7 @@ impl Figures {
         self.samples.get(&(run, metric)).map(|samples| median(samples))
     }
 
-    /// The system calls of a program, the most frequent first, without what it calls less than once in a hundred
-    /// invocations.
+    /// The system calls of a program, most frequent first, without those called less than once in a hundred invocations.
     pub fn system_calls(&self, run: Run) -> Vec<(&str, f64)> {
         let by_name = self.system_calls.get(&run).into_iter().flatten();
         let mut medians: Vec<_> = by_name.map(|(name, counts)| (name.as_str(), median(counts))).collect();
@@ -126,7 +125,7 @@ impl Figures {
     }
 }
 
-/// The middle one, or the mean of the two in the middle. There is at least one.
+/// The median of at least one sample.
 pub fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -16,7 +16,7 @@ pub struct Function {
     child: Child,
 }
 
-/// What the kernel says about a process.
+/// The kernel's statistics of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     /// Time on a CPU, of the threads that are alive.
@@ -26,11 +26,11 @@ pub struct Usage {
     pub threads: f64,
 }
 
-/// How long a function may take for whatever it is asked for, valgrind's slowness included.
+/// The timeout of any step of a function, even under valgrind.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Function {
-    /// Starts `binary`, by way of the tool `under` where one is given.
+    /// Starts `binary`, optionally under a tool.
     pub fn start(binary: &Path, under: Option<Command>, api: &Api, workers: u64) -> Result<Self> {
         let mut command = match under {
             Some(mut tool) => {
@@ -79,7 +79,7 @@ impl Function {
         Ok(fields.split_whitespace().nth(7).ok_or("no such field")?.parse()?)
     }
 
-    /// Has the function end, so that the tool it runs under writes what it has counted, and waits for that.
+    /// Ends the function and waits until the tool has written its counts.
     pub fn terminate(mut self) -> Result<()> {
         let tool = self.child.id();
         let children = fs::read_to_string(format!("/proc/{tool}/task/{tool}/children")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is measured, each on a process of its own.
+//! The instruments, each of which measures a separate process.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::function::{Function, PATIENCE};
 use crate::load::Load;
 
-/// A process under load, as the kernel accounts for it.
+/// The kernel's accounts of a process under load.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
     /// A single invocation's share.
@@ -20,14 +20,14 @@ pub struct Live {
     /// Anonymous resident memory in bytes, after the load.
     pub anonymous: f64,
     pub threads: f64,
-    /// Opened to the API from start to end.
+    /// Connections to the API, from start to end.
     pub connections: u64,
 }
 
-/// Invocations before anything is measured: the first large ones make buffers grow.
+/// Invocations before a measurement, because the first large ones make buffers grow.
 const WARM_UP: u64 = 3;
 
-/// Serves the load once as a warm-up, for a fifth of its length, and then measured.
+/// Serves a fifth of the load as a warm-up, and then measures the load.
 pub fn live(binary: &Path, load: &Load) -> Result<Live> {
     let api = Api::start(load, Duration::ZERO)?;
     let function = Function::start(binary, None, &api, load.workers)?;
@@ -54,7 +54,7 @@ pub fn start_faults(binary: &Path, load: &Load) -> Result<f64> {
     function.page_faults()
 }
 
-/// Tools that count exactly, and slow a process down for it.
+/// Tools that count exactly, and slow a process down.
 pub struct Counters {
     pub valgrind: bool,
     pub strace: bool,
@@ -62,7 +62,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Finds out what there is on this machine. `scratch` is a directory for the tools' output.
+    /// Detects the tools on this machine. `scratch` is a directory for their output.
     pub fn find(scratch: PathBuf) -> Result<Self> {
         fs::create_dir_all(&scratch)?;
         let is_there = |tool| {
@@ -72,7 +72,7 @@ impl Counters {
         Ok(Self { valgrind: is_there("valgrind"), strace: is_there("strace"), scratch })
     }
 
-    /// User instructions that an invocation takes, by callgrind.
+    /// User instructions per invocation, by callgrind.
     pub fn instructions(&self, binary: &Path, load: &Load) -> Result<f64> {
         let count = |invocations| {
             let profile = fs::read_to_string(self.callgrind(binary, load, invocations)?)?;
@@ -82,7 +82,7 @@ impl Counters {
         Ok(per_invocation(load, count)?.into_values().sum())
     }
 
-    /// Where the user instructions go: a file for callgrind_annotate.
+    /// Writes a file for callgrind_annotate.
     pub fn profile(&self, binary: &Path, load: &Load) -> Result<PathBuf> {
         self.callgrind(binary, load, load.count_instrumented)
     }
@@ -95,12 +95,12 @@ impl Counters {
         Ok(out)
     }
 
-    /// System calls that an invocation takes, by name, by strace.
+    /// System calls per invocation and name, by strace.
     pub fn system_calls(&self, binary: &Path, load: &Load) -> Result<BTreeMap<String, f64>> {
         per_invocation(load, |invocations| self.strace(binary, load, invocations))
     }
 
-    /// System calls from the start of the process to its first /next, that one included.
+    /// System calls from the start of the process to its first /next, inclusive.
     pub fn start_calls(&self, binary: &Path, load: &Load) -> Result<f64> {
         Ok(self.strace(binary, load, 0)?.into_values().sum())
     }
@@ -118,7 +118,7 @@ impl Counters {
 }
 
 fn run(tool: Command, binary: &Path, load: &Load, invocations: u64) -> Result<()> {
-    // In Lambda a function waits for the API, it does not find the answer there at once. A slowed down function would.
+    // In Lambda a function waits for replies; a slowed-down function would find them ready.
     const DELAY: Duration = Duration::from_millis(1);
     let api = Api::start(load, DELAY)?;
     let function = Function::start(binary, Some(tool), &api, load.workers)?;
@@ -129,14 +129,14 @@ fn run(tool: Command, binary: &Path, load: &Load, invocations: u64) -> Result<()
     function.terminate()
 }
 
-/// From a short and a longer run, so that what the start costs cancels out.
+/// Computed from a short and a longer run, so that the cost of the start cancels out.
 fn per_invocation<K: Ord>(load: &Load, count: impl Fn(u64) -> Result<BTreeMap<K, f64>>) -> Result<BTreeMap<K, f64>> {
     let few = load.count_instrumented.div_ceil(2).max(WARM_UP);
     let before = count(few)?;
     let mut after = count(few + load.count_instrumented)?;
     for (name, count) in &mut after {
         let start = before.get(name).copied().unwrap_or_default();
-        // Another start may have cost a little more.
+        // The starts may differ slightly.
         *count = (*count - start).max(0.0) / load.count_instrumented as f64;
     }
     Ok(after)

@@ -1,4 +1,4 @@
-//! What `compare` and `growth` share: the functions under test, an API that drives them, and instruments.
+//! The common parts of the programs: the functions under test, an API that drives them, and instruments.
 
 pub mod api;
 pub mod build;

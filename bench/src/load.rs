@@ -1,4 +1,4 @@
-//! What the functions are given to do.
+//! The loads.
 
 /// One kind of work.
 #[derive(Debug, Clone, Copy)]
@@ -9,19 +9,19 @@ pub struct Load {
     pub workers: u64,
     /// Invocations in one measurement.
     pub count: u64,
-    /// The same under valgrind and strace, which slow a process down and count exactly.
+    /// Invocations under valgrind and strace, which count exactly and are slow.
     pub count_instrumented: u64,
 }
 
-/// An event and what is expected for it.
+/// An event and its expected response.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     Empty,
-    /// JSON of about so many bytes that is a single string, like a file in base64.
+    /// JSON of about this many bytes: a single string, like a file in base64.
     Text(usize),
-    /// JSON of about so many bytes that consists of many small values.
+    /// JSON of about this many bytes: many small values.
     Records(usize),
-    /// Asks for a stream of so many chunks of such a size.
+    /// Requests a stream of this many chunks of this size.
     Chunks(usize, usize),
     /// An order, for the function whose types have 62 fields.
     Order,
@@ -93,7 +93,7 @@ impl Event {
         }
     }
 
-    /// A response is at least so many bytes long.
+    /// The minimum length of a response in bytes.
     pub fn least_response(self) -> u64 {
         let bytes = match self {
             Event::Chunks(count, size) => count * size,

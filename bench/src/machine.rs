@@ -1,4 +1,4 @@
-//! What everything was measured on and with.
+//! The machine and the versions of a measurement.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Curves, as SVG.
+//! Plots as SVG.
 
 use std::error::Error;
 use std::path::Path;
@@ -10,7 +10,7 @@ pub struct Plot {
     pub title: String,
     pub x: String,
     pub y: String,
-    /// Of the x axis's logarithm.
+    /// Of the logarithm of the x axis.
     pub base: f64,
     pub curves: Vec<Curve>,
 }
@@ -20,7 +20,7 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// Told apart by people who do not see all colours, too.
+/// Distinguishable with colour blindness.
 const COLORS: [RGBColor; 5] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),

@@ -1,7 +1,7 @@
-//! The functions under test, each a binary of its own.
+//! The functions under test, each a separate binary.
 
-/// A binary of a package in `functions/`. Each runtime's are a package of their own, so that no runtime is compiled with
-/// features that another one wants.
+/// A binary of a package in `functions/`. Each runtime has a separate package, so that it is compiled only with its own
+/// features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Program {
     pub package: &'static str,

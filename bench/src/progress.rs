@@ -1,4 +1,4 @@
-//! One line that says how far it is.
+//! A line of progress.
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::time::Instant;
@@ -23,7 +23,7 @@ impl Progress {
         self.show(&format!("[{}/{}{left}] {what}", self.done, self.total));
     }
 
-    /// Wipes the line away.
+    /// Clears the line.
     pub fn end(&self) {
         if stderr().is_terminal() {
             self.show("");
@@ -32,7 +32,7 @@ impl Progress {
 
     fn show(&self, line: &str) {
         let mut stderr = stderr().lock();
-        // Nothing depends on its being seen.
+        // Errors of the terminal do not matter.
         let _ = if stderr.is_terminal() { write!(stderr, "\r\x1b[K{line}") } else { writeln!(stderr, "{line}") };
         let _ = stderr.flush();
     }

@@ -32,7 +32,7 @@ pub fn markdown(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A number with the thousands set apart.
+/// A number with thousands separators.
 pub fn number(value: f64, decimals: usize) -> String {
     let plain = format!("{:.decimals$}", value.abs());
     let (whole, rest) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
@@ -43,7 +43,7 @@ pub fn number(value: f64, decimals: usize) -> String {
         }
         grouped.push(digit);
     }
-    // What rounds to nothing has no sign.
+    // A number that rounds to zero has no sign.
     let sign = if value < 0.0 && plain.contains(|c: char| ('1'..='9').contains(&c)) { "-" } else { "" };
     format!("{sign}{grouped}{rest}")
 }
@@ -62,7 +62,7 @@ pub fn comparison(figures: &Figures) -> String {
     markdown(&rows)
 }
 
-/// `None` where nothing was measured.
+/// `None` if nothing was measured.
 fn row(comparison: &Comparison, metric: Metric, figures: &Figures) -> Option<Vec<String>> {
     let median = |program: Option<Program>| figures.median(comparison.run(program?), metric);
     let all = [comparison.blocking, comparison.bare, comparison.ours, comparison.official].map(median);
@@ -99,7 +99,7 @@ fn limit(goal: &Goal) -> String {
 fn verdict(goal: &Goal, comparison: &Comparison, figures: &Figures) -> &'static str {
     let ours = comparison.ours.and_then(|ours| figures.median(comparison.run(ours), goal.metric));
     match (ours, goal.limit.number(comparison, goal.metric, figures)) {
-        // What is counted in a tracer that disturbs a little is compared as it is shown.
+        // Counts under a tracer vary slightly, so they are compared as displayed.
         (Some(ours), Some(limit)) => {
             let shown = |value: f64| (value * 10_f64.powf(goal.metric.decimals() as f64)).round();
             if shown(ours) <= shown(limit) { "yes" } else { "NO" }

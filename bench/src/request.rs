@@ -1,11 +1,11 @@
-//! What a runtime sends, read as fast as possible: where a message ends, and no more.
+//! Requests of a runtime, parsed as fast as possible: only to find their ends.
 
 use std::io::{self, Read};
 use std::net::TcpStream;
 
 use crate::Result;
 
-/// The requests on one connection, one after the other.
+/// The requests on one connection, in order.
 pub struct Requests<'s> {
     stream: &'s TcpStream,
     buf: Vec<u8>,
@@ -13,7 +13,7 @@ pub struct Requests<'s> {
     end: usize,
 }
 
-/// One request; its body has been passed over.
+/// One request, whose body has been skipped.
 pub struct Request {
     pub is_get: bool,
     /// For `…/response`, not for `…/error`.
@@ -52,7 +52,7 @@ impl<'s> Requests<'s> {
         Ok(Some(request))
     }
 
-    /// The last bytes that came, for a message about them.
+    /// The last bytes received, for error messages.
     pub fn shown(&self) -> String {
         const MOST: usize = 400;
         String::from_utf8_lossy(&self.buf[self.end.saturating_sub(MOST)..self.end]).into_owned()
@@ -62,7 +62,7 @@ impl<'s> Requests<'s> {
         &self.buf[self.start..self.end]
     }
 
-    /// Reads more. `false` at the end.
+    /// Reads more bytes; `false` at the end.
     fn fill(&mut self) -> io::Result<bool> {
         if self.start == self.end {
             self.start = 0;
@@ -82,7 +82,7 @@ impl<'s> Requests<'s> {
         }
     }
 
-    /// Passes over so many bytes.
+    /// Skips this many bytes.
     fn pass(&mut self, length: u64) -> Result<u64> {
         let mut left = usize::try_from(length)?;
         loop {
@@ -98,7 +98,7 @@ impl<'s> Requests<'s> {
         }
     }
 
-    /// Passes over a chunked body (and its trailers, which are not wanted here) and adds its chunks' sizes up.
+    /// Skips a chunked body and its trailers, and returns the total size of its chunks.
     fn pass_chunks(&mut self) -> Result<u64> {
         let mut total = 0;
         loop {
@@ -111,7 +111,7 @@ impl<'s> Requests<'s> {
         }
         match self.line()?.as_str() {
             "" => Ok(total),
-            trailer => Err(format!("a response was cut short: {trailer}").into()),
+            trailer => Err(format!("a response was truncated: {trailer}").into()),
         }
     }
 

@@ -19,12 +19,12 @@ use bench::programs::Program;
 use bench::progress::Progress;
 use bench::{machine, report};
 
-/// How much is measured.
+/// The extent of a measurement.
 struct Effort {
     rounds: usize,
     /// Starts of each function in a round.
     starts: usize,
-    /// The loads are divided by this.
+    /// The divisor of the loads.
     divisor: u64,
     shared_machine: bool,
 }
@@ -80,7 +80,7 @@ fn build_all(builds: &Builds) -> Result<()> {
     Ok(())
 }
 
-/// What needs no running.
+/// Measures properties of the binary.
 fn weigh(builds: &Builds, figures: &mut Figures) -> Result<()> {
     const MB: f64 = 1e6;
     for comparison in COMPARISONS.iter().filter(|comparison| comparison.measures_start()) {
@@ -95,7 +95,7 @@ fn weigh(builds: &Builds, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// A program under a load. It may stand in several comparisons and is measured once a round.
+/// A program under a load. It may be part of several comparisons, and is measured once per round.
 struct Contender {
     program: Program,
     load: Load,
@@ -134,7 +134,7 @@ impl Contender {
                 figures.add(run, Metric::StartFaults, instruments::start_faults(&binary, &load)?);
             }
         }
-        // The counting tools are slow, and say almost the same every time.
+        // The counting tools are slow, and their results hardly vary.
         if round == 0 && counters.valgrind {
             figures.add(run, Metric::Instructions, counters.instructions(&binary, &load)?);
         }

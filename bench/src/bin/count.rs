@@ -1,5 +1,5 @@
-//! Counts what does not depend on the machine's load: instructions and system calls of an invocation; page faults and system
-//! calls before the first /next; anonymous memory; the binary's size.
+//! Counts figures that do not depend on the machine's load: instructions and system calls of an invocation; page faults and
+//! system calls before the first /next; anonymous memory; the size of the binary.
 //!
 //!     cargo run --release --manifest-path bench/Cargo.toml --bin count -- tokio-echo smol-echo
 //!     cargo run --release --manifest-path bench/Cargo.toml --bin count -- --table tokio-echo official-echo
@@ -22,7 +22,7 @@ use bench::machine;
 use bench::programs::Program;
 use bench::report::{markdown, number};
 
-/// What is recorded: an echo on each executor.
+/// The recorded functions: an echo on each executor.
 const RECORDED: [&str; 3] = ["tokio-echo", "smol-own-echo", "blocking-echo"];
 
 /// More than this is a regression; less is noise of the allocator and the scheduler.
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Prints everything that can be counted, as a table.
+/// Prints all counts as a table.
 fn table(functions: &[&str]) -> Result<String> {
     let (builds, counters) = prepare()?;
     let head = [

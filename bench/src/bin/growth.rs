@@ -1,5 +1,5 @@
-//! How cost grows with the size of the payload, the number of chunks and the number of workers: writes `GROWTH.md` and
-//! `plots/`.
+//! Measures how cost grows with the size of the payload, the number of chunks and the number of workers. Writes `GROWTH.md`
+//! and `plots/`.
 //!
 //!     cargo run --release --manifest-path bench/Cargo.toml --bin growth [-- --quick]
 
@@ -17,20 +17,20 @@ use bench::programs::{self, Program};
 use bench::progress::Progress;
 use bench::{machine, report};
 
-/// One thing that grows.
+/// One variable that grows.
 struct Growth {
     name: &'static str,
     title: &'static str,
-    /// What grows, and what it costs.
+    /// The variable and its cost.
     x: &'static str,
     y: &'static str,
-    /// From one step to the next it grows by about this factor.
+    /// The approximate factor from one step to the next.
     base: f64,
     steps: &'static [usize],
     programs: &'static [(&'static str, Program)],
     cpus: Cpus,
     load: fn(usize) -> Load,
-    /// The cost, of what was measured.
+    /// The cost, from a measurement.
     cost: fn(Live) -> f64,
 }
 
@@ -57,7 +57,7 @@ const CONCURRENT: &[(&str, Program)] = &[
 const GROWTHS: &[Growth] = &[
     Growth {
         name: "payload",
-        title: "An event, echoed: a JSON string of so many bytes",
+        title: "Echo of a JSON string, by its size in bytes",
         x: "bytes",
         y: "CPU µs / invocation",
         base: 10.0,
@@ -69,20 +69,20 @@ const GROWTHS: &[Growth] = &[
     },
     Growth {
         name: "chunks",
-        title: "A response streamed in so many chunks of 1 KiB",
+        title: "Streamed response, by the number of chunks of 1 KiB",
         x: "chunks",
         y: "CPU µs / invocation",
         base: 10.0,
         steps: &[1, 10, 100, 1_000, 10_000],
         programs: STREAMS,
         cpus: Cpus::One,
-        // Few: for each short stream lambda_runtime waits 40 ms for a delayed acknowledgement.
+        // Few, because lambda_runtime waits 40 ms for a delayed acknowledgement in each short stream.
         load: |count| load(Event::Chunks(count, 1024), 1, 5_000 / (count + 20)),
         cost: cpu,
     },
     Growth {
         name: "workers",
-        title: "Small events, echoed by so many workers",
+        title: "Echo of small events, by the number of workers",
         x: "workers",
         y: "invocations / s",
         base: 2.0,

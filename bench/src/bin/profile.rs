@@ -1,4 +1,4 @@
-//! Says where the user instructions of a function under test go: `callgrind_annotate` of many invocations.
+//! Attributes the user instructions of a function under test, by `callgrind_annotate` over many invocations.
 //!
 //!     cargo run --release --manifest-path bench/Cargo.toml --bin profile -- tokio-echo
 
@@ -18,7 +18,7 @@ fn main() -> Result<()> {
         Some((program, comparison.load))
     };
     let Some((program, load)) = COMPARISONS.iter().find_map(in_comparison) else {
-        return Err("name a function under test, tokio-echo say".into());
+        return Err("expected the name of a function under test, such as tokio-echo".into());
     };
     let mut progress = Progress::new(2);
     progress.step("building");

@@ -1,4 +1,4 @@
-//! The floor of floors: a blocking socket of the standard library.
+//! The lowest floor: a blocking socket of the standard library.
 
 use std::future::Future;
 use std::io::{self, IoSlice, Read as _, Write as _};

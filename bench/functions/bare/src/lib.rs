@@ -1,5 +1,5 @@
-//! The floor: what serving invocations costs at least on a given kind of socket. The request for the next event, the
-//! event's place in the answer, the response; no JSON, no checks, no recovery.
+//! The floor: the minimum cost of an invocation on a given kind of socket. Requests the next event, finds it in the reply, and
+//! posts the response, without JSON, checks or recovery.
 
 use std::future::Future;
 use std::io::{self, IoSlice, Write as _};
@@ -15,17 +15,17 @@ pub trait Socket {
     fn write(&mut self, slices: &[IoSlice<'_>]) -> impl Future<Output = io::Result<usize>>;
 }
 
-/// Where the Runtime API is.
+/// The address of the Runtime API.
 pub fn address() -> String {
     std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default()
 }
 
-/// How many invocations are to be served at once.
+/// The number of concurrent invocations.
 pub fn workers() -> usize {
     std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|number| number.parse().ok()).unwrap_or(1)
 }
 
-/// Answers every event with itself.
+/// Responds to every event with itself.
 pub async fn echo(mut socket: impl Socket) -> io::Result<()> {
     let mut inbox = Inbox::new();
     let mut head = Vec::new();
@@ -39,7 +39,7 @@ pub async fn echo(mut socket: impl Socket) -> io::Result<()> {
     }
 }
 
-/// Answers every event, `[count, size]`, with so many chunks of that size, each in a write of its own.
+/// Responds to every event `[count, size]` with this many chunks of this size, each in a separate write.
 pub async fn streaming(mut socket: impl Socket) -> io::Result<()> {
     const PRELUDE: &[u8] = b"{\"statusCode\":200,\"headers\":{},\"cookies\":[]}\0\0\0\0\0\0\0\0";
     let mut inbox = Inbox::new();
@@ -82,7 +82,7 @@ async fn write_all(socket: &mut impl Socket, mut slices: &mut [IoSlice<'_>]) -> 
     Ok(())
 }
 
-/// One buffer for one message after the other.
+/// A buffer that is reused for every message.
 struct Inbox {
     buf: Vec<u8>,
     empty_line: Finder<'static>,
@@ -101,7 +101,7 @@ impl Inbox {
         }
     }
 
-    /// The request id (nothing where there is none) and the body of the next message.
+    /// The request id (empty if there is none) and the body of the next message.
     async fn message(&mut self, socket: &mut impl Socket) -> io::Result<(&[u8], &[u8])> {
         let mut filled = 0;
         let body = loop {
@@ -129,7 +129,7 @@ impl Inbox {
     }
 }
 
-/// The value behind a name, as the API of this benchmark writes it.
+/// The value after a name, in the format of this benchmark's API.
 fn field<'h>(head: &'h [u8], name: &Finder<'_>) -> &'h [u8] {
     let Some(at) = name.find(head) else { return &[] };
     let value = &head[at + name.needle().len()..];

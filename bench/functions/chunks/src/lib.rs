@@ -1,4 +1,4 @@
-//! The stream that every streaming function responds with.
+//! The stream that is the response of every streaming function.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 
-/// The same chunk again and again. It is there already: what is measured is the runtime.
+/// Yields the same chunk repeatedly, without producing it, so that only the runtime is measured.
 pub struct Chunks {
     chunk: Bytes,
     left: usize,
 }
 
 impl Chunks {
-    /// What the event `[count, size]` asks for.
+    /// The stream that the event `[count, size]` requests.
     pub fn new((count, size): (usize, usize)) -> Self {
         Self { chunk: Bytes::from(vec![b'x'; size]), left: count }
     }

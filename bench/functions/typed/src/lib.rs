@@ -1,4 +1,4 @@
-//! The event and the response of a typed function: four structs with 62 fields together, as an order might have.
+//! The event and the response of a typed function: four structs with 62 fields in total, like an order.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ record! {
     }
 }
 
-/// Changes a little of what came.
+/// Changes a few fields.
 pub fn handle(mut order: Order) -> Order {
     order.total = order.items.iter().map(|item| item.price * f64::from(item.quantity)).sum();
     order.status = "priced".to_owned();
