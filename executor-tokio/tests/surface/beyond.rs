@@ -282,3 +282,30 @@ fn an_executor_can_be_written_in_another_crate() {
     let _ = (serves::<crate::Named>, serves_concurrently::<crate::Named>);
     assert_eq!(block_on(catch_panic(async { 7 })), Ok(7));
 }
+
+#[test]
+#[cfg(all(feature = "current", feature = "wait-until"))]
+fn the_current_invocation_and_work_after_the_response_have_types() {
+    use lambda_runtime::{Current, Metadata, Scope, WaitUntilError, current};
+
+    let scope = |current: &Current| -> Scope<std::future::Ready<()>> { current.scope(std::future::ready(())) };
+    assert!(current().as_ref().map(scope).is_none());
+    let error: WaitUntilError = Context::default().wait_until(async {}).unwrap_err();
+    assert_eq!(error.clone(), error);
+    assert_eq!(Metadata::default().availability_zone_id, None);
+    let context = Context::default();
+    assert_eq!((context.content_type, context.other_headers.len()), (None, 0));
+}
+
+#[test]
+#[cfg(feature = "tracing")]
+fn the_log_is_a_layer_of_a_custom_subscriber() {
+    use lambda_runtime::tracing::subscriber::layer::{Layer as _, SubscriberExt as _};
+    use lambda_runtime::tracing::subscriber::registry;
+    use lambda_runtime::tracing::{LogFilter, LogFormat, LogLayer, subscriber::fmt};
+
+    let console = fmt::layer().with_writer(std::io::sink);
+    let layer = LogLayer::new(LogFormat::Json).with_writer(std::io::sink).with_filter(LogFilter::from_env());
+    let _ = registry().with(console).with(layer);
+    let _ = registry().with(LogLayer::from_env());
+}
