@@ -26,6 +26,9 @@ use crate::{RecordedRequest, Step, Steps, messages};
 /// A function that sends or reads nothing for this time counts as hanging.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a function may take until its first connection.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
 /// The API. It plays its script on a thread.
 pub(crate) struct Api {
     address: SocketAddr,
@@ -133,8 +136,8 @@ impl Api {
 }
 
 /// The number of sockets that are ready, or 0 if none is in time.
-fn poll_within_limit(sockets: &mut [PollFd<'_>]) -> io::Result<usize> {
-    let limit = TIMEOUT.try_into().map_err(io::Error::other)?;
+fn poll_within(limit: Duration, sockets: &mut [PollFd<'_>]) -> io::Result<usize> {
+    let limit = limit.try_into().map_err(io::Error::other)?;
     Ok(retry_on_intr(|| poll(sockets, Some(&limit)))?)
 }
 
@@ -169,9 +172,9 @@ impl Player {
     }
 
     /// Waits for a connection.
-    fn await_connection(&self) -> Result<(), String> {
+    fn await_connection(&self, limit: Duration) -> Result<(), String> {
         let mut socket = [PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN)];
-        match poll_within_limit(&mut socket) {
+        match poll_within(limit, &mut socket) {
             Ok(0) => Err("no connection was opened in time".to_owned()),
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),
@@ -228,7 +231,7 @@ impl Player {
         }
         for (at, steps) in script.iter().enumerate() {
             if first.is_none()
-                && let Err(interrupted) = self.await_connection()
+                && let Err(interrupted) = self.await_connection(if at == 0 { START_LIMIT } else { TIMEOUT })
             {
                 return self.recording.unexpected = Some(interrupted);
             }
@@ -323,7 +326,7 @@ impl Player {
             let sockets = iter::once(self.listener.as_fd());
             let sockets = sockets.chain(self.others.iter().map(|connection| connection.socket.as_fd()));
             let mut sockets: Vec<_> = sockets.map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::IN)).collect();
-            if poll_within_limit(&mut sockets)? == 0 {
+            if poll_within(TIMEOUT, &mut sockets)? == 0 {
                 return Err(Interrupted::Unexpected("nothing was sent in time".to_owned()));
             }
             let ready: Vec<bool> = sockets.iter().map(|socket| !socket.revents().is_empty()).collect();

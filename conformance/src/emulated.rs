@@ -20,6 +20,9 @@ use crate::{Afterwards, Emulated, RecordedRequest, Scenario, Transcript};
 /// How long the emulator waits for anything. Shorter than the time after which the function counts as hanging.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How long a function may take until its first request.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
 pub(crate) fn play(
     scenario: &Scenario,
     emulated: &Emulated,
@@ -35,7 +38,7 @@ pub(crate) fn play(
         .address(SocketAddr::from((scenario.address.ip(), 0)))
         .concurrency(workers)
         .timeout(LIMIT)
-        .claim_timeout(LIMIT)
+        .claim_timeout(START_LIMIT)
         .faults(faults.iter().cloned())
         .recorder(move |traffic| {
             let direction = match traffic.sender {
@@ -130,8 +133,8 @@ impl Run<'_> {
 
     /// Sends events to workers that all wait, and then as many again.
     fn at_once(&self, count: usize, transcript: &mut Transcript) -> Result<(), String> {
-        for letter in [b'a', b'A'] {
-            self.wait_for_workers()?;
+        for (letter, limit) in [(b'a', START_LIMIT), (b'A', LIMIT)] {
+            self.wait_for_workers(limit)?;
             let ids = (letter..).take(count).map(|id| char::from(id).to_string());
             let sent: Vec<_> = ids.map(|id| Ok((id.clone(), self.send(&id)?))).collect::<Result<_, String>>()?;
             for (id, invocation) in sent {
@@ -143,15 +146,15 @@ impl Run<'_> {
 
     fn serve_last(&self, transcript: &mut Transcript) -> Result<(), String> {
         let (id, payload) = LAST;
-        self.wait_for_workers()?;
+        self.wait_for_workers(LIMIT)?;
         record(transcript, id, self.emulator.invoke(Event::new(payload).request_id(id)))?;
-        self.wait_for_workers()
+        self.wait_for_workers(LIMIT)
     }
 
     /// Waits until every worker has requested an event.
-    fn wait_for_workers(&self) -> Result<(), String> {
+    fn wait_for_workers(&self, limit: Duration) -> Result<(), String> {
         let has_ended = || self.ended.load(Ordering::SeqCst);
-        match self.emulator.wait_until(LIMIT, |observed| observed.waiting == self.workers || has_ended()) {
+        match self.emulator.wait_until(limit, |observed| observed.waiting == self.workers || has_ended()) {
             _ if has_ended() => Err("the function ended before the script did".to_owned()),
             true => Ok(()),
             false => Err(format!(

@@ -93,8 +93,10 @@ pub enum Expectation {
     /// The number of connections.
     Connections(RangeInclusive<usize>),
     /// The function ends with an error whose message contains these texts. Where only the exit code of a process is
-    /// known, it is not 0.
+    /// known, it ends.
     EndsWith(Vec<String>),
+    /// The function ends with an error, or an exit code that is not 0.
+    EndsWithError,
     /// The message of that error is shorter than this many bytes.
     EndIsShorterThan(usize),
     /// The request about an invocation has at least this many bytes.
@@ -276,9 +278,10 @@ impl Expectation {
             Self::Connections(count) => {
                 require(count.contains(&transcript.connections), || transcript.connections.to_string())
             }
+            Self::EndsWithError => error_of(transcript).map(drop),
+            Self::EndsWith(_) if !exact => require(transcript.end.is_some(), || "it did not end".to_owned()),
             Self::EndsWith(texts) => {
                 let error = error_of(transcript)?;
-                let texts = if exact { texts.as_slice() } else { &[] };
                 let missing = texts.iter().find(|text| !error.contains(*text));
                 missing.map_or(Ok(()), |text| Err(format!("{text:?} is not in {error:?}")))
             }
@@ -425,6 +428,7 @@ impl fmt::Display for Expectation {
             Self::Connections(count) if count.start() == count.end() => write!(f, "{} connections", count.start()),
             Self::Connections(count) => write!(f, "{count:?} connections"),
             Self::EndsWith(texts) => write!(f, "the function ends with an error that contains {texts:?}"),
+            Self::EndsWithError => f.write_str("the function ends with an error, or an exit code that is not 0"),
             Self::EndIsShorterThan(bytes) => write!(f, "an error message of less than {bytes} bytes"),
             Self::ReceivedAtLeast { id, bytes } => write!(f, "at least {bytes} bytes of the response to {id:?}"),
             Self::MemoryGrowth(limit) => write!(f, "memory growth of at most {limit} KiB"),
@@ -591,6 +595,7 @@ mod tests {
                 ended(Err("two, one")),
                 vec![ended(Err("one")), ended(Ok(())), transcript([])],
             ),
+            (Expectation::EndsWithError, ended(Err("one")), vec![ended(Ok(())), transcript([])]),
             (Expectation::EndIsShorterThan(4), ended(Err("123")), vec![ended(Err("1234")), ended(Ok(()))]),
             (
                 Expectation::ReceivedAtLeast { id: id(), bytes: 2 },

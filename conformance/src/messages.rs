@@ -4,6 +4,10 @@
 pub(crate) const USUAL_HEADERS: &str = "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: a\r\n\
     Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n";
 
+/// A client context as AWS's mobile SDKs send it.
+pub(crate) const CLIENT_CONTEXT: &str = "{\"client\":{\"installation_id\":\"i\",\"app_title\":\"t\",\"app_version_name\":\"1\",\
+    \"app_version_code\":\"2\",\"app_package_name\":\"p\"},\"custom\":{\"k\":\"v\"},\"env\":{\"e\":\"f\"}}";
+
 /// A reply to /next: an event with Lambda's usual headers.
 pub(crate) fn event(id: &str, payload: &str) -> Vec<u8> {
     event_with(id, "", payload)

@@ -4,7 +4,7 @@ use lambda_runtime_proto::Endpoint::{Error, Next, Response};
 use serde_json::json;
 
 use super::sources::{ERROR, NEXT, QUOTAS, RESPONSE, rfc9110, rfc9112};
-use crate::messages::{USUAL_HEADERS, event, event_with, reply};
+use crate::messages::{CLIENT_CONTEXT, USUAL_HEADERS, event, event_with, reply};
 use crate::{Content, Level, Scenario, Source, Steps};
 
 pub(super) fn add(all: &mut Vec<Scenario>) {
@@ -291,16 +291,12 @@ fn sequences(all: &mut Vec<Scenario>) {
 fn leaks(all: &mut Vec<Scenario>) {
     let context = r#"{"do":"context"}"#;
     for (id, header, member) in [
-        ("trace-id", "Lambda-Runtime-Trace-Id: Root=1-2;Sampled=1", "xray_trace_id"),
-        ("tenant", "Lambda-Runtime-Aws-Tenant-Id: blue", "tenant_id"),
-        (
-            "client-context",
-            "Lambda-Runtime-Client-Context: {\"client\":{},\"custom\":{\"k\":\"v\"},\"env\":{}}",
-            "client_context",
-        ),
+        ("trace-id", "Lambda-Runtime-Trace-Id: Root=1-2;Sampled=1".to_owned(), "xray_trace_id"),
+        ("tenant", "Lambda-Runtime-Aws-Tenant-Id: blue".to_owned(), "tenant_id"),
+        ("client-context", format!("Lambda-Runtime-Client-Context: {CLIENT_CONTEXT}"), "client_context"),
         (
             "identity",
-            "Lambda-Runtime-Cognito-Identity: {\"cognitoIdentityId\":\"i\",\"cognitoIdentityPoolId\":\"p\"}",
+            r#"Lambda-Runtime-Cognito-Identity: {"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}"#.to_owned(),
             "identity",
         ),
     ] {

@@ -213,7 +213,10 @@ fn at_once(all: &mut Vec<Scenario>) {
             scenario(Level::Must, "", "as many invocations are served at once as the environment says", "", "[1]"),
             "[1]",
         ),
-        echoes(scenario(Level::Must, "-slow-handlers", "slow handlers do not wait for each other", "", SLOW), SLOW),
+        echoes(
+            scenario(Level::Must, "-slow-handlers", "slow handlers at the same time are each served", "", SLOW),
+            SLOW,
+        ),
         ids().iter().fold(
             scenario(Level::Must, "-errors", "errors at the same time are each reported", "", error),
             |scenario, id| scenario.expect_error(id, "Function.OutOfStock", "OutOfStock", "no apples left"),

@@ -10,6 +10,7 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
     refused(all);
     every_status(all);
     fatal(all);
+    exit_codes(all);
     messages(all);
     no_event(all);
     for (slug, id) in
@@ -103,6 +104,23 @@ fn fatal(all: &mut Vec<Scenario>) {
             Scenario::new(level, id, format!("{status} to {endpoint} ends the function"), source)
                 .connection(before.read(endpoint).refuse(status, error_type))
                 .ends_with([&format!("{status} {error_type}: message of")]),
+        );
+    }
+}
+
+/// How the process ends after a status that it must not survive. Lambda reports an error in any case.
+fn exit_codes(all: &mut Vec<Scenario>) {
+    for (id, before, endpoint) in [
+        ("next", Steps::new(), Next),
+        ("response", Steps::new().event("1"), Response),
+        ("error", Steps::new().event(r#"{"do":"error"}"#), Error),
+    ] {
+        let title = format!("after 500 to {endpoint} the exit code is not 0");
+        all.push(
+            Scenario::may(format!("exit-code-of-500-to-{id}"), title, RIE_REFUSALS)
+                .connection(before.read(endpoint).refuse(500, "InternalServerError"))
+                .ends()
+                .expect(Expectation::EndsWithError),
         );
     }
 }

@@ -46,6 +46,7 @@ Options:
   --json FILE            write the results as JSON
   --markdown FILE        write the results as Markdown
   --jobs N               scenarios at the same time [default: 16]
+  --contract             print CONTRACT.md
   --list                 list the scenarios with their sources, without playing them
   -h, --help             print this help
   -V, --version          print the version
@@ -71,6 +72,7 @@ fn read(mut parser: lexopt::Parser, command: Vec<OsString>) -> Result<Task, lexo
             Short('V') | Long("version") => {
                 return Ok(Task::Print(format!("lambda-conformance {}\n", env!("CARGO_PKG_VERSION"))));
             }
+            Long("contract") => return Ok(Task::Print(include_str!("../../CONTRACT.md").to_owned())),
             Long("list") => list = true,
             Long("only") => options.only = Some(string(&mut parser)?),
             Long("json") => options.json = Some(parser.value()?.into()),
