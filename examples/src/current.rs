@@ -3,7 +3,7 @@
 
 use lambda_runtime_base::current;
 
-pub async fn query(sql: &str) -> String {
+pub fn query(sql: &str) -> String {
     match current() {
         Some(current) => format!("{sql} /* {} */", current.request_id()),
         None => sql.to_owned(),

@@ -165,7 +165,7 @@ impl Invocation {
         }
     }
 
-    /// Checks the head of an outcome. `undelivered`: the real one was interrupted so often that another one may take its
+    /// Checks the head of an outcome. `undelivered`: the real one was interrupted too often, so another one may take its
     /// place. `late`: the layer may have ended it.
     pub fn begin(
         &self,

@@ -236,7 +236,7 @@ impl Call {
         if is_of_lambda(request.path()) {
             let path = shortened(request.path());
             let message = format!(
-                "there is no {} {path} here: to invoke the function, POST /2015-03-31/functions/function/invocations; its \
+                "unknown endpoint {} {path}: to invoke the function, POST /2015-03-31/functions/function/invocations; its \
                  Runtime API is at http://{}",
                 request.method(),
                 shared.emulator.endpoint()

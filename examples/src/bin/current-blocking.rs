@@ -1,9 +1,10 @@
-//! The current invocation, for code that its context does not reach: here, a query is marked with the request id.
+//! Marks queries with the current invocation, without an async runtime; the lesson is [`current`](examples::current).
 //!
 //!     cargo emulate --event '{}' -- cargo run -q -p examples --bin current-blocking
 
 use std::thread;
 
+use examples::current::query;
 use lambda_runtime_blocking::{Error, LambdaEvent, block_on, current, run_concurrent, sync_fn};
 use serde_json::{Value, json};
 
@@ -15,15 +16,8 @@ fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let request_id = &event.context.request_id;
     let here = query("select 1");
     let current = current().ok_or("a handler has a current invocation")?;
-    // Another thread has none of its own.
+    // Another thread has a current invocation only within the scope.
     let spawned = thread::spawn(move || block_on(current.scope(async { query("select 1") })));
     let spawned = spawned.join().map_err(|_| "the thread panicked")?;
     Ok(json!({ "marked": here.contains(request_id), "marked in a task": spawned.contains(request_id) }))
-}
-
-fn query(sql: &str) -> String {
-    match current() {
-        Some(current) => format!("{sql} /* {} */", current.request_id()),
-        None => sql.to_owned(),
-    }
 }

@@ -13,8 +13,8 @@ async fn main() -> Result<(), Error> {
 
 async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let request_id = &event.context.request_id;
-    let here = query("select 1").await;
+    let here = query("select 1");
     let current = current().ok_or("a handler has a current invocation")?;
-    let spawned = tokio::spawn(current.scope(query("select 1"))).await?;
+    let spawned = tokio::spawn(current.scope(async { query("select 1") })).await?;
     Ok(json!({ "marked": here.contains(request_id), "marked in a task": spawned.contains(request_id) }))
 }
