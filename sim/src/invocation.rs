@@ -76,10 +76,10 @@ impl Invocation {
             700..720 if allow_stuck => Task::Stuck,
             _ => Task::Stream(chunks(rng, allow_stuck)),
         };
-        let fill = match rng.u32(0..8000) {
-            0 | 1 => 60_000,
+        let fill = match rng.u32(0..25_000) {
+            0..6 => 60_000,
             // As much as Lambda delivers.
-            2 => usize::MAX,
+            6 => usize::MAX,
             _ => below_power(rng),
         };
         let turns = rng.u32(0..8).saturating_sub(5);

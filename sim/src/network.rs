@@ -1,5 +1,6 @@
 //! Connections in memory, which split, delay, stall, half-close, reset and refuse.
 
+use std::collections::VecDeque;
 use std::io;
 use std::task::Waker;
 
@@ -140,7 +141,7 @@ impl Kernel {
             if n == connection.outbox.len() && direction.in_flight.is_empty() {
                 std::mem::swap(&mut direction.in_flight, &mut connection.outbox);
             } else {
-                direction.in_flight.extend(connection.outbox.drain(..n));
+                transfer(&mut connection.outbox, &mut direction.in_flight, n);
             }
             direction.written += n as u64;
         }
@@ -195,7 +196,7 @@ impl Kernel {
         if n == direction.in_flight.len() && direction.arrived.is_empty() {
             std::mem::swap(&mut direction.in_flight, &mut direction.arrived);
         } else {
-            direction.arrived.extend(direction.in_flight.drain(..n));
+            transfer(&mut direction.in_flight, &mut direction.arrived, n);
         }
         direction.delivered += n as u64;
         if direction.in_flight.is_empty() {
@@ -402,6 +403,15 @@ impl Kernel {
         self.transmit(id, Side::Api);
         self.closed_by_function.push(id);
     }
+}
+
+/// Moves `n` bytes. Extending by an iterator would move them one by one.
+fn transfer(from: &mut VecDeque<u8>, to: &mut VecDeque<u8>, n: usize) {
+    let (front, back) = from.as_slices();
+    let from_front = n.min(front.len());
+    to.extend(&front[..from_front]);
+    to.extend(&back[..n - from_front]);
+    from.drain(..n);
 }
 
 /// Returns the waker that was registered before, to be dropped once the kernel is unlocked.
