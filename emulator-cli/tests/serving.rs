@@ -346,7 +346,6 @@ fn a_slow_initialization_is_repeated_within_the_first_invocation() {
     let slow = [("SLOW_UNTIL", file.to_str().unwrap())];
     // Long enough for the first process to create the file, even on a busy machine.
     let served = Served::start_with(&["--init-timeout", "5"], &slow);
-    served.line("slow");
     let report = served.line("INIT_REPORT");
     assert!(report.ends_with(" ms\tPhase: init\tStatus: timeout"), "{report}");
     assert_eq!(served.call(json!(1)).text(), "1");
