@@ -22,7 +22,6 @@ fn main() {
     if let Some(path) = std::env::var_os("SLOW_UNTIL") {
         // The first process does not start in time.
         if std::fs::File::create_new(path).is_ok() {
-            eprintln!("slow");
             hang();
         }
     }
