@@ -159,6 +159,7 @@ def describe(scenario: dict) -> dict:
     """A failure without what differs from run to run."""
     reason = re.sub(r"(127\.0\.0\.1|localhost|\[::1\]):\d+", r"\1", scenario["reason"])
     reason = re.sub(r"\d+ connections", "connections", reason)
+    reason = re.sub(r"; record: \S+", "", reason)
     return {"level": scenario["level"], "title": scenario["title"], "reason": reason}
 
 
