@@ -812,7 +812,7 @@ impl Api {
             k.connections[id].excused = true;
             reply = reply.close();
         }
-        let long = matches!(owed, Owed::Outcome(_)) && k.chance(30);
+        let long = matches!(owed, Owed::Outcome(_)) && k.chance(12);
         if long {
             let is_too_long = k.rng.bool();
             if is_too_long {
