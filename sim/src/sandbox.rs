@@ -48,7 +48,8 @@ pub struct Lifetime {
 /// The result of `run`, once it has returned.
 type Ended = Arc<Mutex<Option<Result<(), Error>>>>;
 
-/// Memory that a sandbox may take, besides that for its largest event: the function and the simulated world together.
+/// Memory that each worker of a sandbox may take, besides that for the largest event: the function and the simulated world
+/// together.
 const MEMORY: u64 = 2 * 1024 * 1024;
 
 /// Memory that may remain when a sandbox is gone, such as that of thread-local values.
@@ -60,7 +61,7 @@ pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     let is_traced = trace.is_some();
     let memory = allocation_counter::measure(|| lived = Some(live(seed, first, count, trace)));
     let mut lifetime = lived.expect("it has lived");
-    let most = MEMORY + 8 * lifetime.largest as u64;
+    let most = u64::from(lifetime.plan.workers) * MEMORY + 8 * lifetime.largest as u64;
     let mut fail = |message| _ = lifetime.failure.get_or_insert((first + count - 1, message));
     // A file has a buffer.
     if memory.bytes_max > most && !is_traced {
