@@ -91,6 +91,7 @@ class Runtime:
     command: Callable[[], list]
     folder: Path
     without: list = field(default_factory=list)
+    only: str = ""
 
 
 def ours(name: str) -> Runtime:
@@ -110,10 +111,12 @@ RUNTIMES = {
         ["streaming", "snapstart", "concurrency"],
     ),
     "node-streaming": Runtime(
-        "aws-lambda-ric 3.3.0 (Node.js), a streaming handler",
+        # Its other responses and its errors would be streams, too.
+        "aws-lambda-ric 3.3.0 (Node.js), scenarios of streams",
         lambda: node("streaming"),
         INSTALLED / "node",
         ["snapstart", "concurrency"],
+        "stream",
     ),
     "cpp": Runtime("aws-lambda-cpp 0.2.8 (C++)", cpp, HANDLERS, ["streaming", "snapstart", "concurrency", "init"]),
     "baseline": Runtime(
@@ -134,6 +137,8 @@ def play(name: str) -> dict:
     tool = [TARGET / "debug/lambda-conformance", "--json", results]
     if runtime.without:
         tool += ["--without", ",".join(runtime.without)]
+    if runtime.only:
+        tool += ["--only", runtime.only]
     log = INSTALLED / f"{name}.log"
     with log.open("w") as output:
         subprocess.run([str(part) for part in [*tool, "--", *command]], cwd=runtime.folder, stdout=output)

@@ -46,7 +46,7 @@ impl Outcome {
         const LENGTH: usize = 300;
         let Verdict::Failed(Failure { reason, transcript }) = &self.verdict else { return None };
         // A request is shown with its headers and its body on further lines.
-        let lines = reason.lines().filter(|line| !line.starts_with(' '));
+        let lines = reason.lines().filter(|line| !line.starts_with(' ') && !line.starts_with("record: "));
         let mut sentence = lines.collect::<Vec<_>>().join("; ");
         if let Some(Err(end)) = &transcript.end {
             let _ = write!(sentence, " ({end})");
