@@ -141,11 +141,6 @@ fn enter<T>(shared: &mut Option<Arc<Shared>>, f: impl FnOnce() -> T) -> T {
 }
 
 impl Running {
-    /// Makes this the current invocation wherever `future` is polled.
-    pub(crate) fn scope<F>(&self, future: F) -> Scope<F> {
-        Scope { future, shared: self.shared.clone() }
-    }
-
     /// Calls `f` in this invocation, if it is not the current one: a layer may have moved the service to another task.
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
         let address = |shared: &Option<Arc<Shared>>| shared.as_ref().map(Arc::as_ptr);

@@ -7,7 +7,7 @@ use std::fmt;
 #[cfg(any(feature = "current", feature = "wait-until"))]
 use std::sync::Arc;
 
-use lambda_runtime_proto::client::Invocation;
+use super::context::Context;
 
 #[cfg(feature = "wait-until")]
 use {
@@ -49,22 +49,22 @@ pub(super) struct Ids {
 impl Running {
     /// Prepares for the next invocation. References to the earlier one keep its data.
     #[cfg(any(feature = "current", feature = "wait-until"))]
-    pub(crate) fn open(&mut self, invocation: &Invocation, request_id: &str) {
+    pub(crate) fn open(&mut self, request_id: &str, context: Option<&Context>) {
         let shared = self.shared.get_or_insert_default();
         if Arc::get_mut(shared).is_none() {
             *shared = Arc::default();
         }
         let Some(shared) = Arc::get_mut(shared) else { return };
         #[cfg(feature = "current")]
-        shared.ids.set(invocation, request_id);
+        shared.ids.set(request_id, context);
         #[cfg(feature = "wait-until")]
         shared.queue.open();
         #[cfg(not(feature = "current"))]
-        let _ = (invocation, request_id);
+        let _ = (request_id, context);
     }
 
     #[cfg(not(any(feature = "current", feature = "wait-until")))]
-    pub(crate) fn open(&mut self, _: &Invocation, _: &str) {}
+    pub(crate) fn open(&mut self, _: &str, _: Option<&Context>) {}
 }
 
 #[cfg(feature = "wait-until")]
@@ -104,10 +104,6 @@ impl Running {
 
 #[cfg(not(feature = "current"))]
 impl Running {
-    pub(crate) fn scope<F>(&self, future: F) -> F {
-        future
-    }
-
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
         f()
     }
@@ -115,21 +111,15 @@ impl Running {
 
 #[cfg(feature = "current")]
 impl Ids {
-    fn set(&mut self, invocation: &Invocation, request_id: &str) {
-        let set = |place: &mut String, value: Option<&[u8]>| {
+    fn set(&mut self, request_id: &str, context: Option<&Context>) {
+        let set = |place: &mut String, text: Option<&str>| {
             place.clear();
-            match value.map(std::str::from_utf8) {
-                None => {}
-                Some(Ok(text)) => place.push_str(text),
-                Some(Err(_)) => place.push_str(&String::from_utf8_lossy(value.unwrap_or_default())),
-            }
+            place.push_str(text.unwrap_or_default());
         };
-        self.request_id.clear();
-        self.request_id.push_str(request_id);
-        set(&mut self.trace_id, invocation.trace_id());
-        set(&mut self.tenant_id, invocation.tenant_id());
-        let deadline = invocation.deadline().unwrap_or_default().as_millis();
-        self.deadline = u64::try_from(deadline).unwrap_or(u64::MAX);
+        set(&mut self.request_id, Some(request_id));
+        set(&mut self.trace_id, context.and_then(|context| context.xray_trace_id.as_deref()));
+        set(&mut self.tenant_id, context.and_then(|context| context.tenant_id.as_deref()));
+        self.deadline = context.map(|context| context.deadline).unwrap_or_default();
     }
 }
 

@@ -74,8 +74,10 @@ where
         loop {
             let served = match self.next().await {
                 Ok(invocation) => {
-                    self.running.open(&invocation, self.connection.client.request_id());
-                    self.running.clone().scope(self.serve(invocation)).await
+                    let (token, invocation) = self.unpack(invocation);
+                    let mut running = self.running.clone();
+                    let mut serve = pin!(self.serve(token, invocation));
+                    poll_fn(|cx| running.enter(|| serve.as_mut().poll(cx))).await
                 }
                 Err(error) => return error,
             };
@@ -110,21 +112,32 @@ where
         }
     }
 
-    /// Serves one invocation.
-    async fn serve(&mut self, invocation: Invocation) -> Result<(), RunError> {
-        let Self { service, connection, handover, running, options, .. } = self;
-        let (token, mut unpacked) = unpack(invocation, connection.client.request_id(), handover.open(), options);
-        if let Ok(invocation) = &mut unpacked {
-            invocation.context.running = running.clone();
+    /// The reply to /next as layers see it, which becomes the running invocation.
+    fn unpack(&mut self, invocation: Invocation) -> (InvocationToken, Result<LambdaInvocation, Failure>) {
+        let request_id = self.connection.client.request_id();
+        let (token, mut invocation) = unpack(invocation, request_id, self.handover.open(), &self.options);
+        self.running.open(request_id, invocation.as_ref().ok().map(|invocation| &invocation.context));
+        if let Ok(invocation) = &mut invocation {
+            invocation.context.running = self.running.clone();
         }
+        (token, invocation)
+    }
+
+    /// Serves one invocation.
+    async fn serve(
+        &mut self,
+        token: InvocationToken,
+        invocation: Result<LambdaInvocation, Failure>,
+    ) -> Result<(), RunError> {
+        let Self { service, connection, handover, running, options, .. } = self;
         #[cfg(feature = "wait-until")]
-        let deadline = unpacked.as_ref().map(|invocation| invocation.context.deadline).unwrap_or_default();
+        let deadline = invocation.as_ref().map(|invocation| invocation.context.deadline).unwrap_or_default();
         if options.sets_trace_id
-            && let Ok(invocation) = &unpacked
+            && let Ok(invocation) = &invocation
         {
             trace_id::set(invocation.context.xray_trace_id.as_deref());
         }
-        let future = pin!(Some(call(service, unpacked)));
+        let future = pin!(Some(call(service, invocation)));
         let mut call = Call::new(future);
 
         // 1. The handler runs, and the connection is monitored.
