@@ -22,22 +22,27 @@ fn events(all: &mut Vec<Scenario>) {
             ("at-the-first-request", "connection 1: HOW of the request", 3),
             ("in-the-first-request", "connection 1: HOW at 20 of the request", 3),
             ("at-a-request", "next 1: HOW of the request", 4),
-            ("at-an-event", "next 1: HOW", 4),
-            ("in-an-event", "next 1: HOW at 40", 4),
         ] {
             all.push(served(&format!("{how}-{id}"), &fault.replace("HOW", how), rfc9112("9.5"), 2, next_requests));
         }
+        for (id, fault) in [("at-an-event", "next 1: HOW"), ("in-an-event", "next 1: HOW at 40")] {
+            let scenario = served(&format!("{how}-{id}"), &fault.replace("HOW", how), rfc9112("9.5"), 2, 4);
+            all.push(scenario.requires(Feature::OneWorker));
+        }
     }
+    // Of several workers, any may receive the event, and not only the one whose request was the first.
+    all.extend(
+        [
+            served("garbled-event", "next 1: garble", rfc9112("4"), 2, 4),
+            served("stalled-event", "next 1: stall 20ms at 40", rfc9112("2.2"), 1, 3),
+            served("delayed-event", "next 1: delay 20ms", rfc9112("2.2"), 1, 3),
+            served("dribbled-event", "next 1: dribble", rfc9112("2.2"), 1, 3),
+            served("dribbled-connection", "connection 1: dribble 20 every 1ms", rfc9112("2.2"), 1, 3),
+        ]
+        .map(|scenario| scenario.requires(Feature::OneWorker)),
+    );
     all.extend([
-        // It was delivered, so only a function with one worker gets it again.
-        served("garbled-event", "next 1: garble", rfc9112("4"), 2, 4).requires(Feature::OneWorker),
-        served("stalled-event", "next 1: stall 20ms at 40", rfc9112("2.2"), 1, 3),
-        served("delayed-event", "next 1: delay 20ms", rfc9112("2.2"), 1, 3),
-        served("dribbled-event", "next 1: dribble", rfc9112("2.2"), 1, 3),
         served("dribbled-requests", "connection 1: dribble of the request", rfc9112("2.2"), 1, 3),
-        // Of several workers, another may receive the event.
-        served("dribbled-connection", "connection 1: dribble 20 every 1ms", rfc9112("2.2"), 1, 3)
-            .requires(Feature::OneWorker),
         served("204-for-an-event", "next 1: reply 204", PROTOCOL, 1, 4),
         served("204-that-closes", "next 1: reply 204 (Connection: close)", PROTOCOL, 2, 4),
         served("200-for-an-event", "next 1: reply 200 {}", PROTOCOL, 1, 4),
