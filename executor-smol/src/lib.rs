@@ -16,7 +16,8 @@
 //!
 //! fn main() -> Result<(), Error> {
 //!     let emulator = Emulator::start()?;
-//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(emulator.endpoint().parse()?);
+//!     let address = emulator.endpoint().parse()?;
+//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(address);
 //!     let _function = smol::spawn(runtime.run());
 //!
 //!     assert_eq!(emulator.invoke(r#""hello""#)?.text(), r#""HELLO""#);

@@ -17,7 +17,8 @@
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Error> {
 //!     let emulator = Emulator::start()?;
-//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(emulator.endpoint().parse()?);
+//!     let address = emulator.endpoint().parse()?;
+//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(address);
 //!     tokio::spawn(runtime.run());
 //!
 //!     assert_eq!(emulator.invoke_async(r#""hello""#).await?.text(), r#""HELLO""#);

@@ -21,11 +21,18 @@
 //! # The lifecycle of an invocation
 //!
 //! ```text
-//!  next_invocation()      Event::Invocation        respond() fail() finish() abort()   Event::Reply
-//!  Idle ──────────► Waiting ──────────────► In hand ───────────────────────► AwaitingAck ─────────────► Idle
-//!                      │                       │  stream()                        ▲
-//!                      │                       └────────► Streaming ──────────────┘
-//!                      └──► Idle: Event::NoInvocation, or Event::Reply with a refusal
+//! Idle
+//!  │ next_invocation()
+//!  ▼
+//! Waiting ───► Idle: Event::NoInvocation, or Event::Reply with a refusal
+//!  │ Event::Invocation
+//!  ▼
+//! In hand ───► Streaming: stream()
+//!  │               │
+//!  │ respond()     │ finish()
+//!  │ fail()        │ abort()
+//!  ▼               ▼
+//! AwaitingAck ───► Idle: Event::Reply
 //! ```
 //!
 //! - An invocation has one outcome, and the types enforce it: the event contains a [token](client::InvocationToken) by
