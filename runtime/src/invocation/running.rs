@@ -7,8 +7,6 @@ use std::fmt;
 #[cfg(any(feature = "current", feature = "wait-until"))]
 use std::sync::Arc;
 
-use super::context::Context;
-
 #[cfg(feature = "wait-until")]
 use {
     super::work::{Queue, WaitUntilError},
@@ -46,25 +44,35 @@ pub(super) struct Ids {
     pub(super) deadline: u64,
 }
 
+/// The data of `Current` in the context of the next invocation.
+#[cfg_attr(not(feature = "current"), allow(dead_code, reason = "only `current` stores it"))]
+#[derive(Default)]
+pub(crate) struct Source<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) trace_id: Option<&'a str>,
+    pub(crate) tenant_id: Option<&'a str>,
+    pub(crate) deadline: u64,
+}
+
 impl Running {
     /// Prepares for the next invocation. References to the earlier one keep its data.
     #[cfg(any(feature = "current", feature = "wait-until"))]
-    pub(crate) fn open(&mut self, request_id: &str, context: Option<&Context>) {
+    pub(crate) fn open(&mut self, source: Source<'_>) {
         let shared = self.shared.get_or_insert_default();
         if Arc::get_mut(shared).is_none() {
             *shared = Arc::default();
         }
         let Some(shared) = Arc::get_mut(shared) else { return };
         #[cfg(feature = "current")]
-        shared.ids.set(request_id, context);
+        shared.ids.set(source);
         #[cfg(feature = "wait-until")]
         shared.queue.open();
         #[cfg(not(feature = "current"))]
-        let _ = (request_id, context);
+        let _ = source;
     }
 
     #[cfg(not(any(feature = "current", feature = "wait-until")))]
-    pub(crate) fn open(&mut self, _: &str, _: Option<&Context>) {}
+    pub(crate) fn open(&mut self, _: Source<'_>) {}
 }
 
 #[cfg(feature = "wait-until")]
@@ -111,15 +119,15 @@ impl Running {
 
 #[cfg(feature = "current")]
 impl Ids {
-    fn set(&mut self, request_id: &str, context: Option<&Context>) {
+    fn set(&mut self, source: Source<'_>) {
         let set = |place: &mut String, text: Option<&str>| {
             place.clear();
             place.push_str(text.unwrap_or_default());
         };
-        set(&mut self.request_id, Some(request_id));
-        set(&mut self.trace_id, context.and_then(|context| context.xray_trace_id.as_deref()));
-        set(&mut self.tenant_id, context.and_then(|context| context.tenant_id.as_deref()));
-        self.deadline = context.map(|context| context.deadline).unwrap_or_default();
+        set(&mut self.request_id, Some(source.request_id));
+        set(&mut self.trace_id, source.trace_id);
+        set(&mut self.tenant_id, source.tenant_id);
+        self.deadline = source.deadline;
     }
 }
 

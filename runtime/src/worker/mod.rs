@@ -22,7 +22,7 @@ use crate::error::{Error, RunError};
 use crate::executor::Executor;
 use crate::invocation::context;
 use crate::invocation::event::LambdaInvocation;
-use crate::invocation::running::Running;
+use crate::invocation::running::{Running, Source};
 use crate::logging::messages;
 use crate::panics;
 use crate::service::handler::NotReady;
@@ -116,7 +116,13 @@ where
     fn unpack(&mut self, invocation: Invocation) -> (InvocationToken, Result<LambdaInvocation, Failure>) {
         let request_id = self.connection.client.request_id();
         let (token, mut invocation) = unpack(invocation, request_id, self.handover.open(), &self.options);
-        self.running.open(request_id, invocation.as_ref().ok().map(|invocation| &invocation.context));
+        let mut source = Source { request_id, ..Source::default() };
+        if let Ok(LambdaInvocation { context, .. }) = &invocation {
+            source.trace_id = context.xray_trace_id.as_deref();
+            source.tenant_id = context.tenant_id.as_deref();
+            source.deadline = context.deadline;
+        }
+        self.running.open(source);
         if let Ok(invocation) = &mut invocation {
             invocation.context.running = self.running.clone();
         }
