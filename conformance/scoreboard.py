@@ -178,6 +178,17 @@ def compare(name: str, played: dict, recorded: dict) -> list[str]:
     return sorted(differences)
 
 
+def check(name: str, recorded: dict) -> list[str]:
+    """Plays the suite and compares. What other runtimes do may depend on the machine's load: a difference counts if it is
+    found twice."""
+    found = compare(name, play(name), recorded)
+    if found and not RUNTIMES[name].title.startswith("this project"):
+        print(f"{name}: played again, because of:\n" + "\n".join(found), flush=True)
+        before = {line.split(":")[0] for line in found}
+        found = [line for line in compare(name, play(name), recorded) if line.split(":")[0] in before]
+    return found
+
+
 def markdown(scores: dict) -> str:
     lines = [
         "# Scoreboard",
@@ -247,14 +258,15 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(unknown)}; expected some of {', '.join(RUNTIMES)}")
     cargo("-p", "lambda-conformance")
     recorded = json.loads(SCORES.read_text()) if SCORES.exists() else {}
-    played = {name: play(name) for name in arguments.names or RUNTIMES}
+    names = arguments.names or list(RUNTIMES)
     if arguments.record:
+        played = {name: play(name) for name in names}
         scores = {name: score for name in RUNTIMES if (score := played.get(name) or recorded.get(name))}
         SCORES.write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
         (FOLDER / "SCOREBOARD.md").write_text(markdown(scores))
         (FOLDER / "scoreboard.svg").write_text(chart(scores))
         return
-    differences = [line for name, score in played.items() for line in compare(name, score, recorded.get(name, {}))]
+    differences = [line for name in names for line in check(name, recorded.get(name, {}))]
     if differences:
         sys.exit("\n".join(differences) + "\nExplain the change, and record it: conformance/scoreboard.py --record NAME")
 
