@@ -196,7 +196,7 @@ struct Places {
 fn places(head: &[u8], fields: &[Field]) -> Places {
     let mut places = Places::default();
     for Field { name, value } in fields {
-        if name.len() != CONTENT_TYPE.len() && name.len() <= PREFIX.len() {
+        if name.len() != CONTENT_TYPE.len() && name.len() < PREFIX.len() {
             continue;
         }
         let name = head.get(name.clone()).unwrap_or_default();
