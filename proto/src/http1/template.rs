@@ -93,7 +93,7 @@ impl Template {
     fn framing(&self, length: &[u8]) -> Option<Framing> {
         match self.head.start_line {
             // The status rules out a body, whatever the length.
-            StartLine::Response { status: 204 | 304 } => None,
+            StartLine::Response { status: 100..=199 | 204 | 304 } => None,
             _ => decimal(length).map(Framing::Length),
         }
     }
