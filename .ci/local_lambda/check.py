@@ -130,7 +130,7 @@ def errors_of_boto3(scratch):
         try:
             for _ in range(200):
                 emulator.client.invoke(FunctionName="mine", InvocationType="Event", Payload=large)
-            raise AssertionError("there is no limit")
+            raise AssertionError("200 asynchronous events of 1 MB were accepted: expected a limit")
         except exceptions.TooManyRequestsException:
             pass
 

@@ -47,14 +47,14 @@ pub(crate) enum Playback {
     Once {
         /// The number of workers that wait.
         waiting: usize,
-        /// What follows.
+        /// The API's behaviour after the script.
         then: Then,
     },
     /// The first connection of the script, to each connection.
     Repeatedly,
 }
 
-/// What follows a script.
+/// The API's behaviour after a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     /// Nothing: further connections are refused.

@@ -37,7 +37,7 @@ fn sample_events_are_those_of_aws_lambda_events() -> Result<(), serde_json::Erro
     Ok(())
 }
 
-/// The application behind the function URL.
+/// A `lambda_http` application, and the function URL that invokes it.
 struct Application {
     front: Front,
     process: Child,

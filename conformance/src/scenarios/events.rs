@@ -287,7 +287,7 @@ fn sequences(all: &mut Vec<Scenario>) {
     ]);
 }
 
-/// What an invocation must not see of the one before.
+/// Data of an invocation that the next one must not observe.
 fn leaks(all: &mut Vec<Scenario>) {
     let context = r#"{"do":"context"}"#;
     for (id, header, member) in [

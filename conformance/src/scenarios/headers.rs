@@ -114,7 +114,7 @@ fn present(all: &mut Vec<Scenario>) {
     );
 }
 
-/// What this project makes of events without the usual headers, or with odd ones.
+/// Events without the usual headers, or with unusual ones: the behaviour of this project.
 fn odd(all: &mut Vec<Scenario>) {
     let event = |headers: &[u8]| {
         let head = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a\r\nContent-Length: 16\r\n";

@@ -1,5 +1,5 @@
-//! An axum application behind a function URL, served by the unmodified `lambda_http`, without tokio. `[patch.crates-io]` in the
-//! workspace puts lambda-runtime-smol under `lambda_http`.
+//! An axum application on `lambda_http`, invoked by a function URL, without tokio. `lambda_http` is unmodified:
+//! `[patch.crates-io]` in the workspace makes it depend on lambda-runtime-smol.
 //!
 //! With the argument `streaming`, responses are streamed.
 
