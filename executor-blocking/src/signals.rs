@@ -76,7 +76,7 @@ fn poll_received(source: &Arc<Source>, cx: &TaskContext<'_>) -> Poll<()> {
 /// Runs `shutdown_hook` on a thread when Lambda announces shutdown, and then exits the process. [`graceful_shutdown`]
 /// leaves exiting to the caller.
 ///
-/// Await it before `run`. If the extension cannot be registered, a message is printed to stderr and the hook never runs.
+/// Await it before `run`. If the extension cannot be registered, an error is logged and the hook never runs.
 ///
 /// ```no_run
 /// use lambda_runtime_blocking::{Error, LambdaEvent, block_on, run, spawn_graceful_shutdown_handler, sync_fn};
@@ -97,7 +97,7 @@ where
     if let Some(task) = shutdown::handler(graceful_shutdown().await, shutdown_hook) {
         let thread = thread::Builder::new().name("shutdown".to_owned()).spawn(move || block_on(task));
         if let Err(error) = thread {
-            eprintln!("the shutdown hook will not run, because its thread cannot be started: {error}");
+            shutdown::unavailable(format!("the hook's thread cannot be started: {error}"));
         }
     }
 }

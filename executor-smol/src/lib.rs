@@ -245,11 +245,9 @@ impl<T> Future for Task<T> {
 
 #[cfg(all(unix, feature = "graceful-shutdown"))]
 impl<T> Task<T> {
-    /// Lets the task run until it completes.
-    fn detach(self) {
-        if let Ok(task) = self.0 {
-            task.detach();
-        }
+    /// Lets the task run until it completes. Fails if it could not be started.
+    fn detach(self) -> Result<(), String> {
+        self.0.map(async_executor::Task::detach)
     }
 }
 

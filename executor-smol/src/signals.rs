@@ -72,6 +72,6 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     if let Some(task) = shutdown::handler(graceful_shutdown().await, shutdown_hook) {
-        Smol.spawn(task).detach();
+        Smol.spawn(task).detach().unwrap_or_else(shutdown::unavailable);
     }
 }

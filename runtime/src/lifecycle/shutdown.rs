@@ -85,6 +85,12 @@ pub fn handler<Fut: Future<Output = ()>>(
     Some(async move { std::process::exit(shut_down(signal, hook).await) })
 }
 
+/// The hook will not run, because its task cannot be started.
+#[doc(hidden)]
+pub fn unavailable(error: impl Into<Error>) {
+    messages::shutdown_unavailable(&error.into());
+}
+
 /// Returns the exit code of the process.
 async fn shut_down<Fut: Future<Output = ()>>(signal: impl Future<Output = Signal>, hook: impl FnOnce() -> Fut) -> i32 {
     messages::shutdown_started(signal.await.name());
