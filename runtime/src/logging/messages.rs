@@ -31,36 +31,48 @@ macro_rules! message {
     };
 }
 
+/// Logs a failure, in its span.
+macro_rules! failure_message {
+    ($text:literal, $failure:ident $(, $field:ident = $value:expr)*) => {
+        $failure.in_span(|Diagnostic { error_type, error_message }| {
+            message!(
+                ERROR,
+                $text,
+                $($field = $value,)*
+                error_type = text(error_type),
+                error_message = text(error_message),
+                location = $failure.location().map(text),
+                stack_trace = stack_trace($failure)
+            );
+        })
+    };
+}
+
+/// Logs the API's refusal of an outcome.
+macro_rules! refusal_message {
+    ($level:ident, $text:literal, $request_id:ident, $reply:ident) => {
+        let Diagnostic { error_type, error_message } = refusal($reply);
+        message!(
+            $level,
+            $text,
+            request_id = text($request_id),
+            status = $reply.status(),
+            error_type = text(error_type),
+            error_message = text(error_message)
+        );
+    };
+}
+
 // Invocations.
 
 /// The invocation failed, and the failure is about to be reported.
 pub(crate) fn invocation_failed(request_id: &str, failure: &Failure) {
-    failure.in_span(|Diagnostic { error_type, error_message }| {
-        message!(
-            ERROR,
-            "invocation failed",
-            request_id = text(request_id),
-            error_type = text(error_type),
-            error_message = text(error_message),
-            location = failure.location().map(text),
-            stack_trace = stack_trace(failure)
-        );
-    });
+    failure_message!("invocation failed", failure, request_id = text(request_id));
 }
 
 /// The response is ended as incomplete, because its stream, or a layer, failed.
 pub(crate) fn stream_failed(request_id: &str, failure: &Failure) {
-    failure.in_span(|Diagnostic { error_type, error_message }| {
-        message!(
-            ERROR,
-            "streamed response failed",
-            request_id = text(request_id),
-            error_type = text(error_type),
-            error_message = text(error_message),
-            location = failure.location().map(text),
-            stack_trace = stack_trace(failure)
-        );
-    });
+    failure_message!("streamed response failed", failure, request_id = text(request_id));
 }
 
 /// The connection was lost, and a stream cannot be sent again.
@@ -70,33 +82,13 @@ pub(crate) fn stream_interrupted(request_id: &str) {
 
 /// A layer failed or panicked after the acknowledgement, so the caller does not notice.
 pub(crate) fn layer_failed(request_id: &str, failure: &Failure) {
-    failure.in_span(|Diagnostic { error_type, error_message }| {
-        message!(
-            ERROR,
-            "layer failed after the response",
-            request_id = text(request_id),
-            error_type = text(error_type),
-            error_message = text(error_message),
-            location = failure.location().map(text),
-            stack_trace = stack_trace(failure)
-        );
-    });
+    failure_message!("layer failed after the response", failure, request_id = text(request_id));
 }
 
 /// Work after the response panicked, so the caller does not notice.
 #[cfg(feature = "wait-until")]
 pub(crate) fn work_failed(request_id: &str, failure: &Failure) {
-    failure.in_span(|Diagnostic { error_type, error_message }| {
-        message!(
-            ERROR,
-            "work after the response failed",
-            request_id = text(request_id),
-            error_type = text(error_type),
-            error_message = text(error_message),
-            location = failure.location().map(text),
-            stack_trace = stack_trace(failure)
-        );
-    });
+    failure_message!("work after the response failed", failure, request_id = text(request_id));
 }
 
 /// Work after the response was unfinished at the deadline, and was dropped. `count` is the number of futures.
@@ -107,16 +99,7 @@ pub(crate) fn work_timed_out(request_id: &str, count: u32) {
 
 /// A destructor of the function, a layer or a stream panicked.
 pub(crate) fn drop_failed(failure: &Failure) {
-    failure.in_span(|Diagnostic { error_type, error_message }| {
-        message!(
-            ERROR,
-            "destructor panicked",
-            error_type = text(error_type),
-            error_message = text(error_message),
-            location = failure.location().map(text),
-            stack_trace = stack_trace(failure)
-        );
-    });
+    failure_message!("destructor panicked", failure);
 }
 
 pub(crate) fn trailer_removed(request_id: &str, trailer: &HeaderName) {
@@ -125,56 +108,23 @@ pub(crate) fn trailer_removed(request_id: &str, trailer: &HeaderName) {
 
 /// The invocation had timed out.
 pub(crate) fn response_too_late(request_id: &str, reply: &Reply) {
-    let Diagnostic { error_type, error_message } = refusal(reply);
-    message!(
-        WARN,
-        "response too late",
-        request_id = text(request_id),
-        status = reply.status(),
-        error_type = text(error_type),
-        error_message = text(error_message)
-    );
+    refusal_message!(WARN, "response too late", request_id, reply);
 }
 
 /// The response was resent after a lost connection, and had probably been accepted before.
 pub(crate) fn repeated_response_refused(request_id: &str, reply: &Reply) {
-    let Diagnostic { error_type, error_message } = refusal(reply);
-    message!(
-        WARN,
-        "repeated response refused",
-        request_id = text(request_id),
-        status = reply.status(),
-        error_type = text(error_type),
-        error_message = text(error_message)
-    );
+    refusal_message!(WARN, "repeated response refused", request_id, reply);
 }
 
 pub(crate) fn response_refused(request_id: &str, reply: &Reply) {
-    let Diagnostic { error_type, error_message } = refusal(reply);
-    message!(
-        ERROR,
-        "response refused",
-        request_id = text(request_id),
-        status = reply.status(),
-        error_type = text(error_type),
-        error_message = text(error_message)
-    );
+    refusal_message!(ERROR, "response refused", request_id, reply);
 }
 
 // Start-up.
 
 /// The process is about to end.
 pub(crate) fn initialization_failed(failure: &Failure) {
-    failure.in_span(|Diagnostic { error_type, error_message }| {
-        message!(
-            ERROR,
-            "initialization failed",
-            error_type = text(error_type),
-            error_message = text(error_message),
-            location = failure.location().map(text),
-            stack_trace = stack_trace(failure)
-        );
-    });
+    failure_message!("initialization failed", failure);
 }
 
 /// The process is about to end. `error_type` is `Runtime.BeforeSnapshotError` or `Runtime.AfterRestoreError`.
