@@ -2,22 +2,20 @@
 //! ended.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, IsTerminal as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lambda_runtime_emulator::{Emulator, Observed};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::cli::Options;
+use crate::log;
 use crate::output::Output;
+use crate::process_group::{ProcessGroup, no_thread};
 use crate::watch::Watch;
-use crate::{launcher, log};
 
 /// A handle to the function's process.
 #[derive(Clone)]
@@ -172,23 +170,15 @@ struct Supervised {
     never_ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
-/// A process that leads its own process group.
-struct Group {
-    child: Child,
-    pid: Pid,
-    /// Disconnected when the process has ended.
-    ended: Receiver<()>,
-}
-
 /// An external extension.
 struct Extension {
     name: String,
-    group: Group,
+    group: ProcessGroup,
 }
 
 /// The function's process, with its extensions.
 struct Process {
-    group: Group,
+    group: ProcessGroup,
     extensions: Vec<Extension>,
     started: Instant,
     /// Started after the initialization of the process before took too long, for an event that waits.
@@ -217,23 +207,6 @@ impl Reason {
             Reason::Timeout => "timeout",
             Reason::Failure => "failure",
         }
-    }
-}
-
-impl Group {
-    fn kill(&self) {
-        let _ = kill_process_group(self.pid, Signal::KILL);
-    }
-
-    /// Waits until the process has ended, for at most `limit`.
-    fn wait(&self, limit: Duration) {
-        let _ = self.ended.recv_timeout(limit);
-    }
-
-    /// Kills what is left of the group; returns how the process ended.
-    fn reap(mut self) -> String {
-        self.kill();
-        self.child.wait().map_or_else(|error| error.to_string(), describe)
     }
 }
 
@@ -427,41 +400,19 @@ impl Supervised {
         Ok(extensions)
     }
 
+    fn spawn(&self, program: &OsStr, args: &[OsString]) -> Result<ProcessGroup, String> {
+        let messages = self.supervisor.messages.clone();
+        let exited = move |pid| drop(messages.send(Message::Exited(pid)));
+        ProcessGroup::spawn(program, args, &self.output, exited, |command| {
+            command
+                .envs(self.options.variables.iter().map(|(name, value)| (name, value)))
+                .envs(self.emulator.environment())
+        })
+    }
+
     fn extension(&self, pid: Pid) -> Option<&str> {
         let extensions = self.process.iter().flat_map(|process| &process.extensions);
         extensions.filter(|extension| extension.group.pid == pid).map(|extension| extension.name.as_str()).next()
-    }
-
-    fn spawn(&self, program: &OsStr, args: &[OsString]) -> Result<Group, String> {
-        // One pipe for both, so that their order is kept. Stdout of the command itself is for the response.
-        let pipe = self.output.attach().map_err(|error| format!("cannot read the function's output: {error}"))?;
-        let stdout = pipe.try_clone().map_err(|error| format!("cannot read the function's output: {error}"))?;
-        let mut child = launcher::spawn(program, args, |command| {
-            command
-                .env_remove("AWS_LAMBDA_MAX_CONCURRENCY")
-                .envs(missing_variables())
-                .envs(self.options.variables.iter().map(|(name, value)| (name, value)))
-                .envs(self.emulator.environment())
-                .stdout(stdout)
-                .stderr(pipe)
-                .process_group(0)
-        })
-        .map_err(|error| cannot_start(program, &error))?;
-        let pid = Pid::from_child(&child);
-        let (alive, ended) = mpsc::channel();
-        let messages = self.supervisor.messages.clone();
-        let watch = move || {
-            // The process is not reaped: as long as it is a zombie, the id of its process group is not reused.
-            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-            drop(alive);
-            let _ = messages.send(Message::Exited(pid));
-        };
-        if let Err(error) = thread::Builder::new().name("watch".to_owned()).spawn(watch) {
-            let _ = kill_process_group(pid, Signal::KILL);
-            let _ = child.wait();
-            return Err(no_thread(&error));
-        }
-        Ok(Group { child, pid, ended })
     }
 
     /// The process has ended by itself.
@@ -571,53 +522,5 @@ fn backoff(failures: u32) -> Duration {
     match failures.checked_sub(1) {
         None => Duration::ZERO,
         Some(doublings) => FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(MAX),
-    }
-}
-
-/// Variables that Lambda sets, unless the user has set them.
-fn missing_variables() -> impl Iterator<Item = (&'static str, OsString)> {
-    let task_root = std::env::current_dir().map(OsString::from).unwrap_or_default();
-    // Through a pipe, cargo would not colour its messages.
-    let colour = io::stderr().is_terminal().then(|| ("CARGO_TERM_COLOR", "always".into()));
-    let variables = [
-        ("AWS_REGION", "us-east-1".into()),
-        ("AWS_DEFAULT_REGION", "us-east-1".into()),
-        ("TZ", ":UTC".into()),
-        ("_HANDLER", "bootstrap".into()),
-        ("LAMBDA_TASK_ROOT", task_root),
-    ];
-    variables.into_iter().chain(colour).filter(|(name, _)| std::env::var_os(name).is_none())
-}
-
-fn no_thread(error: &io::Error) -> String {
-    format!("cannot start a thread: {error}")
-}
-
-fn cannot_start(program: &OsStr, error: &io::Error) -> String {
-    let why = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such program".to_owned(),
-        io::ErrorKind::PermissionDenied => "it is not executable".to_owned(),
-        _ => error.to_string(),
-    };
-    format!("cannot start {program:?}: {why}. The command that runs the function follows --")
-}
-
-/// How a process ended, as Lambda describes it.
-fn describe(status: ExitStatus) -> String {
-    let signal = |signal| match signal {
-        4 => "signal: illegal instruction".to_owned(),
-        6 => "signal: aborted".to_owned(),
-        7 => "signal: bus error".to_owned(),
-        8 => "signal: floating point exception".to_owned(),
-        9 => "signal: killed".to_owned(),
-        11 => "signal: segmentation fault".to_owned(),
-        15 => "signal: terminated".to_owned(),
-        other => format!("signal: {other}"),
-    };
-    match (status.code(), status.signal()) {
-        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
-        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
-        (None, Some(number)) => format!("Runtime exited with error: {}", signal(number)),
-        (None, None) => format!("Runtime exited with error: {status}"),
     }
 }

@@ -17,6 +17,8 @@ mod once;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]
+mod process_group;
+#[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod replay;
