@@ -150,7 +150,7 @@ ONE_AT_A_TIME: dict[str, dict[str, Check]] = {
         "interrupted stream": survives({"fail": True}, is_truncated, streams),
     },
 }
-# What a failed initialisation shows differs between the servers.
+# The servers report a failed initialisation differently.
 OF_RIE: dict[str, dict[str, Check]] = {
     **ONE_AT_A_TIME,
     "init": {"failed initialisation": reports_initialisation},

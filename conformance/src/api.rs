@@ -366,7 +366,7 @@ impl Player {
     }
 }
 
-/// Where the next request may come from.
+/// The source of the next request.
 enum Source {
     /// The current connection.
     Current,

@@ -41,7 +41,7 @@ pub(crate) struct Options {
     pub(crate) extensions: Vec<PathBuf>,
     /// How long the function may take until it requests its first event.
     pub(crate) init_timeout: Option<Duration>,
-    /// Where the bytes of connections are recorded.
+    /// Records the bytes of connections.
     pub(crate) record: Option<PathBuf>,
     pub(crate) payloads: Payloads,
     /// Files whose changes restart the function.

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::history::History;
 
-/// Where the function's processes write to.
+/// The destination of the output of the function's processes.
 pub(crate) struct Output {
     history: Arc<History>,
     /// The pipe of the current process. Whoever reads holds the lock until all is recorded.

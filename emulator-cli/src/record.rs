@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::log;
 
-/// What becomes of the bodies of messages.
+/// The treatment of the bodies of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Payloads {
     Keep,
@@ -37,7 +37,7 @@ struct State {
     failed: bool,
 }
 
-/// What is known of one direction of a connection.
+/// The state of one direction of a connection.
 #[derive(Default)]
 struct Direction {
     parser: Parser,
@@ -316,7 +316,7 @@ impl Parser {
     }
 }
 
-/// What follows a head (RFC 9112 section 6.3).
+/// The position after a head (RFC 9112 section 6.3).
 fn after_head(head: &[u8]) -> Position {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let mut lines = head.lines();

@@ -96,7 +96,7 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyHead {
     pub number: u64,
-    /// Where it ends in the bytes of the connection.
+    /// The end of it in the bytes of the connection.
     pub end: u64,
     pub refuses: bool,
 }

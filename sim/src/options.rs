@@ -13,7 +13,7 @@ pub struct Options {
     pub from: Option<u64>,
     /// Every kind of fault must happen at least this often.
     pub each_fault: u64,
-    /// Where the events are written.
+    /// The file to which the events are written.
     pub trace: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use conformance::Feature;
 use lexopt::Arg::{Long, Short};
 
-/// What to do.
+/// The task of the command.
 pub(crate) enum Task {
     /// Play the scenarios.
     Run(Options),
@@ -16,7 +16,7 @@ pub(crate) enum Task {
     Print(String),
 }
 
-/// What is played, to what, and where the results go.
+/// The scenarios, the command, and the files for the results.
 pub(crate) struct Options {
     pub(crate) only: Option<String>,
     pub(crate) json: Option<PathBuf>,

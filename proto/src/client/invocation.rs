@@ -183,7 +183,7 @@ fn is_other(name: &[u8]) -> bool {
         && !KnownHeader::NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Where the headers are that describe an invocation.
+/// The positions of the headers that describe an invocation.
 #[derive(Debug, Default)]
 struct Places {
     /// The position of the first value of each [`KnownHeader`], in the order of its variants.

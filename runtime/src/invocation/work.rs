@@ -85,9 +85,7 @@ impl Queue {
         drop(worker);
         tasks
     }
-}
 
-impl Queue {
     pub(super) fn add(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<(), WaitUntilError> {
         let pending = pending::Guard::new();
         let work = async move {
