@@ -10,26 +10,23 @@ use crate::limits::{MAX_PRELUDE, MAX_TRAILERS};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerError {
-    /// A reply does not start with `HTTP/1.`. Contains its first bytes, up to the one that differs.
+    /// A reply does not start with `HTTP/1.`. Contains its first bytes, up to the first that differs.
     NotHttp(Vec<u8>),
     /// A head or trailer section that breaks the grammar of RFC 9112 sections 2 to 5, in this element.
     MalformedHead(HeadElement),
     /// A line of a head or trailer section ends in LF without CR (RFC 9112 section 2.2).
     BareLineEnding,
-    /// The head exceeds [`Limits::head`](crate::Limits::head), the value of which this contains.
+    /// The head exceeds this [`Limits::head`](crate::Limits::head).
     HeadTooLong(usize),
-    /// The fields of the head or trailer section exceed [`Limits::headers`](crate::Limits::headers), the value of which
-    /// this contains.
+    /// The number of fields of a head or trailer section exceeds this [`Limits::headers`](crate::Limits::headers).
     TooManyHeaders(usize),
-    /// The body exceeds [`Limits::body`](crate::Limits::body), the value of which this contains.
+    /// The body exceeds this [`Limits::body`](crate::Limits::body).
     BodyTooLong(u64),
-    /// The extensions of a chunk exceed [`Limits::chunk_extension`](crate::Limits::chunk_extension), the value of which
-    /// this contains.
+    /// The extensions of a chunk exceed this [`Limits::chunk_extension`](crate::Limits::chunk_extension).
     ChunkExtensionTooLong(usize),
-    /// The trailer section exceeds [`Limits::trailers`](crate::Limits::trailers), the value of which this contains.
+    /// The trailer section exceeds this [`Limits::trailers`](crate::Limits::trailers).
     TrailersTooLong(usize),
-    /// The interim (1xx) replies together exceed [`Limits::interim`](crate::Limits::interim), the value of which this
-    /// contains.
+    /// The interim (1xx) replies together exceed this [`Limits::interim`](crate::Limits::interim).
     InterimTooLong(usize),
     /// `101 Switching Protocols`, although no upgrade was requested.
     SwitchingProtocols,
@@ -158,10 +155,9 @@ pub enum Misuse {
     ForeignToken,
     /// The API replied before the stream ended, or its connection was lost. An [event](crate::client::Event) reports which.
     StreamOver,
-    /// The metadata prelude and its delimiter exceed [`MAX_PRELUDE`](crate::client::MAX_PRELUDE). Contains the length of
-    /// the prelude.
+    /// The metadata prelude, of this length, and its delimiter exceed [`MAX_PRELUDE`](crate::client::MAX_PRELUDE).
     PreludeTooLong(usize),
-    /// The trailer section of a stream exceeds [`MAX_TRAILERS`](crate::client::MAX_TRAILERS). Contains its length.
+    /// The trailer section of a stream, of this length, exceeds [`MAX_TRAILERS`](crate::client::MAX_TRAILERS).
     TrailersTooLong(usize),
 }
 
@@ -198,7 +194,7 @@ impl std::error::Error for Misuse {}
 pub struct Refused<T> {
     /// The reason.
     pub misuse: Misuse,
-    /// The token or handle, which is still valid unless the reason is that it was not.
+    /// The token or handle. Still valid, unless its invalidity is the reason.
     pub token: T,
 }
 

@@ -26,8 +26,7 @@ pub struct Limits {
     pub reply_body: u64,
     /// Bytes of the extensions after the size of one chunk. Default 1 KiB; no known API sends any.
     pub chunk_extension: usize,
-    /// Bytes of the trailer section after a chunked body. Default 1 MiB, which holds the largest error report in
-    /// base64.
+    /// Bytes of the trailer section after a chunked body. Default 1 MiB, enough for the largest error report in base64.
     pub trailers: usize,
     /// Bytes of all interim (1xx) replies before one final reply. They are discarded, so this bounds work and not
     /// memory. Default 1 MiB.

@@ -31,7 +31,7 @@ pub enum CloseReason {
     ClosedByPeer,
     /// The last message contained `Connection: close`, was an HTTP/1.0 message, or was a reply without a length.
     CloseRequested,
-    /// A request was refused before it was sent completely, so that its rest would be taken for the next request.
+    /// A request was refused before it was sent completely. The API would take its rest for the next request.
     RepliedEarly,
     /// The peer replied `408 Request Timeout`, which ends the connection.
     RequestTimeout,
@@ -39,11 +39,10 @@ pub enum CloseReason {
     TransportFailed,
     /// The caller closed it before a message was complete.
     Aborted,
-    /// An event exceeds [`Limits::body`](crate::Limits::body), the value of which this contains. The rest of it was not
-    /// read.
+    /// An event exceeds this [`Limits::body`](crate::Limits::body). The rest of it was not read.
     EventTooLarge(u64),
-    /// The body of an acknowledgement or refusal exceeds [`Limits::reply_body`](crate::Limits::reply_body), the value of
-    /// which this contains. The rest of it was not read; the reply was an event.
+    /// The body of an acknowledgement or refusal exceeds this [`Limits::reply_body`](crate::Limits::reply_body). The rest
+    /// of it was not read; an event reported the reply.
     ReplyBodyTooLarge(u64),
     /// The peer violated the protocol.
     Peer(PeerError),

@@ -225,7 +225,7 @@ struct Requesting {
 
 #[derive(Clone, Copy)]
 enum RequestKind {
-    /// The event is the status and the body of any response.
+    /// Requests /extension/event/next: a reply with any status is reported with its body.
     ExtensionEvent,
     /// The request of a runtime. A success without an invocation has no other details.
     Next,

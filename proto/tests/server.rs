@@ -179,7 +179,7 @@ fn commands_without_a_request_are_refused() {
 }
 
 #[test]
-fn a_reply_whose_status_has_no_body_has_none() {
+fn a_status_that_forbids_a_body_sends_none() {
     let mut server = Server::new(Limits::default());
     events(&mut server, "GET / HTTP/1.1\r\n\r\n");
     assert!(matches!(server.stream(Reply::new(204)), Err(Misuse::WrongState(_))));

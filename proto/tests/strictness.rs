@@ -212,7 +212,7 @@ fn interim_replies_are_skipped_and_limited_by_their_bytes() {
 }
 
 #[test]
-fn a_status_without_a_body_has_none_although_a_length_is_announced() {
+fn a_status_that_forbids_a_body_has_none_even_if_a_length_is_announced() {
     let bytes = "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n";
     assert!(matches!(reply_to_next(bytes.as_bytes(), Limits::default()), Ok(Event::NoInvocation(_))));
 }

@@ -23,7 +23,7 @@ const MAX_REPLY_BODY: usize = 48;
 /// - Every invocation that the runtime received ends with an outcome or an interrupted stream, and no outcome is
 ///   accepted twice.
 /// - An outcome is never resent once the head of its reply has arrived.
-/// - A body that looks complete is what was sent.
+/// - A body that looks complete equals the one that was sent.
 pub fn duplex(bytes: &[u8]) {
     let mut entropy = Entropy::new(bytes);
     let limits = Limits::default().body(size(MAX_EVENT)).reply_body(size(MAX_REPLY_BODY));
@@ -75,11 +75,11 @@ struct Dialogue {
 struct Runtime {
     token: Option<InvocationToken>,
     stream: Option<ResponseStream>,
-    /// Of the invocation received last.
+    /// The id of the invocation received last.
     id: String,
     /// The body of its outcome so far.
     sent: Vec<u8>,
-    /// The body is complete. A stream that was aborted is not.
+    /// Whether the body is complete, which that of an aborted stream never is.
     finished: bool,
 }
 
@@ -89,7 +89,7 @@ struct Api {
     invoked: usize,
     /// The invocation that was delivered last and has no outcome.
     current: Option<usize>,
-    /// Ids as delivered: the same one again after a lost connection.
+    /// Delivered ids, in order. An id is delivered again after its connection was lost.
     delivered: Vec<usize>,
     /// Ids whose outcome was accepted.
     ended: Vec<usize>,
@@ -101,7 +101,7 @@ struct Api {
     endpoint: Option<Endpoint>,
     id: String,
     body: Vec<u8>,
-    /// A /next waits for an event.
+    /// Whether a /next is waiting for an event.
     waiting: bool,
     style: Style,
 }
@@ -111,15 +111,15 @@ struct Api {
 enum Style {
     #[default]
     Accepted,
-    /// As soon as the head of the request was received.
+    /// Replies as soon as the head of the request was received.
     Early,
-    /// And asks to close the connection.
+    /// Accepts, and closes the connection.
     Closing,
-    /// With a body over the limit.
+    /// Accepts, with a body over the limit.
     Long,
-    /// With a body that ends later, if ever.
+    /// Accepts, with a body that ends later or never.
     Unfinished,
-    /// With a message over the limit.
+    /// Refuses, with a message over the limit.
     Refused,
 }
 
@@ -159,7 +159,7 @@ impl Dialogue {
                     self.server.close_abruptly();
                     self.drive_server();
                 }
-                // An outcome that was not delivered gets another one.
+                // The next command posts another outcome for the invocation.
                 3 => {
                     if let Some(token) = self.client.withdraw() {
                         self.runtime.token = Some(token);
@@ -177,7 +177,7 @@ impl Dialogue {
         self.drive_server();
     }
 
-    /// One step without faults and new invocations.
+    /// A step without faults or new invocations.
     fn settle(&mut self) {
         let nothing = &mut Entropy::new(&[]);
         self.command(nothing);
@@ -246,7 +246,7 @@ impl Dialogue {
         }
     }
 
-    /// The client's side does everything that needs no new bytes.
+    /// Polls the client until it needs input or a command.
     fn drive_client(&mut self) {
         loop {
             match self.client.poll_output() {
@@ -275,7 +275,7 @@ impl Dialogue {
         }
     }
 
-    /// The connection is lost, and there is another one.
+    /// Replaces the connection, and loses the bytes in flight.
     fn replace_connection(&mut self) {
         self.to_server.clear();
         self.to_client.clear();
@@ -322,7 +322,7 @@ impl Dialogue {
         let _ = self.server.finish([]);
     }
 
-    /// The server's side does everything that needs no new bytes.
+    /// Polls the server until it needs input or a command.
     fn drive_server(&mut self) {
         loop {
             match self.server.poll_output() {

@@ -9,8 +9,8 @@ use crate::Limits;
 use crate::client::{Client, Event, MAX_PRELUDE, StreamHead};
 use crate::{Misuse, Output};
 
-/// Arbitrary bytes as the header fields of a reply to /next: the request id of an invocation is one of the values, is safe
-/// in a path, and is the one in the path of the response.
+/// Takes arbitrary bytes as the header fields of a reply to /next. Checks that the request id of the invocation is one of
+/// the values, is safe in a path, and occurs in the path of the response.
 pub fn headers(fields: &[u8]) {
     let message = [b"HTTP/1.1 200 OK\r\n", fields, b"\r\nContent-Length: 2\r\n\r\n{}"].concat();
     let mut client = Client::new(config());
@@ -63,8 +63,8 @@ pub fn headers(fields: &[u8]) {
     assert!(body.len() <= 2 && trace.iter().any(is_response), "the response is not posted to {path:?}");
 }
 
-/// Arbitrary bytes as a metadata prelude: it is written unchanged, or refused if it is too long, and then the invocation
-/// can have another outcome.
+/// Takes arbitrary bytes as a metadata prelude. Checks that it is written unchanged or, if it is too long, refused; after
+/// a refusal, the invocation can still have another outcome.
 pub fn prelude(prelude: &[u8]) {
     let mut client = Client::new(config());
     let _ = client.next_invocation();

@@ -3,7 +3,8 @@
 use crate::Limits;
 use crate::http1::{Role, Templates, parse_head};
 
-/// Arbitrary heads of replies, separated by NUL: comparing a head with earlier ones has the result of parsing it.
+/// Takes arbitrary heads of replies, separated by NUL. Checks that comparing a head with earlier ones has the same result
+/// as parsing it.
 pub fn heads(bytes: &[u8]) {
     let limits = Limits::default().head(2000).headers(40);
     let mut templates = Templates::default();

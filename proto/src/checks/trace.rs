@@ -30,7 +30,7 @@ pub enum Step {
     Reconnect,
 }
 
-/// A command. Each machine ignores those of the other side.
+/// A command of either machine. The other machine only records that it received one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named after the methods")]
 pub enum Command {

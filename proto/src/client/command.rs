@@ -85,7 +85,7 @@ impl Client {
     /// # Errors
     ///
     /// An invocation is in hand, or the last request has no reply. With
-    /// [`Config::pipelining`](super::Config::pipelining), an outcome may be without its acknowledgement.
+    /// [`Config::pipelining`](super::Config::pipelining), an outcome that is not acknowledged yet is not an error.
     pub fn next_invocation(&mut self) -> Result<(), Misuse> {
         let pending = self.outstanding.iter().any(|request| !(self.pipelining && request.endpoint.posts_outcome()));
         match self.phase {
@@ -137,8 +137,8 @@ impl Client {
         Ok(())
     }
 
-    /// Gives up an outcome that cannot be delivered, and returns the token of its invocation, so that a shorter one can be
-    /// sent instead. Drops a pipelined request for the next invocation, too.
+    /// Gives up an outcome that cannot be delivered, and returns the token of its invocation, so that a shorter outcome
+    /// can be posted instead. Drops a pipelined request for the next invocation, too.
     ///
     /// Returns `None` if no buffered response or error is outstanding, or if a part of it was written on the current
     /// connection: call it after [`reset`](Self::reset).
@@ -272,7 +272,7 @@ impl Client {
                 br#"{"errorMessage":"the response stream was dropped before its end","errorType":"Runtime.StreamDropped","stackTrace":[]}"#,
             ),
         );
-        // Not refused: the handle is a copy of the dropped one, and the report is short.
+        // Cannot be refused: the handle equals the dropped one, and the failure is short.
         let stream = ResponseStream { identity: Arc::clone(&self.identity) };
         let _ = self.abort(stream, failure);
     }
@@ -428,7 +428,7 @@ impl Failure {
     }
 }
 
-/// Whether a trailer field is not for the caller to set.
+/// Whether the caller must not set this trailer field.
 fn is_reserved(name: &HeaderName) -> bool {
     [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].contains(name)
         || [ERROR_TYPE, ERROR_BODY].iter().any(|reserved| name.as_str().eq_ignore_ascii_case(reserved))

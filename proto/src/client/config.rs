@@ -29,7 +29,7 @@ pub struct Config {
     /// Limits of what the API may send.
     pub limits: Limits,
     /// Allows [`next_invocation`](super::Client::next_invocation) before an outcome is acknowledged, so that both
-    /// requests leave in one write. Default `false`.
+    /// requests can be sent in one write. Default `false`.
     ///
     /// The API reads one request of a connection at a time. A `GET` that it did not read is resent on the next
     /// connection.

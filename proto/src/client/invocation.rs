@@ -64,8 +64,8 @@ impl Invocation {
         self.message.slice(self.message.places.content_type.as_ref()?)
     }
 
-    /// The headers that start with `Lambda-Runtime-` and have no method here: those that Lambda may add. In the order
-    /// received; a name may be repeated.
+    /// The headers that start with `Lambda-Runtime-` and have no method here, in the order received: those that a later
+    /// version of Lambda adds. A name can occur more than once.
     pub fn other_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let headers = self.message.places.has_others.then(|| self.headers().iter());
         headers.into_iter().flatten().filter(|(name, _)| is_other(name.as_bytes()))
@@ -91,7 +91,7 @@ impl Invocation {
         (&self.message.bytes, self.message.head_len)
     }
 
-    /// Splits the invocation into its token and its event, which then needs no shared reference to the headers.
+    /// Splits the invocation into its token and its event. Discards the headers.
     pub fn into_parts(self) -> (InvocationToken, Bytes) {
         let mut event = self.message.bytes;
         event.advance(self.message.head_len.min(event.len()));
@@ -189,7 +189,7 @@ struct Places {
     /// The position of the first value of each [`KnownHeader`], in the order of its variants.
     known: [Option<Range<u32>>; KnownHeader::NAMES.len()],
     content_type: Option<Range<u32>>,
-    /// There are headers with the [`PREFIX`] that are not known.
+    /// Whether a header starts with [`PREFIX`] and is not a [`KnownHeader`].
     has_others: bool,
 }
 
@@ -201,7 +201,7 @@ fn places(head: &[u8], fields: &[Field]) -> Places {
         }
         let name = head.get(name.clone()).unwrap_or_default();
         let known = KnownHeader::NAMES.iter().zip(&mut places.known).find(|(known, _)| {
-            // The length rules out almost every other one without a comparison.
+            // Most names differ in length, so that few are compared.
             known.len() == name.len() && (**known == name || known.eq_ignore_ascii_case(name))
         });
         let place = match known {
@@ -247,7 +247,7 @@ impl Message {
         std::str::from_utf8(self.value(KnownHeader::RequestId).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// `Lambda-Runtime-Invocation-Id`, which is echoed.
+    /// `Lambda-Runtime-Invocation-Id`, which the outcome repeats.
     pub(super) fn invocation_id(&self) -> Option<&[u8]> {
         self.value(KnownHeader::InvocationId)
     }
@@ -278,7 +278,7 @@ fn is_safe_in_a_path(id: &[u8]) -> bool {
         && id != b".."
 }
 
-/// By byte value.
+/// Indexed by byte.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const UNRESERVED: [bool; 256] = {
     let mut table = [false; 256];

@@ -59,18 +59,18 @@ pub struct Client {
     heads: head_templates::HeadTemplates,
     pipelining: bool,
     phase: Phase,
-    /// The requests without a reply, oldest first, with what is unwritten of them.
+    /// The requests without a reply, oldest first, and their unwritten bytes.
     outstanding: VecDeque<Request>,
     /// The reply that is being received.
     reading: Option<Reading>,
-    /// The reply to the oldest request, which becomes an event once all of that request is sent.
+    /// The reply to the oldest request, received before that request was sent completely. Becomes an event once it is.
     ready: Option<Reading>,
     /// [`Limits::reply_body`](crate::Limits::reply_body).
     reply_body: u64,
     /// Identifies the invocation in hand: its token, or the handle of its stream, holds the only other reference.
     identity: Arc<()>,
     request_id: String,
-    /// The value of `Lambda-Runtime-Invocation-Id`, if the API sent it. It is echoed with the outcome.
+    /// The value of `Lambda-Runtime-Invocation-Id`, if the API sent it. The outcome repeats it.
     invocation_id: Option<http::HeaderValue>,
     /// Nothing more can be written on this connection.
     output_ended: bool,
@@ -105,8 +105,8 @@ impl Request {
         self.outgoing.is_sent()
     }
 
-    /// Whether an early acknowledgement settles the request although the rest of it cannot be sent. A truncated stream
-    /// stays incomplete.
+    /// Whether an acknowledgement counts although the rest of the request cannot be sent. It does for a buffered outcome,
+    /// and not for a stream, which would stay truncated.
     fn is_settled_by_acceptance(&self) -> bool {
         self.is_sent() || self.outgoing.can_rewind()
     }

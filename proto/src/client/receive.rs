@@ -43,8 +43,8 @@ enum BodyUse {
     Discarded,
 }
 
-/// A server sends it to close an idle connection (RFC 9110
-/// [section 15.5.9](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9)): the request can be repeated on a new one.
+/// Sent by servers that close an idle connection (RFC 9110
+/// [section 15.5.9](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9)). The request can be repeated on a new one.
 const REQUEST_TIMEOUT: u16 = 408;
 
 impl Client {
@@ -78,11 +78,11 @@ impl Client {
         None
     }
 
-    /// Whether the status of a reply is known and its body incomplete, which is not worth a long wait. A driver may call
-    /// [`disconnected`](Self::disconnected) after a timeout: no outcome is resent because of that.
+    /// Whether the status of a reply is known while its body is incomplete. Apply a short timeout, then call
+    /// [`disconnected`](Self::disconnected); no outcome is resent because of that.
     ///
-    /// The [`Event::Reply`] of an acknowledgement precedes the drain, during which the next request can be queued. That of
-    /// a refusal follows it, with what has arrived of the message.
+    /// The [`Event::Reply`] of an acknowledgement precedes the drain, during which the next request can be queued. The
+    /// [`Event::Reply`] of a refusal follows the drain, with the part of the message that has arrived.
     pub fn is_draining(&self) -> bool {
         let reading = self.reading.is_some_and(|reading| reading.body != BodyUse::Required);
         reading && self.ready.is_none() && self.closed.is_none()
@@ -164,8 +164,8 @@ impl Client {
         }
     }
 
-    /// Ends the connection. A reply whose status is known is not lost with it, unless it accepted a stream of which the
-    /// rest cannot be sent.
+    /// Ends the connection. A reply whose status is known still becomes an event, unless it accepts a stream whose rest
+    /// cannot be sent.
     pub(super) fn close(&mut self, reason: CloseReason) {
         if self.closed.is_some() {
             return;
@@ -182,7 +182,7 @@ impl Client {
         }
     }
 
-    /// Removes the oldest request, whose reply this is, and makes the event of it.
+    /// Removes the oldest request, and returns the event of its reply.
     fn complete_request(&mut self, reading: &Reading) -> Option<Event> {
         let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
         self.spare_heads.push(outgoing.into_head());

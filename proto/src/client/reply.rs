@@ -67,7 +67,7 @@ impl Reply {
     }
 
     /// Whether the body is incomplete, because it was longer than [`Limits::reply_body`](crate::Limits::reply_body) or
-    /// the connection ended. Only the body of a refusal can be.
+    /// the connection ended. Only refusals can be truncated.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }

@@ -73,8 +73,8 @@ impl Body {
         }
     }
 
-    /// The number of bytes that can be read directly after the data decoded so far: those of a known length, unless
-    /// [`decode`](Self::decode) is going to refuse it.
+    /// The number of bytes that can be read directly to the end of the data decoded so far: the rest of a body or chunk
+    /// of known length, or 0 if [`decode`](Self::decode) is going to refuse that length.
     pub(crate) fn contiguous(&self, longest: u64) -> u64 {
         match self {
             Body::Length(remaining) if *remaining <= longest => *remaining,

@@ -134,7 +134,7 @@ fn lex(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Re
         Err(error) => return Err(peer_error(error, max)),
     };
     let position = |part: &[u8]| {
-        // `part` is a part of `bytes`.
+        // `part` is a subslice of `bytes`.
         let start = part.as_ptr().addr() - bytes.as_ptr().addr();
         start..start + part.len()
     };
@@ -166,7 +166,7 @@ impl FramingHeaders {
     fn read(fields: &[httparse::Header<'_>], http_1_1: bool) -> Result<Self, PeerError> {
         let mut headers = FramingHeaders::default();
         for field in fields {
-            // The length rules out almost every other field without a comparison.
+            // Most names differ in length, so that few are compared.
             match field.name.len() {
                 14 if field.name.eq_ignore_ascii_case("content-length") => {
                     if headers.length.is_some() {

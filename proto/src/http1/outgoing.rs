@@ -20,7 +20,7 @@ impl<'a> Slices<'a> {
     /// The largest number of slices for one write. The rest follows in the next.
     pub const MAX: usize = 18;
 
-    /// A buffered message and a pipelined request have no more.
+    /// Enough for a buffered message and a pipelined request.
     const FEW: usize = 3;
 
     pub(crate) fn new() -> Self {
@@ -60,7 +60,7 @@ impl<'a> Deref for Slices<'a> {
 pub(crate) struct Outgoing {
     head: Vec<u8>,
     body: Body,
-    /// The number of bytes written of `head` and of what is left of `body`.
+    /// The number of bytes written of `head` and the current `body`.
     sent: usize,
 }
 
@@ -86,8 +86,8 @@ struct Chunks {
 }
 
 impl Chunks {
-    /// Shorter chunks are copied, so that one write sends everything that is ready: a separate slice costs as much as the
-    /// copy, and their number is limited. Chunks of this size fill a write of 64 KiB with [`Slices::MAX`] slices.
+    /// Shorter chunks are copied: a slice costs as much as copying them, and the number of slices in a write is limited.
+    /// Chunks of this size fill a write of 64 KiB with [`Slices::MAX`] slices.
     const LARGE: usize = 8 * 1024;
 
     fn push(&mut self, data: Bytes) {

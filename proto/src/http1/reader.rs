@@ -28,7 +28,7 @@ pub(crate) struct Reader {
     /// Positions in the current head.
     fields: Vec<Field>,
     templates: Templates,
-    /// Of a request; those of a reply are checked and discarded.
+    /// The trailers of a request. Those of a reply are checked and discarded.
     trailers: Vec<u8>,
     state: State,
     end_of_input: bool,
@@ -155,7 +155,7 @@ impl Reader {
         self.input.bytes().len() == self.in_place && matches!(self.state, State::Head { interim: 0, .. })
     }
 
-    /// Whether more input is left than one message may have.
+    /// Whether the input that is left exceeds the limits of one message.
     pub(crate) fn is_overfull(&self) -> bool {
         let most = u64::try_from(self.limits.head).unwrap_or(u64::MAX).saturating_add(self.limits.body);
         u64::try_from(self.input.bytes().len()).is_ok_and(|here| here > most)
@@ -176,7 +176,7 @@ impl Reader {
         }
     }
 
-    /// Drops what exceeds `len` bytes of the message so far.
+    /// Shortens the message so far to at most `len` bytes.
     pub(crate) fn truncate(&mut self, len: usize) {
         self.in_place = self.in_place.min(len);
         self.filled = self.filled.min(len);
@@ -213,7 +213,7 @@ impl Reader {
                         continue;
                     }
                     let (role, limits, fields) = (self.role, &self.limits, &mut self.fields);
-                    // Only once: a head that arrives in small pieces is not parsed again for each of them.
+                    // Only before the search for its end: a head in small pieces is not parsed again for each of them.
                     let at_once = match *scanned {
                         0 => head_at_once(role, input, limits, &mut self.templates, fields),
                         _ => None,

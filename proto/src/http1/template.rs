@@ -1,7 +1,7 @@
 //! Heads that resemble earlier ones.
 //!
-//! An API sends almost the same heads again and again: a few values differ. A line that is identical costs one comparison, and
-//! a value that differs is checked for control characters. Anything else is left to the parser.
+//! An API sends almost the same heads again and again; only a few values differ. An identical line costs one comparison,
+//! and a value that differs is checked for control characters. Anything else is left to the parser.
 
 use super::head::{Field, Framing, Head, StartLine, decimal};
 use crate::Limits;
@@ -73,7 +73,7 @@ impl Template {
                 fields.push(Field { name, value: value_at..value_at + field.value.len() });
                 continue;
             }
-            // Another value: the name and what separates them are the same.
+            // The value differs; the name and the separator are the same.
             let (value, after) = split_value(rest.strip_prefix(self.bytes.get(field.name.start..field.value.start)?)?)?;
             match field.name.len() {
                 14 if self.names(field, b"content-length") => framing = self.framing(value)?,
@@ -103,7 +103,8 @@ impl Template {
     }
 }
 
-/// Splits a value that the parser would accept without trimming it, and what follows its CRLF.
+/// Returns the value at the start of `bytes` and the bytes after its CRLF. `None` if the parser would refuse or trim the
+/// value.
 fn split_value(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (line, after) = bytes.split_at_checked(memchr::memchr(b'\n', bytes)? + 1)?;
     let value = line.strip_suffix(b"\r\n")?;
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_kinds_of_heads_the_last_ones_are_known() {
+    fn the_last_head_of_each_of_two_kinds_is_known() {
         let third = EVENT.replace("200 OK", "200 Fine");
         let known = known(&[EVENT, ACCEPTED, &third]);
         assert!(!is_found(&known, EVENT) && is_found(&known, ACCEPTED) && is_found(&known, &third));
