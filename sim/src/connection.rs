@@ -14,18 +14,18 @@ pub enum Side {
 /// How a connection is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// Both directions fail. `true`: the function does not read what arrived before.
+    /// Both directions fail. `true`: bytes that arrived before are lost, too.
     Reset(bool),
-    /// The API closes the socket: its bytes end, and the function's are refused.
+    /// The API closes the socket: the function reads the end, and fails to write.
     Close,
-    /// The API's bytes end, and it continues to read.
+    /// The API closes its sending half, and continues to read.
     HalfClose,
 }
 
 /// The end of a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// In order.
+    /// The sender closed it.
     Fin,
     /// The connection was reset.
     Reset,
@@ -42,13 +42,13 @@ pub struct Direction {
     pub delivered: u64,
     /// Bytes read so far.
     pub read: u64,
-    /// An arrival is on the agenda.
+    /// Whether an arrival is on the agenda.
     pub scheduled: bool,
-    /// Follows the bytes in flight.
+    /// The end that follows the bytes in flight.
     pub closing: Option<End>,
-    /// Has arrived.
+    /// The end that has arrived.
     pub ended: Option<End>,
-    /// The fault after this many bytes have arrived.
+    /// The fault that happens once this many bytes have arrived.
     pub cut: Option<(u64, Cut)>,
     pub reader: Option<Waker>,
     pub writer: Option<Waker>,
@@ -68,23 +68,23 @@ pub struct Connection {
     pub will_fail: Option<io::ErrorKind>,
     pub to_api: Direction,
     pub to_function: Direction,
-    /// Bytes that the API has sent and the network has not taken.
+    /// Bytes that the API has written and the network has not accepted.
     pub outbox: VecDeque<u8>,
-    /// The API closes the connection after the outbox.
+    /// Whether the API closes the connection after the outbox is written.
     pub closes: bool,
-    /// The API has closed its socket.
+    /// Whether the API has closed its socket.
     pub api_closed: bool,
-    /// The function has closed its socket.
+    /// Whether the function has closed its socket.
     pub function_closed: bool,
-    /// The API does not read.
+    /// Whether the API has stopped reading.
     pub paused: bool,
-    /// The function has a reason to leave the connection.
+    /// Whether the function has a reason to leave the connection.
     pub excused: bool,
-    /// The function must leave the connection: it does not survive a snapshot, or a limit was exceeded.
+    /// Whether the function must leave the connection: it does not survive a snapshot, or a limit was exceeded.
     pub must_end: bool,
-    /// Bytes arrive one by one.
+    /// Whether bytes arrive a few at a time.
     pub dribbles: bool,
-    /// The invocation whose event is being written, and where its bytes end.
+    /// The invocation whose event is being written, and the offset at which its bytes end.
     pub event: Option<(u64, u64)>,
     /// The invocation whose outcome was written last, until its reply is read.
     pub posting: Option<u64>,
@@ -96,7 +96,7 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyHead {
     pub number: u64,
-    /// The end of it in the bytes of the connection.
+    /// The offset of its end in the bytes of the connection.
     pub end: u64,
     pub refuses: bool,
 }

@@ -215,7 +215,7 @@ impl Socket {
             kernel.weather.segment != usize::MAX && kernel.rng.u32(0..64) == 0
         };
         if not_ready {
-            // As on executors that limit what a task does in one poll.
+            // As on executors that limit the work of a task in one poll.
             cx.waker().wake_by_ref();
         }
         not_ready

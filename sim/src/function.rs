@@ -15,7 +15,7 @@ use crate::ids::request_id;
 use crate::job::Chunks;
 use crate::job::{End, Job, Task, failure_message, panic_message};
 
-/// Is not ready a number of times.
+/// Is pending this many times.
 struct Turns(u32);
 
 impl Future for Turns {
@@ -31,7 +31,7 @@ impl Future for Turns {
     }
 }
 
-/// Panics without the hook, which would print the message and add the backtrace, which is not the same everywhere.
+/// Panics without calling the hook, which would print the message and a backtrace that differs between machines.
 fn panic_quietly(number: u64) -> ! {
     std::panic::resume_unwind(Box::new(panic_message(number)))
 }
@@ -92,7 +92,7 @@ pub async fn handle(sim: Sim, event: LambdaEvent<Job>) -> Result<FunctionRespons
     }
 }
 
-/// The current invocation must be this one.
+/// Checks that the current invocation is this one.
 fn check_current(sim: &Sim, number: u64) {
     let id = current().map(|current| current.request_id().to_owned());
     if id.as_deref() != Some(&*request_id(number)) {

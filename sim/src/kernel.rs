@@ -1,4 +1,4 @@
-//! State shared by the function and the rest of the simulation: the clock, the agenda, the network, and a ledger of invocations.
+//! State that the function shares with the rest of the simulation: clock, agenda, network, and ledger of invocations.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
@@ -22,7 +22,7 @@ pub type Key = (Nanos, u64);
 pub enum Happening {
     /// A sleep is over.
     Timer(Waker),
-    /// An attempt to connect comes to its end.
+    /// An attempt to connect succeeds or fails.
     Connected(usize),
     /// Bytes, or the end of them, arrive at this side of a connection.
     Arrival(usize, Side),
@@ -45,13 +45,13 @@ pub enum Happening {
 /// How connections behave in this sandbox.
 #[derive(Debug, Clone, Copy)]
 pub struct Weather {
-    /// Faults are this many times as likely as normally. 0: there are none.
+    /// Factor of the probability of faults. Without faults, 0.
     pub roughness: u32,
-    /// Bytes that a direction can hold.
+    /// Bytes that fit into each direction of a connection.
     pub capacity: usize,
-    /// The most bytes that arrive at once.
+    /// The largest number of bytes that arrive at once.
     pub segment: usize,
-    /// Typical time that bytes take.
+    /// Typical time until bytes arrive.
     pub latency: Nanos,
 }
 
@@ -64,29 +64,29 @@ pub struct Kernel {
     pub connections: Vec<Connection>,
     pub spawned: Vec<NewTask>,
     pub cancelled: Vec<usize>,
-    /// Connections that the function has closed since the API looked.
+    /// Connections that the function has closed since the API checked last.
     pub closed_by_function: Vec<usize>,
-    /// Connections that have ended on the API's side since it looked.
+    /// Connections that have ended on the API's side since the API checked last.
     pub ended: Vec<usize>,
     pub tasks: usize,
     pub weather: Weather,
-    /// Attempts to connect that may still be left unanswered, so that `run` has no reason to give up.
+    /// Number of attempts to connect that may still time out. More would be a reason for `run` to give up.
     pub unanswered_left: u32,
-    /// Connections are refused.
+    /// Whether connections are refused.
     pub outage: bool,
-    /// Polls that are justified by something that happened, and not used yet.
+    /// Number of polls that recent events justify. A busy loop exhausts it.
     pub credit: i64,
     pub ledger: Ledger,
     pub faults: crate::faults::Faults,
-    /// Times at which connections were attempted since the last success, and those of their failures.
+    /// Times of the attempts to connect since the last success.
     pub attempts: Vec<Nanos>,
-    /// The sandbox ends, so connections may be dropped.
+    /// Whether the sandbox is ending, so that connections may be dropped.
     pub ending: bool,
-    /// Futures for work after a response that exist.
+    /// Number of existing futures for work after a response.
     pub working: u32,
-    /// There is one worker.
+    /// Whether there is only one worker.
     pub is_single: bool,
-    /// The documented backoff of one worker is checked.
+    /// Whether the documented backoff is checked, as it can be for one worker.
     pub checks_backoff: bool,
     pub failure: Option<String>,
 }
@@ -146,16 +146,16 @@ impl Kernel {
         Some(happening)
     }
 
-    /// The runtime has pulled a chunk from a stream. It may hold 64 KiB and one chunk.
+    /// Records that the runtime has pulled a chunk from a stream. It may buffer 64 KiB and one chunk.
     pub fn pulled(&mut self, number: u64, len: usize) {
         let account = self.ledger.account(number);
         account.pulled += len as u64;
         if account.pulled > account.written + 64 * 1024 + len as u64 {
-            self.fail(format!("the runtime holds more than 64 KiB of the stream of invocation {number}"));
+            self.fail(format!("the runtime buffers more than 64 KiB of the stream of invocation {number}"));
         }
     }
 
-    /// Whether something happens that has `n` chances in ten thousand in normal weather.
+    /// Draws whether a fault happens, with a probability of `n` in ten thousand, times the roughness.
     pub fn chance(&mut self, n: u32) -> bool {
         let roughness = self.weather.roughness;
         roughness > 0 && self.rng.u32(0..10_000) < n.saturating_mul(roughness)
@@ -167,7 +167,7 @@ impl Kernel {
         self.note(kind, &[]);
     }
 
-    /// Time that bytes take to the other side.
+    /// Draws the time until bytes arrive.
     pub fn latency(&mut self) -> Nanos {
         if self.chance(10) {
             self.fault("bytes stall");

@@ -23,17 +23,17 @@ pub enum Around {
     OtherTask,
     /// The inner service is one of several futures of the same task, each with its own waker.
     OtherFuture,
-    /// Continues for a while after the acknowledgement.
+    /// The layer's future continues for a while after the acknowledgement.
     Slow,
 }
 
 pub const ALL: [Around; 6] =
     [Around::Nothing, Around::Tracing, Around::Deadline, Around::OtherTask, Around::OtherFuture, Around::Slow];
 
-/// The end of all invocations this long before their deadline.
+/// The margin of the deadline layer.
 pub const DEADLINE_MARGIN: Duration = Duration::from_millis(200);
 
-/// A service of any type, so that layers can be chosen when the program runs.
+/// A boxed service, so that layers can be chosen at run time.
 pub type AnyService = BoxCloneService<LambdaInvocation, (), Error>;
 
 /// Moves or delays the inner service.

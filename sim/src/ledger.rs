@@ -12,25 +12,25 @@ pub struct Ledger {
 /// The history of one invocation.
 #[derive(Debug, Default, Clone)]
 pub struct Account {
-    /// Times that the function read its event completely.
+    /// Number of times that the function read its event completely.
     pub reads: u32,
-    /// Times that the handler was called.
+    /// Number of calls of the handler.
     pub handled: u32,
-    /// When it was called last.
+    /// Time of the last call.
     pub handled_at: Nanos,
-    /// A part of an outcome was written.
+    /// Whether a part of an outcome was written.
     pub posted: bool,
-    /// Connections that were lost while a part of an outcome was written and its reply not read.
+    /// Number of connections that were lost after a part of an outcome was written and before its reply was read.
     pub lost_posts: u32,
-    /// Log lines that contain its request id.
+    /// Number of log lines that contain its request id.
     pub logged: u32,
-    /// Bytes that the runtime has pulled from the response stream.
+    /// Number of bytes that the runtime has pulled from the response stream.
     pub pulled: u64,
-    /// Bytes of its outcome that were written, heads and framing included.
+    /// Number of written bytes of its outcome, heads and framing included.
     pub written: u64,
-    /// The reply to its outcome was read.
+    /// Whether the reply to its outcome was read.
     pub settled: bool,
-    /// A refusal of its outcome was read.
+    /// Whether a refusal of its outcome was read.
     pub refused: bool,
 }
 

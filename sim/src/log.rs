@@ -14,7 +14,7 @@ thread_local! {
 /// A line of the log.
 #[derive(Debug, Default)]
 pub struct Line {
-    /// Everything that it contains.
+    /// The complete text.
     pub all: String,
     pub message: String,
     pub request_id: Option<String>,

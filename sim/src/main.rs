@@ -34,7 +34,7 @@ use crate::faults::{Faults, KINDS};
 use crate::options::Options;
 use crate::trace::Trace;
 
-/// Time between two lines about the progress.
+/// Interval of the lines that report progress.
 const PROGRESS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -74,7 +74,7 @@ fn simulate(options: &Options) -> Result<(), String> {
         Some(path) => Some(File::create(path).map_err(|error| format!("sim: {path}: {error}"))?),
         None => None,
     };
-    // Reports of errors contain the working directory, and a trace must not depend on it.
+    // Error reports contain the working directory, and the trace must not depend on it.
     std::env::set_current_dir("/").map_err(|error| format!("sim: /: {error}"))?;
     for sandbox in 0..sandboxes {
         // Invocations are divided evenly.

@@ -35,7 +35,7 @@ impl Kernel {
             delay = self.rng.u64(MILLISECOND..2900 * MILLISECOND);
         }
         connection.dribbles = self.chance(25);
-        // The rest of a reply that arrives slowly is not awaited.
+        // The runtime does not wait for the rest of a reply that arrives slowly.
         connection.excused = connection.dribbles || self.weather.segment != usize::MAX;
         if connection.dribbles {
             self.fault("a connection delivers a few bytes at a time");
@@ -48,7 +48,7 @@ impl Kernel {
         id
     }
 
-    /// The end of an attempt. Returns whether there is a connection now.
+    /// Ends an attempt to connect. Returns whether it succeeded.
     pub fn connected(&mut self, id: usize, wakers: &mut Wakers) -> bool {
         let connection = &mut self.connections[id];
         if connection.function_closed {
@@ -87,10 +87,10 @@ impl Kernel {
         }
     }
 
-    /// The delays between failed attempts are those that the documentation states.
+    /// Checks that the delays between attempts are the documented ones.
     fn check_attempt(&mut self) {
         let now = self.now;
-        // The first failure is followed by an attempt at once, the second by a delay of half a millisecond to one, and so on.
+        // No delay follows the first failure, 0.5 to 1 ms follow the second, and the delay doubles with each further one.
         let failures = self.attempts.len();
         if let Some(last) = self.attempts.last()
             && failures >= 2
@@ -168,7 +168,7 @@ impl Kernel {
         self.schedule(delay, Happening::Arrival(id, side));
     }
 
-    /// Bytes arrive at one side.
+    /// Delivers bytes to one side.
     pub fn arrive(&mut self, id: usize, side: Side, wakers: &mut Wakers) {
         let segment = self.weather.segment;
         let most = if self.connections[id].dribbles {
@@ -209,7 +209,7 @@ impl Kernel {
         }
     }
 
-    /// Cuts a connection off now.
+    /// Cuts a connection off.
     pub fn apply(&mut self, id: usize, cut: Cut, wakers: &mut Wakers) {
         match cut {
             Cut::Reset(_) => self.fault("a connection is reset"),
@@ -238,7 +238,7 @@ impl Kernel {
             Cut::HalfClose => {
                 down.ended.get_or_insert(End::Fin);
                 connection.closes = true;
-                // The API closes the rest, sooner or later.
+                // The API closes the other half later.
                 self.schedule(20 * MILLISECOND, Happening::CloseIdle(id));
             }
         }
@@ -365,7 +365,7 @@ impl Kernel {
                     "the outcome of invocation {number} is sent again after its acknowledgement was read"
                 ));
             }
-            // The short report of that may be sent.
+            // The short report of the loss may be sent.
             if lost >= 5 && !bufs[0].windows(UNDELIVERED.len()).any(|window| window == UNDELIVERED) {
                 self.fail(format!("the outcome of invocation {number} is sent for the sixth time"));
             }
@@ -389,7 +389,7 @@ impl Kernel {
             && connection.to_function.ended.is_none()
             && connection.to_api.ended.is_none();
         if works && !self.ending {
-            self.fail(format!("the function leaves connection {id}, which works"));
+            self.fail(format!("the function closes connection {id}, which works"));
         }
         let connection = &mut self.connections[id];
         // Unread bytes turn the end into a reset.

@@ -59,7 +59,7 @@ pub fn parse() -> Result<Option<Options>, lexopt::Error> {
         }
     }
     if options.sandboxes == 0 || options.invocations < options.sandboxes {
-        return Err("every sandbox needs an invocation".into());
+        return Err("--invocations must be at least --sandboxes, which must be at least 1".into());
     }
     Ok(Some(options))
 }

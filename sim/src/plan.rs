@@ -39,10 +39,10 @@ pub struct Plan {
     pub pipelining: bool,
     pub around: Around,
     pub snapstart: bool,
-    /// An extension for graceful shutdown is registered.
+    /// Whether an extension for graceful shutdown is registered.
     pub extension: bool,
     pub freezes: bool,
-    /// Tasks are polled without having been woken, now and then.
+    /// Whether tasks are sometimes polled without having been woken.
     pub spurious: bool,
     pub weather: Weather,
     pub ending: Ending,

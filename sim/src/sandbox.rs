@@ -23,7 +23,7 @@ use crate::plan::{Ending, Mode, Plan};
 use crate::tasks::Tasks;
 use crate::trace::{Nanos, Trace};
 
-/// Virtual time that a poll takes.
+/// Virtual duration of a poll.
 const POLL: Nanos = MICROSECOND;
 
 /// The maximum lifetime of a sandbox, which detects a loop that only waits for timers.
@@ -41,18 +41,18 @@ pub struct Lifetime {
     pub plan: Plan,
     /// Bytes of the largest event or outcome.
     pub largest: usize,
-    /// The first violation of an invariant, and the invocation that was under way.
+    /// The invocation in progress at the first violation of an invariant, and the violation.
     pub failure: Option<(u64, String)>,
 }
 
 /// The result of `run`, once it has returned.
 type Ended = Arc<Mutex<Option<Result<(), Error>>>>;
 
-/// Memory that each worker of a sandbox may take, besides that for the largest event: the function and the simulated world
-/// together.
+/// Limit of the bytes allocated for each worker of a sandbox, by the function and the simulated world together. The largest
+/// event is not counted.
 const MEMORY: u64 = 2 * 1024 * 1024;
 
-/// Memory that may remain when a sandbox is gone, such as that of thread-local values.
+/// Limit of the bytes still allocated after the end of a sandbox, such as those of thread-local values.
 const REMAINS: i64 = 64 * 1024;
 
 /// Runs the sandbox of this seed, with `count` invocations from number `first`.
@@ -63,7 +63,7 @@ pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     let mut lifetime = lived.expect("it has lived");
     let most = u64::from(lifetime.plan.workers) * MEMORY + 8 * lifetime.largest as u64;
     let mut fail = |message| _ = lifetime.failure.get_or_insert((first + count - 1, message));
-    // A file has a buffer.
+    // The buffer of a trace file would be counted.
     if memory.bytes_max > most && !is_traced {
         fail(format!("the sandbox took {} bytes of memory, more than {most}", memory.bytes_max));
     }
@@ -88,7 +88,7 @@ fn live(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     let mut world = World { api: Api::new(plan), tasks: Tasks::new(), ended: Ended::default(), sim, plan, polls: 0 };
     world.start();
     let killed = world.live();
-    // A killed sandbox is dropped in the middle of what it does.
+    // A killed sandbox is dropped in any state.
     world.sim.lock().ending = true;
     world.tasks = Tasks::new();
     let mut kernel = world.sim.lock();
@@ -180,7 +180,7 @@ impl World {
         kernel.tasks - 1
     }
 
-    /// Lives until `run` has returned, or until the sandbox is killed; then returns `true`.
+    /// Runs until `run` returns or the sandbox is killed. Returns whether it was killed.
     fn live(&mut self) -> bool {
         let mut wakers = Wakers::new();
         loop {
@@ -208,7 +208,7 @@ impl World {
                         continue;
                     }
                 }
-                kernel.fail("nothing is ready and nothing will happen, but there is work: a wake-up was lost");
+                kernel.fail("a wake-up was lost: there is work, but no task is ready and no event is due");
                 return true;
             };
             self.api.happens(&mut kernel, happening, &mut wakers);
@@ -259,7 +259,7 @@ impl World {
         }
     }
 
-    /// `run` returns when it should, with the error that it should.
+    /// Checks that `run` returned in time, with the expected error.
     fn ended_as_expected(&self, kernel: &mut Kernel, killed: bool) {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(result) = &*ended else { return };
@@ -269,14 +269,14 @@ impl World {
             Ending::Refuse => "refused /2018-06-01/runtime/invocation/next: 403",
             Ending::Outage => "cannot be reached",
             Ending::Garbage => "violates the protocol",
-            Ending::Retire | Ending::TimeOut => "it should not have returned",
+            Ending::Retire | Ending::TimeOut => "run should not have returned",
         };
         let outage = self.api.gone_since.map_or(0, |since| kernel.now - since);
         if !killed && self.plan.workers == 1 && outage > 12 * SECOND {
             kernel.fail(format!("run returned {} ms after the API had disappeared", outage / MILLISECOND));
         }
         if !killed && (!self.api.ending || !error.contains(expected)) {
-            kernel.fail(format!("run returned {error:?} and not one with {expected:?}"));
+            kernel.fail(format!("run returned {error:?}: expected an error that contains {expected:?}"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The simulation itself is deterministic, and notices what it should.
+//! The simulation is deterministic.
 
 use crate::trace::Trace;
 use crate::{log, sandbox, seed_of};

@@ -29,7 +29,7 @@ impl Trace {
         self.file = Some(BufWriter::new(file));
     }
 
-    /// Whether there is a reader for text that the hash does not cover.
+    /// Whether the trace is written to a file.
     pub fn is_written(&self) -> bool {
         self.file.is_some()
     }
@@ -38,7 +38,7 @@ impl Trace {
         self.hash
     }
 
-    /// Continues with the hash of what another trace recorded.
+    /// Includes the hash of another trace.
     pub fn append(&mut self, hash: u64) {
         self.mix(hash);
     }
@@ -75,7 +75,7 @@ impl Trace {
 
     fn line(&mut self, now: Nanos, line: &str) {
         if let Some(file) = &mut self.file {
-            // A trace that cannot be written is noticed at the end, by its length.
+            // Best effort: the hash does not depend on the file.
             let _ = writeln!(file, "{:>16.6} ms {line}", now as f64 / 1e6);
         }
     }

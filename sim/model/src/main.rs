@@ -2,10 +2,13 @@
 //!
 //!     cargo run --release -- --depth 8
 //!
-//! A state is a history of actions, replayed into fresh machines; states are equal if the digests of their worlds are. For each
-//! state it is checked that nothing is violated, that the commands which the client accepts are those that
-//! `docs/protocol.md` lists for it, that histories with equal digests accept the same commands, and that the world settles if
-//! there are no more faults.
+//! A state is a history of actions, replayed into fresh machines; states are equal if the digests of their worlds are.
+//! Every state is checked:
+//!
+//! - No invariant is violated.
+//! - The client accepts the commands that `docs/protocol.md` lists for the state.
+//! - Histories with equal digests accept the same commands.
+//! - Without further faults, another invocation is acknowledged.
 
 mod world;
 
@@ -32,13 +35,13 @@ struct Histories {
 /// Observations of the exploration.
 #[derive(Debug, Default)]
 struct Found {
-    /// The commands that are accepted in each state: always, and at least once.
+    /// The commands that are accepted in each state: by all of its histories, and by at least one.
     commands: BTreeMap<&'static str, (BTreeSet<usize>, BTreeSet<usize>)>,
-    /// The commands that a digest accepts, and what is wrong with its world.
+    /// The commands that a digest accepts, and the violation in its world.
     accepted: HashMap<u64, (BTreeSet<usize>, Option<String>)>,
 }
 
-/// A history of actions. Equality is that of the worlds that they lead to.
+/// A history of actions. Two are equal if they lead to equal worlds.
 #[derive(Debug, Clone)]
 struct State {
     history: Vec<Action>,

@@ -74,13 +74,13 @@ impl Command {
 /// How the API replies to a complete request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Style {
-    /// With an event, or an acknowledgement.
+    /// An event, or an acknowledgement.
     Usual,
-    /// The same, and it closes the connection.
+    /// The same, after which the connection closes.
     Closing,
-    /// With a refusal.
+    /// A refusal.
     Refused,
-    /// 204 to /next.
+    /// 204, in reply to /next.
     Nothing,
     /// 408.
     Timeout,
@@ -90,7 +90,7 @@ pub enum Style {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     Command(Command),
-    /// The runtime's socket accepts all that there is, or a part.
+    /// The runtime's socket accepts all bytes, or a part.
     Write,
     WritePart,
     /// Bytes arrive: all of them, or a part.
@@ -100,10 +100,10 @@ pub enum Action {
     PartAtClient,
     /// The API replies.
     Reply(Style),
-    /// It replies to an outcome that is incomplete.
+    /// The API replies to an incomplete outcome.
     EarlyAccept,
     EarlyRefuse,
-    /// The connection is lost in both directions, and there is another one.
+    /// The connection is lost in both directions and replaced.
     Lose,
     /// The API closes its half; the runtime reads everything and then the end.
     EndOfInput,
@@ -122,21 +122,22 @@ pub struct World {
     /// The body of the outcome so far, and whether it is complete.
     sent: Vec<u8>,
     finished: bool,
-    /// The id of the invocation that the driver received last. Two ids alternate, so that there is no serial number.
+    /// The id of the invocation that the driver received last. Two ids alternate, which keeps the number of states finite.
     received: Option<&'static str>,
-    /// The API's next invocation has the second id.
+    /// Whether the API's next invocation has the second id.
     second: bool,
-    /// The invocation that was delivered and has no outcome.
+    /// The delivered invocation without an outcome.
     current: Option<&'static str>,
     request: Option<(Endpoint, String, Vec<u8>)>,
-    /// A complete request has no reply.
+    /// Whether a complete request has no reply.
     owes: bool,
-    /// The id whose outcome has a reply on its way, and that whose reply has arrived.
+    /// The id whose outcome has a reply in flight.
     replied: Option<String>,
+    /// The id whose outcome has a reply that arrived.
     settled: Option<String>,
     /// Outcomes that were accepted, for [`settles`](Self::settles).
     accepted: u32,
-    /// The runtime's socket cannot be written any more.
+    /// Whether the runtime's socket cannot be written any more.
     mute: bool,
     pub violation: Option<String>,
 }
@@ -224,7 +225,7 @@ impl World {
         self.command(command)
     }
 
-    /// Gives the machine a command. Returns whether the state allowed it.
+    /// Issues the command. Returns whether the state allowed it.
     fn command(&mut self, command: Command) -> bool {
         let failure = || Failure::new(HeaderValue::from_static("Function.Test"), Bytes::from_static(b"{}"));
         let name = HeaderValue::from_static("x");
@@ -272,7 +273,7 @@ impl World {
             }
             Command::Chunk => {
                 let Some(stream) = &self.stream else { return false };
-                // More would make the number of states infinite.
+                // Without this limit, the number of states would be infinite.
                 if self.sent.len() > CHUNK.len() {
                     return false;
                 }
@@ -342,7 +343,7 @@ impl World {
         self.client.reset();
     }
 
-    /// The runtime's side does everything that needs no new bytes.
+    /// Polls the client until it needs input or a command.
     fn drive_client(&mut self) {
         for _ in 0..20 {
             match self.client.poll_output() {
@@ -367,7 +368,7 @@ impl World {
         self.violate("the client makes no progress");
     }
 
-    /// The API's side does everything that needs no new bytes.
+    /// Polls the server until it needs input or a command.
     fn drive_server(&mut self) {
         for _ in 0..20 {
             match self.server.poll_output() {
@@ -486,7 +487,7 @@ impl World {
         }
     }
 
-    /// Without further faults, another invocation is answered.
+    /// Checks that, without further faults, another invocation is acknowledged.
     pub fn settles(mut self) -> Result<(), String> {
         let before = self.accepted;
         if self.mute {
@@ -511,7 +512,7 @@ impl World {
                 return Ok(());
             }
         }
-        Err("without further faults, no invocation is answered any more".to_owned())
+        Err("without further faults, no invocation is acknowledged any more".to_owned())
     }
 }
 

@@ -26,20 +26,20 @@ pub struct Api {
     queue: VecDeque<u64>,
     /// Consecutive violations of HTTP, which end `run` when there are five.
     garbage: u32,
-    /// The sandbox is frozen: no task runs.
+    /// Whether the sandbox is frozen: no task runs.
     pub frozen: bool,
-    /// The end of the sandbox has begun.
+    /// Whether the sandbox has begun to end.
     pub ending: bool,
-    /// Invocations that are over.
+    /// Number of invocations that are over.
     pub over: u64,
     killed: bool,
-    /// The last invocation is over, so requests that were left waiting have a reply now.
+    /// Whether requests that were left waiting must have a reply now, because the last invocation is over.
     rouse: bool,
     /// Bytes of the largest event or outcome.
     pub largest: usize,
-    /// When the API disappeared for good.
+    /// The time at which the API disappeared permanently.
     pub gone_since: Option<Nanos>,
-    /// Invocations that were over when the sandbox was frozen last.
+    /// The value of `over` when the sandbox was frozen last.
     rested: u64,
 }
 
@@ -50,40 +50,40 @@ struct Peer {
     receiving: Option<Received>,
     /// The request that is being received.
     endpoint: Option<Endpoint>,
-    /// The outcome of an invocation that has one.
+    /// The invocation whose outcome is being received although it has one.
     again: Option<u64>,
-    /// A request for an event has no reply.
+    /// Whether a request for an event has no reply.
     waiting: bool,
     /// The invocation that was delivered on this connection.
     holding: Option<u64>,
-    /// A request has no reply yet.
+    /// The reply that a complete outcome will have.
     owes: Option<Owed>,
-    /// A reply was sent before its request was complete.
+    /// Whether a reply was sent before its request was complete.
     replied_early: bool,
-    /// The next request may not arrive earlier.
+    /// The earliest time of the next request.
     not_before: Nanos,
 }
 
 /// The reply that the API will send.
 #[derive(Debug, Clone, Copy)]
 enum Owed {
-    /// To a complete outcome.
+    /// The reply to the outcome of this invocation.
     Outcome(u64),
-    /// To an outcome of an invocation that is over.
+    /// The reply to another outcome of this invocation, which is over.
     Late(u64),
 }
 
 /// The API's record of an invocation.
 struct Record {
-    /// While it is in hand.
+    /// `Some` until the invocation is over.
     invocation: Option<Box<Invocation>>,
     is_stream: bool,
     fails: bool,
     is_readable: bool,
     deliveries: u32,
-    /// Replies to its outcome are lost again and again.
+    /// Whether replies to its outcome are lost again and again.
     unlucky: bool,
-    /// Streams whose head arrived.
+    /// Number of streams whose head arrived.
     streams: u32,
     deadline: Nanos,
     end: Option<How>,
@@ -94,7 +94,7 @@ struct Record {
 pub enum How {
     Accepted,
     Refused,
-    /// The connection was lost in a stream, or an outcome was interrupted too often.
+    /// The connection was lost during a stream, or too many connections were lost during an outcome.
     Interrupted,
 }
 
@@ -189,7 +189,7 @@ impl Api {
         self.peers.get_mut(id)?.as_deref_mut()
     }
 
-    /// Reads what has arrived.
+    /// Reads the bytes that have arrived.
     fn read(&mut self, k: &mut Kernel, id: usize, wakers: &mut Wakers) {
         if k.connections[id].api_closed {
             return;
@@ -288,7 +288,7 @@ impl Api {
         }
     }
 
-    /// The sandbox is killed now.
+    /// Whether the sandbox has been killed.
     pub fn is_killed(&self) -> bool {
         self.killed
     }
@@ -344,7 +344,7 @@ impl Api {
     /// Takes the server's output.
     fn take_output(&mut self, id: usize) -> Vec<u8> {
         let Some(peer) = self.peer(id) else { return Vec::new() };
-        // Once: afterwards there may be an event, of a request that was pipelined.
+        // Polled once: the next output may be the event of a pipelined request.
         let Output::Transmit(slices) = peer.server.poll_output() else { return Vec::new() };
         let bytes = slices.concat_bytes();
         peer.server.sent(bytes.len());
@@ -358,7 +358,7 @@ impl Api {
         }
     }
 
-    /// Ends invocations whose outcome will never come, and finds those whose outcome should have come.
+    /// Ends invocations whose outcome cannot arrive any more. Fails if it should have arrived.
     pub fn settle_lost(&mut self, k: &mut Kernel) {
         for index in 0..self.records.len() {
             let number = self.plan.first + index as u64;

@@ -158,7 +158,7 @@ impl Api {
         }
         let start = k.connections[id].sent_by_api();
         let len = bytes.len() as u64;
-        // Of an event that is too large, the function need not read more than the head.
+        // The function need not read more than the head of an event that is too large.
         let end = if is_too_large { start + len - 2 } else { start + len };
         k.connections[id].event = Some((number, end));
         if k.chance(150) {
@@ -196,7 +196,7 @@ impl Api {
             Owed::Outcome(number) | Owed::Late(number) => number,
         };
         if self.record(number).is_some_and(|record| record.unlucky) && matches!(owed, Owed::Outcome(_)) {
-            // As often as it takes.
+            // Until the outcome has been sent for the last time.
             k.fault("a reply to an outcome is lost again");
             let cut = k.draw_cut();
             k.apply(id, cut, wakers);
@@ -280,12 +280,12 @@ impl Api {
             k.api_closes(id);
         }
         if unfinished || garbage {
-            // The function does not wait forever.
+            // The function gives up on the connection after a timeout.
             self.lose(id);
         }
     }
 
-    /// Returns the length of a valid head, if the garbage starts with one.
+    /// Writes a violation of HTTP. Returns the length of its head, if that is valid.
     fn write_garbage(&mut self, k: &mut Kernel, id: usize) -> Option<u64> {
         k.fault("the API violates HTTP");
         let (garbage, head) = GARBAGE[k.rng.usize(..GARBAGE.len())];

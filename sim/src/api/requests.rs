@@ -131,7 +131,7 @@ impl Api {
                                 k.fail(violation);
                             }
                         }
-                        // Another one may have arrived on another connection meanwhile.
+                        // Another outcome may have arrived on another connection meanwhile.
                         if self.record(number).is_some_and(|record| record.end.is_some()) {
                             Owed::Late(number)
                         } else {
