@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes may be buffered at the same time.
+/// The number of bytes that may be buffered at the same time.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
@@ -30,7 +30,7 @@ impl Budget {
 }
 
 impl Reservation {
-    /// Reserves more bytes; `false` if there are not as many left.
+    /// Reserves more bytes; `false` if fewer are left.
     #[must_use = "without a reservation nothing may be buffered"]
     pub fn grow(&mut self, bytes: usize) -> bool {
         let Budget { limit, used } = &*self.budget;

@@ -76,19 +76,20 @@ impl Builder {
         self
     }
 
-    /// How long an event waits for a runtime to request it; `None` is forever. Default: 60 seconds, so that a test whose
-    /// function does not start ends.
+    /// How long an event waits for a runtime to request it; `None` for no limit. Default: 60 seconds, after which the test
+    /// of a function that does not start fails.
     pub fn claim_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.claim_timeout = limit.into();
         self
     }
 
-    /// The number of events that a runtime handles concurrently. Default: 1, as usual in Lambda: an event is delivered once
-    /// the previous invocation is over, that is, once the runtime and its extensions have requested the next event; and a
-    /// runtime that repeats the request before it has responded receives the same event again. With more, as on Lambda
-    /// Managed Instances, every request receives another event.
+    /// The number of events that a runtime handles concurrently. Default: 1.
     ///
-    /// See [Lambda Managed Instances](https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html).
+    /// - 1, as usual in Lambda: an event is delivered once the runtime and its extensions have requested the next event. A
+    ///   runtime that repeats the request before it has responded receives the same event again.
+    /// - More, as on [Lambda Managed
+    ///   Instances](https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html): every request receives
+    ///   another event.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency.max(1);
         self
@@ -102,8 +103,8 @@ impl Builder {
     }
 
     /// The total size in bytes of events that wait to be requested. Default: 64 MiB. The same limit applies to the bodies
-    /// that are being received. [`concurrency`](Self::concurrency) events of [`MAX_EVENT`](crate::MAX_EVENT) bytes do not
-    /// count, and an event is always accepted if it is the only one.
+    /// that are being received. It is raised by [`MAX_EVENT`](crate::MAX_EVENT) bytes for each concurrent invocation, and
+    /// an event is always accepted if it is the only one.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self
@@ -135,8 +136,8 @@ impl Builder {
         self
     }
 
-    /// An extension with this name runs in a separate process: it may register for `SHUTDOWN`, which
-    /// [`Emulator::shut_down_extensions`] sends. May be called more than once.
+    /// Adds the name of an external extension: one that runs in a separate process. It may register for `SHUTDOWN`, which
+    /// [`Emulator::shut_down_extensions`] sends.
     pub fn external_extension(mut self, name: impl Into<String>) -> Self {
         self.external_extensions.push(name.into());
         self

@@ -3,7 +3,7 @@
 use lambda_runtime_proto::server::Reply;
 
 /// A reply that does not depend on the rest of the request's body. The body is discarded, so that the connection
-/// survives; but only up to a limit, because it may have no end.
+/// survives, up to a limit, because it may never end.
 #[derive(Debug)]
 pub struct Decided {
     reply: Reply,
@@ -14,7 +14,7 @@ impl Decided {
     /// Bytes of the body to discard. Go's server, on which the real API is built, has the same limit.
     pub const DISCARD_LIMIT: u64 = 256 * 1024;
 
-    /// A decision for this reply.
+    /// Decides on this reply.
     pub fn new(reply: Reply) -> Self {
         Self { reply, discardable: Self::DISCARD_LIMIT }
     }
@@ -26,7 +26,7 @@ impl Decided {
         left.is_none().then(|| self.reply.clone())
     }
 
-    /// The body is complete: the reply.
+    /// Returns the reply, at the end of the body.
     pub fn into_reply(self) -> Reply {
         self.reply
     }

@@ -124,34 +124,37 @@ impl Emulator {
         self.api.wait_until(limit, condition)
     }
 
-    /// SnapStart: restores the environment from its snapshot, which completes `GET /2018-06-01/runtime/restore/next`. So
-    /// does the first event.
+    /// SnapStart: restores the environment from its snapshot, which completes `GET /2018-06-01/runtime/restore/next`. The
+    /// first event has the same effect.
     pub fn restore(&self) {
         self.api.restore();
     }
 
-    /// Reports that the function's process has ended and another one may start. The invocations that it had in flight end
-    /// with `Runtime.ExitError` and this reason, such as `Runtime exited with error: exit status 1`. So do the events that
-    /// wait if the process had not requested any, and an event that three processes in a row have not accepted.
+    /// Reports that the function's process has ended and another one may start. Closes the connections of the process.
+    /// Returns the number of events that still wait.
     ///
-    /// Closes the connections of the process. Returns how many events still wait.
+    /// These invocations end with `Runtime.ExitError` and this reason, such as `Runtime exited with error: exit status 1`:
+    ///
+    /// - those in flight;
+    /// - if the process had not requested an event, all that wait;
+    /// - an event that three processes in a row have not accepted.
     pub fn runtime_exited(&self, reason: &str) -> usize {
         self.api.runtime_exited(&Exit::Ended(reason), || self.runtime.close_connections())
     }
 
-    /// Reports that the function's process was stopped, as [`runtime_exited`](Self::runtime_exited) does, in order to be
-    /// replaced: all events that wait do so until the next process requests them.
+    /// Reports that the function's process was stopped in order to be replaced. Like
+    /// [`runtime_exited`](Self::runtime_exited), but events that wait are left to the next process.
     pub fn runtime_replaced(&self, reason: &str) {
         self.api.runtime_exited(&Exit::Replaced(reason), || self.runtime.close_connections());
     }
 
-    /// While paused, no event is delivered.
+    /// Pauses the delivery of events, or resumes it.
     pub fn pause(&self, paused: bool) {
         self.api.hold_events(paused);
     }
 
-    /// Reports that the function's process was stopped because its initialization, within the first invocation, took
-    /// longer than this timeout of an invocation. The events that wait end with `Sandbox.Timedout`.
+    /// Reports that the function's process was stopped because its initialization took longer than this timeout of an
+    /// invocation. The events that wait end with `Sandbox.Timedout`.
     pub fn initialization_timed_out(&self, timeout: Duration) {
         self.api.runtime_exited(&Exit::InitTimedOut(timeout), || self.runtime.close_connections());
     }
@@ -164,7 +167,7 @@ impl Emulator {
 }
 
 impl Emulator {
-    /// Ends everything that waits, as dropping the emulator does, while others still use it.
+    /// Ends all invocations and waits, as dropping the emulator does, while it is still shared.
     #[doc(hidden)]
     pub fn stop(&self) {
         self.api.stop();

@@ -15,10 +15,10 @@ use crate::traffic::{Sender, Traffic};
 pub(crate) struct FaultySocket<'a> {
     api: &'a Api,
     socket: &'a TcpStream,
-    /// The number of a connection that is recorded.
+    /// The number of the connection, if it is recorded.
     number: Option<u64>,
     armed: Vec<Armed<'a>>,
-    /// The fault that has ended the connection. A stall does if the connection ends first.
+    /// The fault that has ended the connection. A stall counts if the connection ended before it did.
     ended_by: Option<Break>,
 }
 
@@ -32,7 +32,7 @@ struct Armed<'a> {
     happened: bool,
 }
 
-/// Which bytes a fault counts.
+/// The bytes that a fault counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counter {
     /// Bytes read from the socket.
@@ -48,7 +48,7 @@ impl<'a> FaultySocket<'a> {
         Self { api, socket, number: None, armed: Vec::new(), ended_by: None }
     }
 
-    /// From now on the connection is recorded under this number.
+    /// Starts to record the connection, under this number.
     pub(crate) fn record(&mut self, number: u64) {
         self.number = Some(number);
     }
@@ -59,14 +59,14 @@ impl<'a> FaultySocket<'a> {
         }
     }
 
-    /// Adds faults, and removes those of the request before.
+    /// Adds faults, and removes those of the previous request.
     pub(crate) fn arm(&mut self, faults: &[&'a Fault]) {
         self.armed.retain(|armed| matches!(armed.fault.target, Target::Connection(_)));
         self.armed.extend(faults.iter().filter_map(|fault| Armed::new(fault)));
     }
 
-    /// Ends the connection if a fault prescribes it; returns whether to read on. The peer does not notice before, so that
-    /// its next request finds the API in the state that follows.
+    /// Ends the connection if a fault prescribes it; returns whether to read on. Call it after the state of the API was
+    /// updated, because the peer sends its next request once it notices the end.
     pub(crate) fn end(&self) -> Option<bool> {
         let how = self.ended_by?;
         // If this fails, the connection has ended already.
@@ -111,7 +111,7 @@ impl<'a> FaultySocket<'a> {
         let n = (&*self.socket).write(&piece)?;
         self.traffic(Sender::Api, piece.get(..n).unwrap_or_default());
         self.advance(Counter::Written, n);
-        // A fault after the last byte of a reply has no byte that it could precede.
+        // No byte follows the last byte of a reply, so a fault at that position happens now.
         self.happen(|armed| armed.counter == Counter::Written && !armed.changes_bytes());
         Ok(n)
     }
@@ -128,7 +128,7 @@ impl<'a> FaultySocket<'a> {
         Ok(piece.freeze())
     }
 
-    /// A request's body has ended, or no more of it has arrived.
+    /// Executes the faults that are due at the end of a request's body, or of the part that has arrived.
     pub(crate) fn end_of_body(&mut self) -> io::Result<()> {
         self.happen(|armed| armed.counter == Counter::Body && !armed.changes_bytes());
         self.check()
@@ -171,7 +171,7 @@ impl<'a> FaultySocket<'a> {
         }
     }
 
-    /// How many bytes may pass before the next fault; at least one.
+    /// The number of bytes that may pass before the next fault; at least one.
     fn room(&self, counter: Counter) -> usize {
         let rooms = self.armed.iter().filter(|armed| armed.counter == counter).filter_map(Armed::room);
         rooms.min().unwrap_or(usize::MAX).max(1)
@@ -226,7 +226,7 @@ impl<'a> Armed<'a> {
 }
 
 impl Api {
-    /// Sleeps for some time, or as long as the connection lasts; `false` if the connection has ended.
+    /// Sleeps until the time has passed or the connection has ended. Returns whether the connection is still open.
     fn pause(&self, socket: &TcpStream, limit: Option<Duration>) -> bool {
         /// Interval between checks of the connection.
         const CHECK: Duration = Duration::from_millis(50);

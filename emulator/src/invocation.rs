@@ -8,8 +8,8 @@ use crate::{Error, Outcome, ResponseHead};
 
 /// An invocation in progress, from the caller's point of view.
 ///
-/// As an iterator it yields the response as it arrives, and blocks until more of it does. The emulator buffers 64 KiB of
-/// chunks that are not taken; then it stops reading from the function.
+/// As an iterator it yields the chunks of the response, and blocks until the next one arrives. The emulator buffers 64 KiB
+/// of chunks that are not taken; then it stops reading from the function.
 ///
 /// Dropping it does not stop the function: its response is discarded.
 #[must_use = "the function's response is discarded when this is dropped"]

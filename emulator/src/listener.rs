@@ -100,7 +100,7 @@ fn accept(listener: &TcpListener, service: &Arc<Service>, connections: &Arc<Mute
     }
 }
 
-/// Replies without waiting for a request. Bytes that have come are read, because unread bytes would reset the connection.
+/// Replies without waiting for a request. Received bytes are read, because unread bytes would reset the connection.
 fn refuse(mut socket: &TcpStream, reply: &str) {
     if socket.set_nonblocking(true).is_ok() {
         let _ = socket.write(reply.as_bytes());

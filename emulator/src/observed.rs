@@ -29,7 +29,7 @@ pub struct Observed {
     pub registered_extensions: usize,
     /// Extensions that were notified of an invocation and have not requested the next event since.
     pub busy_extensions: usize,
-    /// The runtime has requested an event: its initialization is over.
+    /// Whether the runtime has requested an event, which ends its initialization.
     pub ready: bool,
     /// Values of `User-Agent`.
     pub user_agents: BTreeSet<String>,
@@ -41,7 +41,7 @@ pub struct Observed {
     pub extensions: Vec<Extension>,
     /// Requests that were refused.
     pub refusals: Vec<Refusal>,
-    /// Faults of [`Builder::faults`](crate::Builder::faults), each time one happened.
+    /// Faults of [`Builder::faults`](crate::Builder::faults) that happened, in order.
     pub faults: Vec<Fault>,
     requests: HashMap<Endpoint, u64>,
 }
@@ -121,8 +121,8 @@ pub enum Notice<'a> {
         /// The invocation.
         request_id: &'a str,
     },
-    /// An invocation that was delivered has ended: `END` and `REPORT`. The caller and the runtime are notified
-    /// afterwards, and nothing else is delivered before to a runtime that handles one event at a time.
+    /// An invocation that was delivered has ended: `END` and `REPORT`. The caller gets the outcome once the observer has
+    /// returned, and a runtime that handles one event at a time gets the next event.
     Finished {
         /// The invocation.
         request_id: &'a str,
@@ -131,8 +131,8 @@ pub enum Notice<'a> {
         /// How it ended.
         end: &'a End,
     },
-    /// With a concurrency of 1: the function responded, but its timeout has passed before it requested the next event.
-    /// Lambda ends the process.
+    /// With a concurrency of 1: the function responded, and the timeout passed before it requested the next event. Lambda
+    /// ends such a process.
     Overdue {
         /// The invocation.
         request_id: &'a str,

@@ -37,13 +37,13 @@ struct Flow {
     buffered: usize,
     trailers: HeaderMap,
     end: Option<Result<End, Error>>,
-    /// The reader is gone: data is discarded.
+    /// Whether the reader is gone, so that data is discarded.
     abandoned: bool,
-    /// Of the task that awaits the outcome.
+    /// The waker of the task that awaits the outcome.
     waker: Option<Waker>,
 }
 
-/// While this many bytes wait for the reader, the response is not read any further.
+/// Buffered bytes at which the emulator stops reading a response.
 const CAPACITY: usize = 64 * 1024;
 
 impl Pipe {
@@ -154,7 +154,7 @@ impl Pipe {
         .await
     }
 
-    /// The reader is gone.
+    /// Discards the response, because the reader is gone.
     pub(crate) fn abandon(&self) {
         let mut flow = self.flow();
         flow.abandoned = true;
@@ -163,7 +163,7 @@ impl Pipe {
         self.changed.notify_all();
     }
 
-    /// Wakes everything that waits for a change; the task last, because that runs foreign code.
+    /// Wakes all that wait for a change; the task last, because waking it runs foreign code.
     fn notify(&self, mut flow: MutexGuard<'_, Flow>) {
         let waker = flow.waker.take();
         drop(flow);

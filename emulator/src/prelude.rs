@@ -34,7 +34,7 @@ impl Default for State {
 }
 
 impl Prelude {
-    /// Separates the prelude from the payload.
+    /// The bytes between the prelude and the payload.
     pub const DELIMITER: [u8; 8] = [0; 8];
 
     /// Lambda searches this many bytes at the start of the body for the delimiter.
@@ -68,7 +68,7 @@ impl Prelude {
         }
     }
 
-    /// The bytes that were held back because they might have been a prelude, when the body has ended.
+    /// Returns the bytes that were withheld as a possible prelude. Call it at the end of the body.
     pub fn rest(self) -> Bytes {
         match self.state {
             State::Searching(body) => body.freeze(),

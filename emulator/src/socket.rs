@@ -15,7 +15,7 @@ use crate::faulty_socket::FaultySocket;
 pub struct Connection<'s> {
     socket: &'s TcpStream,
     faulty: FaultySocket<'s>,
-    /// Commands go to it directly.
+    /// The state machine. Callers issue commands to it directly.
     pub machine: Server,
     /// An activity that occurred during a write.
     pending: Option<Activity>,
@@ -33,27 +33,25 @@ impl<'s> Connection<'s> {
     /// The largest head of a request to the Runtime API: the limit of Go's server, on which AWS's is built.
     pub(crate) const RUNTIME_API_HEAD: usize = 1024 * 1024;
 
-    /// A connection with this limit for heads. The receiver of a body limits it: it has to receive some of a body to
-    /// reply with 413. Longer trailers are an error for Go's server as well.
+    /// A connection with this limit for heads. Bodies are limited by their receivers, which read a part of one before they
+    /// reply with 413. The limit for trailers is that of Go's server.
     pub(crate) fn new(api: &'s Api, socket: &'s TcpStream, head: usize) -> Self {
         let limits = Limits::default().head(head).body(u64::MAX).trailers(4096);
         let faulty = FaultySocket::new(api, socket);
         Self { socket, faulty, machine: Server::new(limits), pending: None }
     }
 
-    /// From now on the connection is recorded under this number.
+    /// Starts to record the connection, under this number.
     pub(crate) fn record(&mut self, number: u64) {
         self.faulty.record(number);
     }
 
-    /// From now on these faults may happen: those of the connection, before its first request, or those of the request
-    /// that has just begun.
+    /// Adds faults: those of the connection before its first request, and those of a request after its head.
     pub(crate) fn arm(&mut self, faults: &[&'s Fault]) {
         self.faulty.arm(faults);
     }
 
-    /// Writes what is queued and reads until something happens. The request before must have a reply once it is
-    /// complete.
+    /// Writes everything queued, and reads until something happens. A previous request that is complete must have a reply.
     pub fn next_activity(&mut self) -> Activity {
         loop {
             if let Some(activity) = self.take_pending() {
@@ -135,7 +133,7 @@ impl<'s> Connection<'s> {
     /// with unread bytes would reset the connection, and the peer would lose what it has not read yet.
     pub fn close(self, reason: &CloseReason) {
         const SILENCE: Duration = Duration::from_secs(1);
-        // A peer that never stops sending has had the time to read the reply.
+        // Enough to read the reply, even for a peer that never stops sending.
         const TOTAL: Duration = Duration::from_secs(5);
         let is_sending = matches!(reason, CloseReason::RepliedEarly | CloseReason::Peer(_));
         if !self.faulty.end().unwrap_or(is_sending) {

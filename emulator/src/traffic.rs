@@ -9,7 +9,7 @@ pub struct Traffic<'a> {
     pub connection: u64,
     /// The side that sent them.
     pub sender: Sender,
-    /// The bytes. None if this side of the connection is over.
+    /// The bytes; empty at the end of this direction of the connection.
     pub bytes: &'a [u8],
 }
 

@@ -73,13 +73,13 @@ impl Api {
 }
 
 impl State {
-    /// Removes an event from the queue whose claim timeout has passed.
+    /// Removes from the queue an event whose claim timeout has passed.
     fn take_unclaimed(&mut self, is_late: impl Fn(Option<Instant>) -> bool) -> Option<Arc<Pending>> {
         let position = self.queue.iter().position(|queued| is_late(queued.until))?;
         Some(self.queue.remove(position)?.pending)
     }
 
-    /// Removes an event from the queue that was delivered, could not be written, and is late.
+    /// Removes from the queue an event that was delivered, could not be written, and whose timeout has passed.
     fn take_undelivered(&mut self, is_late: impl Fn(Option<Instant>) -> bool) -> Option<(Arc<Pending>, Delivered)> {
         let late = |queued: &Queued| queued.delivered.is_some_and(|delivered| is_late(delivered.until));
         let Queued { pending, delivered, .. } = self.queue.remove(self.queue.iter().position(late)?)?;

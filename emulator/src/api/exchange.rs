@@ -51,9 +51,9 @@ pub(super) struct Response {
 }
 
 enum Body {
-    /// It is passed to the caller when it is complete.
+    /// Passed to the caller once it is complete.
     Buffered(ResponseHead, BytesMut),
-    /// It is passed to the caller as it arrives.
+    /// Passed to the caller as it arrives.
     Streamed,
 }
 
@@ -77,7 +77,7 @@ const TO_RESPONSE: &str = "InvocationResponse";
 impl Exchange {
     pub(super) fn new(api: &Api, request: &Request) -> Self {
         if is_from_browser(request) {
-            let refused = Refused::new(403, "Forbidden", "The Runtime API accepts no requests of browsers");
+            let refused = Refused::new(403, "Forbidden", "Requests from web browsers are not accepted");
             return Self::decided(api.refuse(request.path(), &refused));
         }
         let Route::Api(endpoint, id) = request.route() else { return Self::of_no_endpoint(api, request) };
@@ -169,7 +169,7 @@ impl Exchange {
         }
     }
 
-    /// The connection ended before the request was complete. Only a response that has begun cannot be sent again.
+    /// Handles the end of a connection before that of the request. Truncates a response; the runtime resends anything else.
     pub(super) fn truncated(self, api: &Api, reason: &CloseReason) {
         if let Self::Response(response) = self {
             let message = format!("Response truncated: {reason}");
@@ -180,7 +180,7 @@ impl Exchange {
 }
 
 impl Response {
-    /// Unlike AWS's emulator, limits how much of an oversized buffered response is received: it may have no end.
+    /// Bytes received of an oversized buffered response, which may never end. AWS's emulator has no such limit.
     const OVERSIZE_LIMIT: u64 = 64 * 1024 * 1024;
 
     fn data(&mut self, api: &Api, data: Bytes) -> Option<Reply> {
@@ -281,7 +281,7 @@ impl Report {
             Endpoint::InitError => api.init_error(error).map(accepted),
             Endpoint::RestoreError => api.restore_error(error).map(accepted),
             Endpoint::RegisterExtension => api.register(self.extension.as_deref(), &body),
-            _ => Err(Refused::new(404, "NotFound", "Not of the Runtime API")),
+            _ => Err(Refused::new(404, "NotFound", "Not a request of the Runtime API")),
         };
         done.unwrap_or_else(|refused| api.refuse(&self.path, &refused))
     }

@@ -22,14 +22,14 @@ const EVENT_IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-e
 pub(super) struct Registered {
     id: String,
     extension: Extension,
-    /// Events that it has not requested.
+    /// Events that it has not requested yet.
     pending: VecDeque<Bytes>,
     /// The invocation of its last INVOKE event, until it requests the next event.
     busy_with: Option<String>,
 }
 
 impl Registered {
-    /// The limit of unrequested events: an extension misses the older ones.
+    /// The limit of `pending`. Beyond it, the oldest event is dropped.
     const MAX_PENDING: usize = 100;
 
     fn push(&mut self, event: Bytes) {
@@ -158,7 +158,7 @@ impl Api {
         id.fold(reply, |reply, id| reply.header(EVENT_IDENTIFIER, id))
     }
 
-    /// Notifies the external extensions that registered for SHUTDOWN. Returns how many they are.
+    /// Notifies the external extensions that registered for SHUTDOWN. Returns their number.
     pub(crate) fn shut_down_extensions(&self, reason: &str, limit: Duration) -> usize {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let deadline = u64::try_from(now.saturating_add(limit).as_millis()).unwrap_or(u64::MAX);
@@ -175,7 +175,7 @@ impl Api {
         notified
     }
 
-    /// An event could not be written: the extension's next request gets it.
+    /// Returns an event that could not be written to the extension's queue.
     pub(super) fn undeliver_extension_event(&self, identifier: &str, event: Bytes) {
         if let Some(registered) = self.state().registered(identifier) {
             registered.pending.push_front(event);
@@ -191,7 +191,7 @@ impl Api {
         self.changed.notify_all();
     }
 
-    /// Notifies the extensions that registered for INVOKE of an invocation.
+    /// Notifies the extensions that registered for INVOKE.
     pub(super) fn notify_extensions(&self, state: &mut State, pending: &Pending, deadline: Duration) {
         // Lambda always sends a trace id: clients expect a string.
         let trace_id = pending.trace_id.as_ref().or_else(|| pending.event.value(event::TRACE_ID));

@@ -44,7 +44,7 @@ pub(crate) struct Api {
     state: Mutex<State>,
     /// Notified of every change that a connection or a caller may wait for.
     changed: Condvar,
-    /// Notified when there is an earlier deadline than the clock waits for.
+    /// Notified when a deadline is earlier than the one that the clock waits for.
     earlier: Condvar,
 }
 
@@ -77,12 +77,13 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// One invocation at a time: the usual Lambda, not Managed Instances.
+    /// Whether the function handles one invocation at a time, as usual in Lambda and unlike on Managed Instances.
     fn is_classic(&self) -> bool {
         self.concurrency == 1
     }
 
-    /// The bytes that may wait, plus one largest event per concurrent invocation.
+    /// The limit of the bytes of unfinished events: those that may wait, and one of the largest size per concurrent
+    /// invocation.
     fn max_bytes(&self) -> usize {
         self.max_queued_bytes.saturating_add(self.concurrency.saturating_mul(MAX_EVENT))
     }
@@ -107,20 +108,20 @@ struct State {
     in_flight: HashMap<String, InFlight>,
     /// Invocations that have ended, of which the observer has not been notified yet.
     finishing: usize,
-    /// Ids of invocations that timed out and to which no late response has come.
+    /// Ids of invocations that timed out and have no late response yet.
     timed_out: VecDeque<String>,
     /// Classic: the invocation that was responded to last, until the runtime requests the next event.
     responded: Option<String>,
     settling: Option<Settling>,
-    /// The current process has finished an invocation.
+    /// Whether the current process has finished an invocation.
     progressed: bool,
-    /// No event is delivered.
+    /// Whether the delivery of events is paused.
     paused: bool,
-    /// SnapStart: the environment is restored.
+    /// SnapStart: whether the environment is restored.
     restored: bool,
     extensions: Vec<extensions::Registered>,
     observed: Observed,
-    /// When the clock wakes up.
+    /// The next wake-up of the clock.
     alarm: Option<Instant>,
     stopped: bool,
 }
@@ -129,9 +130,9 @@ struct State {
 pub(crate) enum Exit<'a> {
     /// It exited or was stopped, for this reason.
     Ended(&'a str),
-    /// It was stopped before it requested an event. The events that wait end with this timeout of an invocation.
+    /// It was stopped before it requested an event. Queued events end with this timeout of an invocation.
     InitTimedOut(Duration),
-    /// It was stopped for this reason, and the events that wait do so until there is another process.
+    /// It was stopped for this reason. Queued events wait for the next process.
     Replaced(&'a str),
 }
 
@@ -156,7 +157,7 @@ struct Queued {
     /// When the claim timeout passes.
     until: Option<Instant>,
     attempts: Attempts,
-    /// Its deliveries, none of which could be written.
+    /// Its deliveries so far, none of which could be written.
     delivered: Option<Delivered>,
 }
 
@@ -164,7 +165,7 @@ struct Queued {
 #[derive(Debug, Clone, Copy, Default)]
 struct Attempts {
     failed: u32,
-    /// The current process requested the event, and it could not be written.
+    /// Whether the current process requested the event and it could not be written.
     undelivered: bool,
 }
 
@@ -174,14 +175,14 @@ struct Delivered {
     times: u64,
     since: Instant,
     timeout: Duration,
-    /// When the timeout passes, on the monotonic clock.
+    /// The end of the timeout, on the monotonic clock.
     until: Option<Instant>,
-    /// The same as time since the Unix epoch.
+    /// The end of the timeout, as time since the Unix epoch.
     deadline: Duration,
 }
 
 impl Attempts {
-    /// After this many the invocation fails.
+    /// Failed attempts after which the invocation fails.
     const MAX: u32 = 3;
 }
 
@@ -191,7 +192,7 @@ struct InFlight {
     pending: Arc<Pending>,
     attempts: Attempts,
     delivered: Delivered,
-    /// A response has begun.
+    /// Whether a response has begun.
     responding: bool,
 }
 
@@ -255,7 +256,7 @@ impl Api {
         Ok(pending)
     }
 
-    /// When the claim timeout of an event passes that waits from now on.
+    /// Returns the end of the claim timeout of an event that is queued now.
     fn claim_deadline(&self, state: &mut State) -> Option<Instant> {
         let until = self.config.claim_timeout.and_then(|limit| Instant::now().checked_add(limit));
         self.set_alarm(state, until);
@@ -281,8 +282,8 @@ impl Api {
         true
     }
 
-    /// Notifies the observer and the caller of an end. It has been counted in `finishing`, so that nothing else is
-    /// delivered before the observer returns: it may end the process first.
+    /// Notifies the observer and the caller of an end. `finishing` counts it, so that no event is delivered before the
+    /// observer returns: it may end the process first.
     fn conclude(&self, pending: &Pending, delivered: &Delivered, end: End) {
         let (request_id, duration) = (pending.request_id.as_str(), delivered.since.elapsed());
         self.notify(&Notice::Finished { request_id, duration, end: &end });
@@ -291,7 +292,7 @@ impl Api {
         self.changed.notify_all();
     }
 
-    /// The runtime's process has ended. Returns how many events are still queued.
+    /// Handles the end of the runtime's process. Returns the number of events that are still queued.
     pub(crate) fn runtime_exited(&self, exit: &Exit<'_>, close_connections: impl FnOnce()) -> usize {
         // Time for the connections' threads to read what the process has written.
         const DRAIN: Duration = Duration::from_secs(1);
@@ -355,7 +356,7 @@ impl Api {
         queued
     }
 
-    /// Ends everything that waits, and lets nothing start.
+    /// Ends all invocations and waits, and refuses new ones.
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.stopped = true;
@@ -399,10 +400,10 @@ impl Api {
         lock(&self.state)
     }
 
-    /// Calls the observer. The state must not be locked, because the observer may ask for it.
+    /// Calls the observer. The state must not be locked, because the observer may read it.
     fn notify(&self, notice: &Notice<'_>) {
         if let Some(observer) = &self.config.observer {
-            // If it panics, the invocation must not be left half finished. The panic hook has reported the panic.
+            // A panic must not leave the invocation half finished. The panic hook has reported it.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| observer(notice)));
         }
     }

@@ -16,7 +16,7 @@ use crate::lock::wait_for;
 pub(super) enum Next {
     Event(Delivery),
     Refused(Refused),
-    /// The connection is dead, or belongs to a process that has ended, or the emulator stops.
+    /// The connection is dead or belongs to a process that has ended, or the emulator stops.
     Gone,
 }
 
@@ -70,8 +70,8 @@ impl Api {
         Next::Event(delivery)
     }
 
-    /// The state once no response is being received on another connection. After a moment a request for an event is an
-    /// error; but the runtime may have closed that connection, and the end may not have been read yet.
+    /// Waits for a response that is being received on another connection, which makes a request for an event an error: the
+    /// runtime may have closed that connection, and its end may not have been read yet.
     fn after_response(&self) -> MutexGuard<'_, State> {
         const MOMENT: Duration = Duration::from_secs(1);
         let began = Instant::now();
@@ -84,7 +84,7 @@ impl Api {
         state
     }
 
-    /// A response is being received, and nothing else is allowed.
+    /// Whether a response is being received and any other request is an error.
     fn is_responding(&self, state: &State) -> bool {
         self.config.is_classic() && state.in_flight.values().any(|in_flight| in_flight.responding)
     }
@@ -109,7 +109,7 @@ impl Api {
         Delivered { times: 0, since, timeout, until: since.checked_add(timeout), deadline: now.saturating_add(timeout) }
     }
 
-    /// The event could not be written: the next request gets it.
+    /// Returns an event that could not be written to the queue, for the next request.
     pub(super) fn undeliver(&self, delivery: &Delivery) {
         let mut state = self.state();
         let id = &delivery.pending.request_id;
@@ -125,7 +125,7 @@ impl Api {
         }
     }
 
-    /// Waits until `ready` returns a value; `None` if waiting has become pointless.
+    /// Waits until `ready` returns a value; `None` if the connection is dead, its process has ended, or the emulator stops.
     pub(super) fn block_for<T>(
         &self,
         generation: u64,
@@ -169,8 +169,8 @@ impl Api {
 }
 
 impl State {
-    /// Classic: the invoke phase before the first event of the queue is over. An extension may have been notified of
-    /// that event already, if it could not be delivered before.
+    /// Classic: whether the invoke phase before the first event of the queue is over. An extension may be busy with that
+    /// event, if the event was delivered before and could not be written.
     fn is_between_invocations(&self) -> bool {
         let next = self.queue.front().map(|queued| queued.pending.request_id.as_str());
         let is_done =

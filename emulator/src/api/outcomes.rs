@@ -66,7 +66,7 @@ impl Api {
         Ok(Arc::clone(&in_flight.pending))
     }
 
-    /// Why a response to an invocation that is not in flight is refused.
+    /// Returns the refusal of a response to an invocation that is not in flight.
     pub(super) fn not_in_flight(&self, id: &str, to: &str) -> Refused {
         let mut state = self.state();
         if let Some(at) = state.timed_out.iter().position(|timed_out| timed_out == id) {
@@ -79,14 +79,14 @@ impl Api {
         }
     }
 
-    /// A report to /error.
+    /// Handles a report to /error.
     pub(super) fn fail(&self, id: &str, echo: Option<&[u8]>, error: FunctionError) -> Result<(), Refused> {
         const TO: &str = "InvocationErrorResponse";
         self.claim(id, echo, TO)?;
         if self.finish(id, End::Failed(error)) { Ok(()) } else { Err(self.not_in_flight(id, TO)) }
     }
 
-    /// A response in a mode that does not exist: the caller gets an error, and a classic runtime cannot continue.
+    /// Handles a response in an unknown mode: the caller gets an error, and a classic runtime cannot continue.
     pub(super) fn fail_response_mode(&self, id: &str) {
         if self.config.is_classic() {
             self.state().phase = Phase::Stuck;
@@ -95,12 +95,12 @@ impl Api {
         self.finish(id, End::Failed(FunctionError::of_platform("Runtime.InvalidResponseModeHeader", message)));
     }
 
-    /// A report to /init/error.
+    /// Handles a report to /init/error.
     pub(super) fn init_error(&self, error: FunctionError) -> Result<(), Refused> {
         self.start_failed(error, "InitError", |phase| matches!(phase, Phase::Init | Phase::Restoring))
     }
 
-    /// A report to /restore/error.
+    /// Handles a report to /restore/error.
     pub(super) fn restore_error(&self, error: FunctionError) -> Result<(), Refused> {
         self.start_failed(error, "RuntimeRestoreErrorState", |phase| matches!(phase, Phase::Restoring))
     }

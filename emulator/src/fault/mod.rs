@@ -34,8 +34,8 @@
 //!
 //! - Without `at`, a break happens at byte 0. Without `of`, it counts the bytes of the side that carries the payload: the
 //!   request for a POST, and otherwise the reply.
-//! - `reply` with `at` is early: it is sent when this many bytes of the request's body have come, and the rest of the body
-//!   is not read. Without `at`, it replaces the API's own reply.
+//! - `reply` with `at` is early: it is sent once this many bytes of the request's body have arrived, and the rest of the
+//!   body is not read. Without `at`, it replaces the reply of the API.
 //! - A body is JSON unless a `Content-Type` is given.
 
 mod text;
@@ -58,10 +58,10 @@ pub struct Fault {
     pub effect: Effect,
 }
 
-/// The request or connection that a fault affects. Both are counted from 1; `None` is each of them.
+/// The request or connection that a fault affects: its number, counted from 1, or `None` for each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// A request to this endpoint; only those to the same endpoint are counted.
+    /// A request to this endpoint. Requests to other endpoints are not counted.
     Request(Endpoint, Option<u64>),
     /// A connection to the Runtime API, and every request on it.
     Connection(Option<u64>),
@@ -79,11 +79,11 @@ pub enum Effect {
         /// The bytes that are counted.
         of: Side,
     },
-    /// The reply is replaced. A request that waits for something does not wait; any other is executed as usual, so that the
-    /// caller of the function gets a response whose acknowledgement is replaced.
+    /// The reply is replaced. Requests that would wait are not executed. All others are: the caller of the function gets a
+    /// response even though its acknowledgement is replaced.
     Reply(CannedReply),
-    /// The reply is sent as soon as some of the request's body has come, and the connection is closed. A response to an
-    /// invocation is truncated.
+    /// The reply is sent before the end of the request's body, and the connection is closed. A response to an invocation
+    /// is truncated.
     EarlyReply {
         /// After this many bytes of the body.
         at: u64,
@@ -108,11 +108,11 @@ pub enum Break {
     Close,
     /// The connection is reset.
     Reset,
-    /// The emulator's half of the connection is closed; data that still comes is discarded.
+    /// The emulator's half of the connection is closed, and data that still arrives is discarded.
     HalfClose,
-    /// Nothing is read or written for this time, or for as long as the connection lasts.
+    /// Nothing is read or written for this time or, without one, until the connection ends.
     Stall(Option<Duration>),
-    /// From there on, data is transferred in small pieces: the emulator writes slowly, or it reads the request slowly.
+    /// The rest of the data is transferred slowly, in small pieces.
     Dribble {
         /// The size of a piece.
         bytes: usize,
@@ -148,7 +148,7 @@ impl Fault {
         }
     }
 
-    /// The reply to a request of whose body this many bytes have come.
+    /// The reply to a request of whose body this many bytes have arrived.
     pub(crate) fn early_reply(&self, received: u64) -> Option<&CannedReply> {
         match &self.effect {
             Effect::EarlyReply { at, reply } if *at <= received => Some(reply),
