@@ -8,7 +8,7 @@ mod moves;
 mod signal;
 mod timer;
 
-pub use handler::{HandlerResult, Payload, Yields, handle};
+pub use handler::{HandlerResult, Payload, handle};
 pub use hooks::{FailingHooks, initialization};
 pub(crate) use instance::{CHILD, Instance, Launcher, run_as_child};
 pub use layer::{FaultyLayer, FaultyService};

@@ -66,8 +66,7 @@ pub use content::Content;
 pub use dimension::Dimension;
 pub use expectation::{Expectation, HeaderValue, StreamEnd};
 pub use function::{
-    FailingHooks, FaultyLayer, FaultyService, Function, HandlerResult, Payload, Start, Task, Yields, handle,
-    initialization,
+    FailingHooks, FaultyLayer, FaultyService, Function, HandlerResult, Payload, Start, Task, handle, initialization,
 };
 pub use process::{Program, kill_all_when_interrupted};
 pub use recorded_request::RecordedRequest;

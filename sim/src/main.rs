@@ -7,12 +7,10 @@
 
 mod api;
 mod connection;
+mod draw;
 mod executor;
 mod faults;
 mod function;
-mod ids;
-mod invocation;
-mod job;
 mod kernel;
 mod layers;
 mod ledger;
@@ -29,6 +27,8 @@ mod trace;
 use std::fs::File;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+use workload::seed_of;
 
 use crate::faults::{Faults, KINDS};
 use crate::options::Options;
@@ -54,15 +54,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The seed of one sandbox.
-fn seed_of(seed: u64, sandbox: u64) -> u64 {
-    // The finalizer of SplitMix64: seeds that differ in one bit have nothing in common.
-    let mut mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(sandbox.wrapping_mul(0xd1b5_4a32_d192_ed03));
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 fn simulate(options: &Options) -> Result<(), String> {

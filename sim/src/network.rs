@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::Waker;
 
+use workload::posted_number;
+
 use crate::connection::{Attempt, Connection, Cut, Direction, End, ReplyHead, Side, Wakers};
 use crate::kernel::{Happening, Kernel, MICROSECOND, MILLISECOND, SECOND};
 use crate::trace::Nanos;
@@ -336,7 +338,7 @@ impl Kernel {
         if room == 0 {
             return (None, register(&mut connection.to_api.writer, waker));
         }
-        let posting = bufs.first().and_then(|buf| crate::ids::posted_number(buf));
+        let posting = bufs.first().and_then(|buf| posted_number(buf));
         if self.is_single && self.working > 0 && bufs.iter().any(|buf| buf.starts_with(NEXT)) {
             self.fail("an event is requested while there is work after the last response");
         }

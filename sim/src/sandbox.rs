@@ -26,8 +26,8 @@ use crate::trace::{Nanos, Trace};
 /// Virtual duration of a poll.
 const POLL: Nanos = MICROSECOND;
 
-/// The maximum lifetime of a sandbox, which detects a loop that only waits for timers.
-const LIFETIME: Nanos = 1_000_000 * SECOND;
+/// The maximum lifetime of a sandbox per invocation, which detects a loop that only waits for timers.
+const LIFETIME: Nanos = 20_000 * SECOND;
 
 /// The results of a sandbox.
 #[derive(Debug)]
@@ -198,7 +198,7 @@ impl World {
                 }
                 continue;
             }
-            let until = if ready { kernel.now } else { LIFETIME };
+            let until = if ready { kernel.now } else { self.plan.count * LIFETIME };
             let Some(happening) = kernel.next_happening(until) else {
                 if self.api.over < self.api.begun() {
                     let over = self.api.over;
@@ -208,7 +208,12 @@ impl World {
                         continue;
                     }
                 }
-                kernel.fail("a wake-up was lost: there is work, but no task is ready and no event is due");
+                let lives_too_long = !kernel.agenda.is_empty();
+                kernel.fail(if lives_too_long {
+                    "the sandbox lives too long: only timers elapse"
+                } else {
+                    "a wake-up was lost: there is work, but no task is ready and no event is due"
+                });
                 return true;
             };
             self.api.happens(&mut kernel, happening, &mut wakers);

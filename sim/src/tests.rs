@@ -1,7 +1,9 @@
 //! The simulation is deterministic.
 
+use workload::seed_of;
+
 use crate::trace::Trace;
-use crate::{log, sandbox, seed_of};
+use crate::{log, sandbox};
 
 #[test]
 fn another_seed_gives_another_trace() {

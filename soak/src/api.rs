@@ -12,17 +12,20 @@
 
 use std::sync::Arc;
 
-use conformance::RecordedRequest;
 use fastrand::Rng;
-use lambda_runtime_proto::Endpoint;
+use lambda_runtime_proto::server::Request;
+use workload::{Excuses, Invocation, request_id, seed_of};
 
 use crate::connection::Break;
+use crate::draw;
 use crate::gauge::{Gauge, open_fds, resident_kib};
-use crate::invocation::Invocation;
 use crate::journal::Journal;
 use crate::messages::CLOSE;
 use crate::options::Options;
-use crate::peer::Peer;
+use crate::peer::{Peer, is_next};
+
+/// The largest invocation that is measured: bytes of the event and the outcome.
+const SMALL: usize = 128 * 1024;
 
 /// Invocations between two measurements of memory and files.
 const GAUGE_EVERY: u64 = 100;
@@ -77,12 +80,12 @@ impl Api {
     pub fn play(mut self) -> Result<Tally, String> {
         for number in 0..self.options.invocations {
             // Seeded by the number, so that earlier invocations have no influence.
-            self.peer.rng = Rng::with_seed(self.options.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-            let invocation = Invocation::draw(number, &mut self.peer.rng);
+            self.peer.rng = Rng::with_seed(seed_of(self.options.seed, number));
+            let invocation = draw::invocation(number, &mut self.peer.rng);
             while let Stage::Lost = self.serve(&invocation)? {}
             self.peer.journal.count_served();
             // Only after a small invocation, because the function may not have freed its memory yet.
-            if number % GAUGE_EVERY == 0 && invocation.is_small() {
+            if number % GAUGE_EVERY == 0 && invocation.event.len() + invocation.body_len() < SMALL {
                 self.tally.memory.read(number, resident_kib());
                 self.tally.fds.read(number, open_fds());
             }
@@ -102,7 +105,7 @@ impl Api {
         let expects = match broken {
             Some(Break::Reset) => Expects::OutcomeOrNext,
             // A stream of which a part was written is not resent.
-            Some(_) if invocation.streams() => Expects::OutcomeOrNext,
+            Some(_) if invocation.is_stream() => Expects::OutcomeOrNext,
             _ => Expects::Outcome,
         };
         let stage = self.read_outcome(invocation, expects)?;
@@ -168,42 +171,37 @@ impl Api {
         loop {
             if self.peer.one_in(150) {
                 self.peer.break_connection("before an outcome", false)?;
-                if invocation.streams() {
+                if invocation.is_stream() {
                     expects = Expects::OutcomeOrNext;
                 }
                 continue;
             }
-            let mut request = self.peer.begin()?;
-            if request.endpoint == Endpoint::Next {
+            let request = self.peer.begin()?;
+            if is_next(&request) {
                 if expects == Expects::Outcome {
-                    return Err(format!("expected the outcome of {}, received /next", invocation.id));
+                    return Err(format!("expected the outcome of {}, received /next", request_id(invocation.number)));
                 }
-                self.peer.read(&mut request, usize::MAX)?;
-                self.peer.next_pending = true;
+                self.peer.read_end_of_next()?;
                 return Ok(if seen { Stage::Over } else { Stage::Lost });
             }
             seen = true;
-            match self.acknowledge(invocation, request)? {
-                Some(next) if !invocation.streams() => expects = next,
+            match self.acknowledge(invocation, &request)? {
+                Some(next) if !invocation.is_stream() => expects = next,
                 _ => return Ok(Stage::Over),
             }
         }
     }
 
     /// Reads an outcome and acknowledges it. If a fault intervenes, returns the request to expect next.
-    fn acknowledge(
-        &mut self,
-        invocation: &Invocation,
-        mut request: RecordedRequest,
-    ) -> Result<Option<Expects>, String> {
+    fn acknowledge(&mut self, invocation: &Invocation, request: &Request) -> Result<Option<Expects>, String> {
         let again = Ok(Some(Expects::Outcome));
         let fault = self.peer.rng.u32(0..10_000);
         let early = matches!(fault, 0..240);
-        let length = if early { self.peer.rng.usize(0..=invocation.outcome_len()) } else { usize::MAX };
-        self.peer.read(&mut request, length)?;
-        invocation.check(&request)?;
-        if !early && !request.complete {
-            return Err(format!("the outcome of {} is incomplete", invocation.id));
+        let length = if early { self.peer.rng.usize(0..=invocation.body_len()) } else { usize::MAX };
+        let mut received = invocation.begin(request, Excuses::default())?;
+        self.peer.read(invocation, &mut received, length)?;
+        if !early && !received.is_complete {
+            return Err(format!("the outcome of {} is incomplete", request_id(invocation.number)));
         }
         match fault {
             0..100 => {
@@ -214,20 +212,23 @@ impl Api {
                 let fields = if self.peer.rng.bool() { CLOSE } else { "" };
                 self.peer.refuse(fields, "before the outcome was read")?;
                 // It may have been written completely before the refusal arrived; otherwise the connection is unusable.
-                self.peer.read(&mut request, usize::MAX)?;
-                if fields == CLOSE || !request.complete {
+                self.peer.read(invocation, &mut received, usize::MAX)?;
+                if fields == CLOSE || !received.is_complete {
                     self.peer.wait_for_close()?;
                 }
-                return invocation.check(&request).map(|()| None);
+                return Ok(None);
             }
             160..200 => {
                 self.peer.journal.fault("accepted", "before the outcome was read");
                 self.peer.accept("")?;
-                self.peer.read(&mut request, usize::MAX)?;
-                if !request.complete {
-                    return Err(format!("an outcome that was accepted early is incomplete: {}", invocation.id));
+                self.peer.read(invocation, &mut received, usize::MAX)?;
+                if !received.is_complete {
+                    return Err(format!(
+                        "an outcome that was accepted early is incomplete: {}",
+                        request_id(invocation.number)
+                    ));
                 }
-                return invocation.check(&request).map(|()| None);
+                return Ok(None);
             }
             200..240 => {
                 self.peer.accept("")?;

@@ -4,10 +4,10 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use conformance::RecordedRequest;
 use fastrand::Rng;
-use lambda_runtime_proto::server::{Event, Reply, Server};
+use lambda_runtime_proto::server::{Event, Reply, Request, Server};
 use lambda_runtime_proto::{CloseReason, Limits, Output, PeerError};
+use workload::{Excuses, Invocation, Received};
 
 /// Time for the function to send the next request.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,22 +52,40 @@ impl Connection {
     }
 
     /// Reads a request's head.
-    pub fn begin(&mut self) -> Result<RecordedRequest, String> {
+    pub fn begin(&mut self) -> Result<Request, String> {
         match self.event(usize::MAX)? {
-            Some(Event::Request(request)) => RecordedRequest::new(&request),
+            Some(Event::Request(request)) => Ok(request),
             Some(_) => Err("expected the head of a request".to_owned()),
             None => Err("the function closed a working connection".to_owned()),
         }
     }
 
-    /// Reads until the body has at least `length` bytes, the request is complete, or the function has closed the connection.
-    /// One read returns at most `at_once` bytes.
-    pub fn read(&mut self, recorded: &mut RecordedRequest, length: usize, at_once: usize) -> Result<(), String> {
-        while recorded.body.len() < length && !recorded.complete {
+    /// Reads the end of a request without a body.
+    pub fn read_end(&mut self) -> Result<(), String> {
+        match self.event(usize::MAX)? {
+            Some(Event::End(_)) => {
+                self.accept_next();
+                Ok(())
+            }
+            Some(_) => Err("expected the end of a request".to_owned()),
+            None => Err("the function closed a working connection".to_owned()),
+        }
+    }
+
+    /// Reads and checks an outcome until at least `length` bytes of its body have arrived, it is complete, or the function has
+    /// closed the connection. One read returns at most `at_once` bytes.
+    pub fn read(
+        &mut self,
+        invocation: &Invocation,
+        received: &mut Received,
+        length: usize,
+        at_once: usize,
+    ) -> Result<(), String> {
+        while received.body_len() < length && !received.is_complete {
             match self.event(at_once)? {
-                Some(Event::Data(data)) => recorded.data(&data),
+                Some(Event::Data(data)) => invocation.data(received, &data)?,
                 Some(Event::End(trailers)) => {
-                    recorded.end(&trailers);
+                    invocation.end(received, &trailers, Excuses::default())?;
                     self.accept_next();
                 }
                 Some(Event::Request(_)) => return Err("a request began within another".to_owned()),

@@ -21,9 +21,9 @@
 
 mod api;
 mod connection;
+mod draw;
 mod function;
 mod gauge;
-mod invocation;
 mod journal;
 mod messages;
 mod options;

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use fastrand::Rng;
-
-use crate::invocation::Invocation;
+use workload::{INTERIM, INVALID_REPLIES, Invocation, refusal_body, request_id};
 
 /// How a message indicates the length of its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +34,14 @@ pub const CLOSE: &str = "Connection: close\r\n";
 
 /// An event.
 pub fn event(invocation: &Invocation, style: Style, rng: &mut Rng) -> Message {
-    let Invocation { id, event, .. } = invocation;
+    let Invocation { number, event, .. } = invocation;
     // Distinct, as Lambda's: memory must not grow with the values of the environment variable that the runtime sets to them.
     let trace = rng.u64(..);
     let mut head = format!(
-        "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
+        "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {}\r\n\
          Lambda-Runtime-Deadline-Ms: 1542409706888\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\n\
-         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e8{trace:016x};Sampled=1\r\n"
+         Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e8{trace:016x};Sampled=1\r\n",
+        request_id(*number)
     );
     if let Some(invocation_id) = &invocation.invocation_id {
         head.push_str(&format!("Lambda-Runtime-Invocation-Id: {invocation_id}\r\n"));
@@ -60,15 +60,7 @@ pub fn accepted(style: Style, rng: &mut Rng) -> Message {
 
 /// A refusal with the API's error types.
 pub fn refusal(status: u16, style: Style, rng: &mut Rng) -> Message {
-    let error_type = match status {
-        400 => "InvalidRequestID",
-        403 => "InvalidStateTransition",
-        410 => "InvocationTimedOut",
-        413 => "RequestEntityTooLarge",
-        _ => "NotFound",
-    };
-    let body = format!(r#"{{"errorMessage":"message of {error_type}","errorType":"{error_type}"}}"#);
-    message(status, "", body.as_bytes(), style, rng)
+    message(status, "", refusal_body(status).as_bytes(), style, rng)
 }
 
 /// A reply to /next without an event.
@@ -80,26 +72,16 @@ pub fn no_event(style: Style, rng: &mut Rng) -> Vec<u8> {
 }
 
 /// Bytes that a client must not accept as a reply.
-pub fn not_http(rng: &mut Rng) -> &'static [u8] {
-    let bytes = [
-        "SSH-2.0-OpenSSH\r\n",
-        "HTTP/2 200\r\n\r\n",
-        "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\n\r\n",
-    ];
-    bytes[rng.usize(..bytes.len())].as_bytes()
+pub fn not_http(rng: &mut Rng) -> Vec<u8> {
+    let invalid = INVALID_REPLIES[rng.usize(..INVALID_REPLIES.len())];
+    [invalid.valid_head, invalid.rest].concat().into_bytes()
 }
 
 fn message(status: u16, head: &str, body: &[u8], style: Style, rng: &mut Rng) -> Message {
     let Style { framing, interim, fields } = style;
     let mut bytes = Vec::with_capacity(body.len() + 1024);
     if interim {
-        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-        bytes.extend_from_slice(interim.as_bytes());
+        bytes.extend_from_slice(INTERIM.as_bytes());
     }
     let version = if framing == Framing::UntilClose { "1.0" } else { "1.1" };
     bytes.extend_from_slice(format!("HTTP/{version} {status} Status\r\n{head}{fields}").as_bytes());

@@ -4,12 +4,12 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use conformance::RecordedRequest;
 use fastrand::Rng;
 use lambda_runtime_proto::Endpoint;
+use lambda_runtime_proto::server::{Request, Route};
+use workload::{Invocation, Received};
 
 use crate::connection::{Break, Connection};
-use crate::invocation::Invocation;
 use crate::journal::Journal;
 use crate::messages::{self, CLOSE, Framing, Message, Style};
 
@@ -45,24 +45,29 @@ impl Peer {
 
     /// Reads /next.
     pub fn read_next(&mut self) -> Result<(), String> {
-        let mut request = self.begin()?;
-        if request.endpoint != Endpoint::Next {
-            return Err(format!("expected /next, received {} of {}", request.endpoint, request.id));
+        let request = self.begin()?;
+        if !is_next(&request) {
+            return Err(format!("expected /next, received {} {}", request.method(), request.path()));
         }
-        self.read(&mut request, usize::MAX)?;
+        self.read_end_of_next()
+    }
+
+    /// Reads a request's head.
+    pub fn begin(&mut self) -> Result<Request, String> {
+        self.connection()?.begin()
+    }
+
+    /// Reads the rest of /next.
+    pub fn read_end_of_next(&mut self) -> Result<(), String> {
+        self.connection()?.read_end()?;
         self.next_pending = true;
         Ok(())
     }
 
-    /// Reads a request's head.
-    pub fn begin(&mut self) -> Result<RecordedRequest, String> {
-        self.connection()?.begin()
-    }
-
-    /// Reads at least this much of the body, or all of it.
-    pub fn read(&mut self, request: &mut RecordedRequest, length: usize) -> Result<(), String> {
+    /// Reads and checks at least this much of the body of an outcome, or all of it.
+    pub fn read(&mut self, invocation: &Invocation, received: &mut Received, length: usize) -> Result<(), String> {
         let at_once = if self.one_in(30) { self.rng.usize(1..1000) } else { usize::MAX };
-        self.connection()?.read(request, length, at_once)
+        self.connection()?.read(invocation, received, length, at_once)
     }
 
     /// Returns an event in a random style.
@@ -127,7 +132,7 @@ impl Peer {
     pub fn send_invalid_http(&mut self, when: &'static str) -> Result<(), String> {
         self.journal.fault("invalid HTTP", when);
         let bytes = messages::not_http(&mut self.rng);
-        self.connection()?.offend(bytes);
+        self.connection()?.offend(&bytes);
         self.wait_for_close()
     }
 
@@ -213,6 +218,10 @@ impl Peer {
         };
         Ok(self.connection.insert(connection))
     }
+}
+
+pub fn is_next(request: &Request) -> bool {
+    matches!(request.route(), Route::Api(Endpoint::Next, _))
 }
 
 fn socket_error(error: io::Error) -> String {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_lite::future::yield_now;
 use http::HeaderMap;
 use http_body::Frame;
 use lambda_runtime_base::streaming::Body;
@@ -65,7 +66,7 @@ pub async fn handle(event: LambdaEvent<Value>) -> HandlerResult {
         Some("context") => buffered(serde_json::to_value(&event.context).unwrap()),
         Some("large") => buffered(json!("x".repeat(number("bytes")))),
         Some("yield") => {
-            Yields(number("yields")).await;
+            yields(number("yields")).await;
             buffered(json!("yielded"))
         }
         Some("error") => Err(out_of_stock()),
@@ -112,20 +113,9 @@ pub(super) fn out_of_stock() -> Diagnostic {
     Diagnostic { error_type: "OutOfStock".into(), error_message: "no apples left".into() }
 }
 
-/// A future that is pending this many times, and wakes its task each time.
-#[derive(Debug)]
-pub struct Yields(pub usize);
-
-impl Future for Yields {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0 == 0 {
-            return Poll::Ready(());
-        }
-        self.0 -= 1;
-        cx.waker().wake_by_ref();
-        Poll::Pending
+async fn yields(times: usize) {
+    for _ in 0..times {
+        yield_now().await;
     }
 }
 
@@ -161,7 +151,7 @@ type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Delay {
     fn start(&self) -> Waiting {
         match *self {
-            Delay::Yields(count) => Box::pin(Yields(count)),
+            Delay::Yields(count) => Box::pin(yields(count)),
             Delay::Timer(delay) => Box::pin(Timer::after(delay)),
         }
     }

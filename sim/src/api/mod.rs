@@ -7,10 +7,9 @@ use std::collections::VecDeque;
 
 use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Output, PeerError};
+use workload::{Invocation, Received, number_of, refusal_body};
 
 use crate::connection::{End, Side, Wakers};
-use crate::ids::number_of;
-use crate::invocation::{Invocation, Received};
 use crate::kernel::{Happening, Kernel, MICROSECOND, MILLISECOND, SECOND};
 use crate::layers::DEADLINE_MARGIN;
 use crate::log::Line;
@@ -427,13 +426,7 @@ impl Peer {
 
 /// A refusal with the API's message.
 fn refusal(status: u16) -> Reply {
-    let error_type = match status {
-        400 => "InvalidRequestID",
-        403 => "InvalidStateTransition",
-        410 => "InvocationTimedOut",
-        _ => "RequestEntityTooLarge",
-    };
-    Reply::new(status).json(format!(r#"{{"errorMessage":"refused","errorType":"{error_type}"}}"#))
+    Reply::new(status).json(refusal_body(status))
 }
 
 fn head_len(bytes: &[u8]) -> usize {

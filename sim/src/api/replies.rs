@@ -2,28 +2,16 @@
 
 use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::Reply;
+use workload::{Defect, INTERIM, INVALID_REPLIES, InvalidReply, LARGEST_EVENT, request_id};
 
 use super::{Api, How, Owed, Record, head_len, refusal};
 use crate::connection::{Cut, ReplyHead, Side, Wakers};
+use crate::draw;
 use crate::executor::Sim;
-use crate::ids::request_id;
-use crate::invocation::{Invocation, Kinds, LARGEST_EVENT};
 use crate::kernel::{Happening, Kernel, MILLISECOND, SECOND};
 use crate::layers::Around;
 use crate::plan::Ending;
 use crate::trace::Nanos;
-
-/// Violations of HTTP, with the length of the head if that is valid. Five in a row end `run`.
-const GARBAGE: [(&[u8], Option<u64>); 6] = [
-    (b"SSH-2.0-OpenSSH\r\n", None),
-    (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", None),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n", None),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", None),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", Some(47)),
-    (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", None),
-];
-
-const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
 
 /// Timeout of an invocation that completes.
 const LONG: Nanos = 900 * SECOND;
@@ -73,11 +61,11 @@ impl Api {
             return None;
         }
         let number = self.plan.first + self.begun();
-        let kinds = Kinds { has_deadline_layer: self.plan.around == Around::Deadline };
+        let has_deadline_layer = self.plan.around == Around::Deadline;
         let is_last = self.begun() + 1 == self.plan.count;
         let times_out = is_last && self.plan.ending == Ending::TimeOut;
-        let invocation = Invocation::draw(number, &mut k.rng, kinds, kinds.has_deadline_layer || times_out);
-        self.largest = self.largest.max(invocation.event.len()).max(invocation.outcome_len());
+        let invocation = draw::invocation(number, &mut k.rng, has_deadline_layer || times_out);
+        self.largest = self.largest.max(invocation.event.len()).max(invocation.body_len());
         self.records.push(Record {
             is_stream: invocation.is_stream(),
             fails: invocation.fails() && !(invocation.is_stuck && times_out),
@@ -109,7 +97,7 @@ impl Api {
         let Some(invocation) = &record.invocation else { return };
         let is_stuck = invocation.is_stuck;
         let deadline = now + if is_stuck { SHORT } else { LONG };
-        let is_too_large = invocation.is_too_large;
+        let is_too_large = invocation.defect == Some(Defect::TooLarge);
         let header = |name: &'static str, value: &str| {
             (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header value"))
         };
@@ -122,7 +110,7 @@ impl Api {
         if let Some(invocation_id) = &invocation.invocation_id {
             headers.push(header("lambda-runtime-invocation-id", invocation_id));
         }
-        if invocation.has_bad_header {
+        if invocation.defect == Some(Defect::BadHeader) {
             headers.push(header("lambda-runtime-client-context", "not JSON"));
         }
         record.deadline = deadline;
@@ -154,7 +142,7 @@ impl Api {
             bytes = replace(&bytes, b"Content-Length: 2", announced.as_bytes());
         }
         if style == 1 {
-            k.api_writes(id, INTERIM);
+            k.api_writes(id, INTERIM.as_bytes());
         }
         let start = k.connections[id].sent_by_api();
         let len = bytes.len() as u64;
@@ -168,7 +156,7 @@ impl Api {
         }
         if k.chance(100) {
             let expected =
-                self.record(number).and_then(|record| record.invocation.as_ref()).map_or(0, |i| i.outcome_len());
+                self.record(number).and_then(|record| record.invocation.as_ref()).map_or(0, |i| 300 + i.body_len());
             let at = k.connections[id].to_api.delivered + k.rng.u64(0..=expected as u64);
             let cut = k.draw_cut();
             k.cut(id, Side::Api, at, cut);
@@ -247,7 +235,7 @@ impl Api {
         }
         let unfinished = !long && k.chance(30);
         if k.chance(60) {
-            k.api_writes(id, INTERIM);
+            k.api_writes(id, INTERIM.as_bytes());
         }
         let Some(peer) = self.peer(id) else { return };
         if unfinished {
@@ -288,12 +276,12 @@ impl Api {
     /// Writes a violation of HTTP. Returns the length of its head, if that is valid.
     fn write_garbage(&mut self, k: &mut Kernel, id: usize) -> Option<u64> {
         k.fault("the API violates HTTP");
-        let (garbage, head) = GARBAGE[k.rng.usize(..GARBAGE.len())];
+        let InvalidReply { valid_head, rest } = INVALID_REPLIES[k.rng.usize(..INVALID_REPLIES.len())];
         k.connections[id].excused = true;
-        k.api_writes(id, garbage);
+        k.api_writes(id, &[valid_head, rest].concat().into_bytes());
         k.api_closes(id);
         self.lose(id);
-        head
+        (!valid_head.is_empty()).then_some(valid_head.len() as u64)
     }
 
     /// Everything was delivered and is over: ends the sandbox.

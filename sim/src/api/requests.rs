@@ -3,10 +3,10 @@
 use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::Endpoint;
 use lambda_runtime_proto::server::{Reply, Request, Route, Trailers};
+use workload::{Excuses, number_of};
 
 use super::{Api, How, Owed, refusal};
 use crate::connection::{Cut, ReplyHead, Side, Wakers};
-use crate::ids::number_of;
 use crate::kernel::{Happening, Kernel, MILLISECOND, SECOND};
 use crate::layers::DEADLINE_MARGIN;
 use crate::trace::Nanos;
@@ -57,8 +57,8 @@ impl Api {
             }
             return;
         };
-        let late = now + DEADLINE_MARGIN.as_nanos() as Nanos >= record.deadline;
-        match invocation.begin(request, endpoint, account.lost_posts >= 5, late) {
+        let is_late = now + DEADLINE_MARGIN.as_nanos() as Nanos >= record.deadline;
+        match invocation.begin(request, Excuses { is_undelivered: account.lost_posts >= 5, is_late }) {
             Err(violation) => k.fail(violation),
             Ok(received) => {
                 if let Some(peer) = self.peer(id) {
@@ -116,7 +116,7 @@ impl Api {
             }
             Some(endpoint) if endpoint.posts_outcome() => {
                 let owed = match (peer.receiving.take(), peer.again) {
-                    (Some(received), _) => {
+                    (Some(mut received), _) => {
                         let number = received.number;
                         let now = k.now;
                         let logged = k.ledger.account(number).logged;
@@ -126,8 +126,9 @@ impl Api {
                             if record.fails && logged == 0 {
                                 k.fail(format!("the failure of invocation {number} is reported and not logged"));
                             }
-                            let late = now + DEADLINE_MARGIN.as_nanos() as Nanos >= record.deadline;
-                            if let Err(violation) = invocation.end(&received, trailers, late) {
+                            let is_late = now + DEADLINE_MARGIN.as_nanos() as Nanos >= record.deadline;
+                            let excuses = Excuses { is_late, ..Excuses::default() };
+                            if let Err(violation) = invocation.end(&mut received, trailers, excuses) {
                                 k.fail(violation);
                             }
                         }

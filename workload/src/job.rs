@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     pub number: u64,
-    /// The handler is not ready this many times.
+    /// The handler yields this many times.
     pub turns: u32,
     pub task: Task,
-    /// Work after the response: it is not ready this many times, and then sleeps for this many microseconds.
+    /// Work after the response: it yields this many times, and then sleeps for this many microseconds.
     pub work: Option<(u32, u64)>,
     pub fill: String,
 }
 
+/// The operation that an event asks for.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub enum Task {
     Echo,
@@ -31,13 +32,14 @@ pub enum Task {
 pub struct Chunks {
     pub count: u32,
     pub size: usize,
-    /// The stream is not ready this many times before each.
+    /// The stream yields this many times before each.
     pub turns: u32,
     /// And then sleeps for this many microseconds.
     pub pause: u64,
     pub end: End,
 }
 
+/// The end of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     Finish,
@@ -47,26 +49,40 @@ pub enum End {
     Stuck,
 }
 
+impl Job {
+    /// The handler or its stream never completes.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self.task, Task::Stuck | Task::Stream(Chunks { end: End::Stuck, .. }))
+    }
+}
+
 impl Chunks {
-    /// One of them.
-    pub fn chunk(&self, number: u64, n: u32) -> Vec<u8> {
+    /// Fails when it is first polled.
+    pub(crate) fn fails_at_once(&self) -> bool {
+        (self.count, self.turns, self.pause) == (0, 0, 0) && matches!(self.end, End::Fail | End::Panic)
+    }
+
+    pub(crate) fn chunk(&self, number: u64, n: u32) -> Vec<u8> {
         let mut chunk = ((number << 20) + u64::from(n)).to_le_bytes().repeat(self.size / 8 + 1);
         chunk.truncate(self.size);
         chunk
     }
 
-    /// All of them.
-    pub fn payload(&self, number: u64) -> Vec<u8> {
+    /// All chunks of the invocation with this number.
+    pub(crate) fn payload(&self, number: u64) -> Vec<u8> {
         (0..self.count).flat_map(|n| self.chunk(number, n)).collect()
     }
 }
 
 /// The message of a failure, which names the event.
-pub fn failure_message(number: u64) -> String {
+pub(crate) fn failure_message(number: u64) -> String {
     format!("no apples for {number}")
 }
 
+/// The start of [`panic_message`].
+pub const PANIC: &str = "asked to panic";
+
 /// The message of a panic, which names the event.
 pub fn panic_message(number: u64) -> String {
-    format!("asked to panic by {number}")
+    format!("{PANIC} by {number}")
 }

@@ -1,0 +1,19 @@
+//! Events, the function that they control, and the outcomes that they must have: shared by the simulation and the soak.
+//!
+//! A [`Job`] is an event. The [handler](handle) does what it asks for, and an [`Invocation`] checks that the outcome is the
+//! one that its job asks for, byte by byte, as it arrives. Both programs draw their own jobs, because virtual time is free and
+//! real time is not.
+
+mod function;
+mod ids;
+mod invocation;
+mod job;
+mod replies;
+mod seed;
+
+pub use function::{Observer, OutOfApples, Source, handle};
+pub use ids::{number_of, posted_number, request_id};
+pub use invocation::{Defect, Excuses, Invocation, LARGEST_EVENT, Received};
+pub use job::{Chunks, End, Job, PANIC, Task, panic_message};
+pub use replies::{INTERIM, INVALID_REPLIES, InvalidReply, refusal_body};
+pub use seed::seed_of;
