@@ -1,4 +1,4 @@
-//! An API that does exactly what its script says.
+//! An API that follows its script exactly.
 //!
 //! The emulator injects faults, too, but it tracks the state of invocations and sends well-formed HTTP. This API has
 //! neither state nor a machine for its own messages: malformed heads, conflicting lengths, unsolicited acknowledgements
@@ -43,14 +43,14 @@ pub(crate) struct Api {
 /// How the script is played to a function with several workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Playback {
-    /// To the worker that connects first, while this many others wait for an event that never comes.
+    /// Once, to the worker that connects first. The others wait for an event that never comes.
     Once {
-        /// The number of workers that wait.
+        /// The number of the others.
         waiting: usize,
         /// The API's behaviour after the script.
         then: Then,
     },
-    /// The first connection of the script, to each connection.
+    /// On each connection, the first connection of the script.
     Repeatedly,
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum Playback {
 pub(crate) enum Then {
     /// Nothing: further connections are refused.
     Stop,
-    /// A request is reported, because the function should end.
+    /// A further request is reported as an error, because the function should end.
     Watch,
 }
 
@@ -113,7 +113,7 @@ impl Api {
         Self { address, _port: port, process, stopped, thread }
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -126,7 +126,7 @@ impl Api {
     /// Returns the recording. The function must have ended.
     pub(crate) fn stop(self) -> Recording {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread if it waits for a connection. It may not listen yet.
+        // Wakes the thread if it waits for a connection. Repeated, because it may not listen yet.
         while !self.thread.is_finished() {
             let _ = TcpStream::connect(self.address);
             thread::sleep(Duration::from_millis(2));
@@ -135,7 +135,7 @@ impl Api {
     }
 }
 
-/// The number of sockets that are ready, or 0 if none is in time.
+/// Returns the number of sockets that are ready, or 0 after a timeout.
 fn poll_within(limit: Duration, sockets: &mut [PollFd<'_>]) -> io::Result<usize> {
     let limit = limit.try_into().map_err(io::Error::other)?;
     Ok(retry_on_intr(|| poll(sockets, Some(&limit)))?)
@@ -244,7 +244,7 @@ impl Player {
                 return;
             }
             if at + 1 < script.len() {
-                // They are closed.
+                // Dropping closes them.
                 self.current = None;
                 self.others.clear();
             }
@@ -312,7 +312,7 @@ impl Player {
         Ok(())
     }
 
-    /// Makes the connection current on which the next request arrives.
+    /// Waits for the next request, and makes its connection the current one.
     fn select(&mut self) -> Result<(), Interrupted> {
         self.others.extend(self.current.take());
         loop {
@@ -350,7 +350,7 @@ impl Player {
             let read = connection.read(&mut self.recording, Wanted::Any, usize::MAX, Keep::All);
             let endpoint = self.recording.requests.last().map(|request| request.endpoint);
             if read.is_ok() && matches!(endpoint, Some(Endpoint::InitError | Endpoint::RestoreError)) {
-                // It may say why it ends.
+                // It may report why it ends.
                 let _ = connection.send(&mut self.recording, &messages::accepted());
                 continue;
             }
@@ -402,7 +402,7 @@ struct Connection {
     socket: TcpStream,
     server: Server,
     number: usize,
-    /// A request has started and is not complete.
+    /// Whether a request has started and is not complete.
     receiving: bool,
     /// The head of a request that has arrived and was not read yet.
     head: Option<Request>,
@@ -412,7 +412,7 @@ struct Connection {
 enum Interrupted {
     /// The connection broke: an expectation decides whether it may.
     Connection,
-    /// The request is not what the script says.
+    /// The request differs from the script.
     Unexpected(String),
 }
 
@@ -521,7 +521,7 @@ impl Connection {
         }
     }
 
-    /// Lets the machine go on to the next request. The script sends the actual reply.
+    /// Makes the machine ready for the next request. The script sends the actual reply.
     fn skip_reply(&mut self) {
         self.server.reply(Reply::new(204)).expect("a request was received");
         while let Output::Transmit(slices) = self.server.poll_output() {
@@ -534,7 +534,7 @@ impl Connection {
     }
 }
 
-/// The memory that a process has used at most, in KiB.
+/// The peak memory of a process, in KiB.
 fn peak_memory(process: u32) -> Result<u64, String> {
     let path = format!("/proc/{process}/status");
     let status = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;

@@ -1,4 +1,4 @@
-//! Bodies, described instead of spelled out where they are long.
+//! Bodies. Long ones are described instead of spelled out.
 
 use std::fmt;
 

@@ -8,7 +8,7 @@ use crate::RecordedRequest;
 const TEXTS: [&str; 5] =
     ["OutOfStock", "no apples left", "asked to panic", "asked to panic midway", "the source ran dry"];
 
-/// How far a deadline that was computed from the remaining time may be off, in milliseconds.
+/// Tolerance of a deadline that was computed from the remaining time, in milliseconds.
 const TOLERANCE: u64 = 5000;
 
 /// Fails with the finding unless an expectation is met.

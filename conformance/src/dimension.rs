@@ -75,7 +75,8 @@ impl Dimension {
         self.row().workers
     }
 
-    /// A pipelined request for an event can be lost with each connection but the last, and is repeated then.
+    /// The largest number of requests for an event that are lost and repeated: a pipelined one with each connection but
+    /// the last.
     pub(crate) fn pipelined_requests_lost(self, connections: usize) -> u64 {
         match self {
             Self::Pipelining => connections.saturating_sub(1) as u64,

@@ -17,7 +17,7 @@ use crate::scenario::LAST;
 use crate::transcript::{Direction, Wire};
 use crate::{Afterwards, Emulated, RecordedRequest, Scenario, Transcript};
 
-/// How long the emulator waits for anything. Shorter than the time after which the function counts as hanging.
+/// Timeout of the emulator's waits. Shorter than the time after which the function counts as hanging.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a function may take until its first request.

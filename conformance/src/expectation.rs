@@ -38,7 +38,7 @@ pub enum Expectation {
         /// How it ends.
         end: StreamEnd,
     },
-    /// The last request about an invocation is a response that breaks off.
+    /// The last request about an invocation is an incomplete response.
     Incomplete {
         /// The request id.
         id: String,
@@ -79,7 +79,7 @@ pub enum Expectation {
         /// This many.
         count: usize,
     },
-    /// No request names another invocation than these.
+    /// All requests about invocations are about these.
     OnlyInvocations(Vec<String>),
     /// A header of the first request to an endpoint.
     Header {
@@ -122,7 +122,7 @@ pub enum Expectation {
 /// The end of a streamed response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamEnd {
-    /// A regular one.
+    /// The stream is complete.
     Complete {
         /// The trailers, names in lower case.
         trailers: Vec<(String, String)>,
@@ -203,7 +203,7 @@ impl Expectation {
     fn check(&self, transcript: &Transcript, reading: Reading) -> Result<(), String> {
         let exact = reading == Reading::Exact;
         match self {
-            // A runtime may open as many connections as it likes, and word its errors as it likes.
+            // Another runtime chooses the number of its connections and the texts of its errors.
             Self::Own(_) | Self::Connections(_) | Self::EndIsShorterThan(_) if !exact => Ok(()),
             Self::Own(own) => own.check(transcript, reading),
             Self::Response { id, body } => {

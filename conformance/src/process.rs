@@ -36,7 +36,7 @@ const ENVIRONMENT: [(&str, &str); 17] = [
 /// Variables that decide how a runtime starts. Only a scenario sets them.
 const RESERVED: [&str; 3] = ["AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_MAX_CONCURRENCY", "CONFORMANCE_INIT"];
 
-/// How much of the output of a process is kept, in bytes: its end.
+/// Limit of the output of a process that is kept, in bytes. The last bytes are kept.
 const OUTPUT: usize = 1500;
 
 /// A command and its arguments.
@@ -91,7 +91,7 @@ impl Program {
         let id = pid(&child).ok_or("the process has no id")?;
         lock(&RUNNING).insert(id.as_raw_nonzero().get());
         thread::spawn(move || {
-            // The process stays a zombie until `kill`, so that its id is not given to another one.
+            // The process stays a zombie until `kill`, so that its id is not reused.
             let status =
                 rustix::io::retry_on_intr(|| waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
             let end = match status.ok().flatten() {
@@ -132,7 +132,7 @@ fn keep_end(mut pipe: impl Read, output: &Mutex<Vec<u8>>) {
     }
 }
 
-/// A started command. It is killed, with all that it has started, when it is dropped.
+/// A started command. Dropping it kills the command and its descendants.
 pub(crate) struct Process {
     child: Child,
     id: Pid,
@@ -145,12 +145,12 @@ impl Process {
         self.child.id()
     }
 
-    /// The end of what it has printed.
+    /// The last bytes of its output.
     pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&lock(&self.output)).into_owned()
     }
 
-    /// Kills it, with all that it has started.
+    /// Kills the command and its descendants.
     pub(crate) fn kill(&mut self) {
         if !self.reaped {
             self.reaped = true;

@@ -5,7 +5,7 @@ use std::fmt;
 use lambda_runtime_proto::Endpoint;
 use lambda_runtime_proto::server::{Request, Route, Trailers};
 
-/// A request, as far as it arrived.
+/// The part of a request that arrived.
 #[derive(Debug, Clone)]
 pub struct RecordedRequest {
     /// The endpoint it was sent to.
@@ -20,7 +20,7 @@ pub struct RecordedRequest {
     pub received: usize,
     /// The trailers, names in lower case.
     pub trailers: Vec<(String, String)>,
-    /// The request arrived to its end.
+    /// Whether the request arrived completely.
     pub complete: bool,
 }
 

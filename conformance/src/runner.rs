@@ -10,7 +10,7 @@ use crate::process::Program;
 use crate::scenario::LAST;
 use crate::{AddressForm, Afterwards, Dialogue, Dimension, Scenario, Start, Steps, Transcript, emulated};
 
-/// Plays a scenario in one dimension, and returns what is wrong.
+/// Plays a scenario in one dimension. Returns a description of the failure.
 pub(crate) fn play_in_process(scenario: &Scenario, dimension: Dimension, start: Start) -> Result<(), String> {
     let launcher = match dimension.needs_process() || scenario.needs_process() {
         true => Launcher::Process(dimension),
@@ -85,7 +85,8 @@ fn implied(scenario: &Scenario, launcher: &Launcher) -> Vec<Expectation> {
     implied
 }
 
-/// A worker that fails is started again, so what ends a function with several workers happens to each, each time.
+/// Selects the playback. A failed worker is started again, so a function with several workers ends only if each of them
+/// fails each time.
 fn playback(scenario: &Scenario, launcher: &Launcher) -> Playback {
     match launcher.workers() {
         2.. if scenario.afterwards == Afterwards::Ends => Playback::Repeatedly,

@@ -138,11 +138,11 @@ pub struct Emulated {
     pub faults: Vec<String>,
     /// The payload of the event.
     pub event: String,
-    /// How often the function requests an event until it waits for another one. A pipelined request may be lost with
+    /// The number of requests for an event, the one that waits at the end included. A pipelined request may be lost with
     /// its connection and be repeated.
     pub next_requests: Option<u64>,
-    /// How many events the emulator sends at once, to a function that serves as many at once. They have the request ids
-    /// `a`, `b` and so on.
+    /// The number of events that the emulator sends at once, to a function that serves as many at once. Their request ids
+    /// are `a`, `b` and so on.
     pub at_once: usize,
 }
 
@@ -231,19 +231,19 @@ impl Scenario {
         self
     }
 
-    /// The function serves another invocation on a new connection. By default it does so on the last one.
+    /// Expects the function to serve another invocation on a new connection. The default is the last connection.
     pub fn reconnects(mut self) -> Self {
         self.afterwards = Afterwards::Reconnects;
         self
     }
 
-    /// The function ends, with an error that contains these texts.
+    /// Expects the function to end with an error that contains these texts.
     pub fn ends_with<const N: usize>(mut self, texts: [&str; N]) -> Self {
         self.afterwards = Afterwards::Ends;
         self.expect(Expectation::EndsWith(texts.map(str::to_owned).into()))
     }
 
-    /// The function ends, with or without an error.
+    /// Expects the function to end, with or without an error.
     pub fn ends(mut self) -> Self {
         self.afterwards = Afterwards::Ends;
         self
@@ -372,7 +372,7 @@ impl Scenario {
         }
     }
 
-    /// Whether any runtime can be asked to pass it: it speaks neither of Rust nor of this project's own choices.
+    /// Whether it applies to any runtime: it concerns neither Rust nor choices of this project.
     pub fn is_for_processes(&self) -> bool {
         !self.requires.iter().any(|feature| matches!(feature, Feature::Rust | Feature::Layers))
     }

@@ -34,7 +34,7 @@ pub enum Step {
     Reset,
     /// Discards what the function sends until it closes the connection.
     AwaitClose,
-    /// Records the memory that the function's process has used at most.
+    /// Records the peak memory of the function's process.
     SampleMemory,
     /// Sends SIGTERM to the function's process.
     Terminate,

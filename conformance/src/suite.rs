@@ -12,7 +12,7 @@ use crate::{Dimension, Scenario, Start, runner, scenarios};
 /// `full` selects every scenario in every dimension.
 const SELECTION: &str = "CONFORMANCE";
 
-/// Of the scenarios that a dimension can run, one of this many is selected by default. The first dimension runs all.
+/// By default, one in this many of the scenarios that a dimension can run is selected. The first dimension runs all.
 const SHARE: usize = 4;
 
 /// Runs the suite: `start` runs the function in each of these dimensions. The first one must be able to run every

@@ -18,11 +18,11 @@ pub struct Transcript {
     pub connections: usize,
     /// The result of `run`: the message of its error. `None` if the suite stopped the function.
     pub end: Option<Result<(), String>>,
-    /// Samples of the memory that the function's process has used at most, in KiB.
+    /// Samples of the peak memory of the function's process, in KiB.
     pub memory: Vec<u64>,
     /// The bytes that passed.
     pub wire: Wire,
-    /// The end of what the function's process printed.
+    /// The last bytes of the output of the function's process.
     pub output: String,
 }
 
@@ -83,7 +83,7 @@ pub(crate) enum Direction {
 impl Wire {
     const PIECES: usize = 12;
     const SHOWN: usize = 400;
-    /// Bytes that the record may have.
+    /// Limit of the record, in bytes.
     const MAX_RECORD: usize = 1024 * 1024;
 
     /// Writes the record to a file in the folder for temporary files, and returns its path.

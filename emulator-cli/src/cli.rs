@@ -41,7 +41,7 @@ pub(crate) struct Options {
     pub(crate) extensions: Vec<PathBuf>,
     /// How long the function may take until it requests its first event.
     pub(crate) init_timeout: Option<Duration>,
-    /// Records the bytes of connections.
+    /// The file that records the bytes of connections.
     pub(crate) record: Option<PathBuf>,
     pub(crate) payloads: Payloads,
     /// Files whose changes restart the function.
@@ -144,13 +144,13 @@ fn read(mut parser: lexopt::Parser, command: Option<Vec<OsString>>) -> Result<Ta
             }
             Value(value) if value == "replay" => return replay(&mut parser, options.command),
             Value(value) => {
-                return Err(format!("unexpected argument {value:?}: the function's command follows --"));
+                return Err(format!("unexpected argument {value:?}: put the function's command after --"));
             }
             other => return Err(text(other.unexpected())),
         }
     }
     if options.command.is_empty() {
-        return Err("no function to run: its command follows --".to_owned());
+        return Err("no function to run: put its command after --".to_owned());
     }
     match (event, for_serving) {
         (Some(_), Some(option)) => Err(format!("{option} cannot be combined with --event")),
@@ -204,7 +204,7 @@ fn address(value: &str) -> Result<SocketAddr, String> {
     addresses.next().ok_or_else(|| invalid("the host has no address"))
 }
 
-/// An origin is compared as text with what browsers send.
+/// Checks an origin. Requests are compared with it as text, so it must have the form that browsers send.
 fn origin(value: String) -> Result<String, String> {
     match value.split_once("://") {
         Some((_, host)) if !host.is_empty() && !host.contains('/') => Ok(value),
@@ -261,7 +261,7 @@ fn payload(source: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Reads no more than it takes to see that the payload is too large.
+/// Reads at most as much as shows that the payload is too large.
 fn read_limited(from: impl Read) -> io::Result<Vec<u8>> {
     let mut payload = Vec::new();
     let limit = u64::try_from(MAX_EVENT).unwrap_or(u64::MAX).saturating_add(1);

@@ -43,12 +43,12 @@ struct ProcessStats {
     started: Option<Instant>,
     /// Duration of the initialization, until it is reported.
     init: Option<Duration>,
-    /// It has finished an invocation.
+    /// Whether it has finished an invocation.
     progressed: bool,
 }
 
 impl Function {
-    /// A function whose [`Supervisor`] has not been started.
+    /// Returns a handle, and the supervisor to start.
     pub(crate) fn new() -> (Self, Supervisor) {
         let (messages, inbox) = mpsc::channel();
         let stats = Arc::<Mutex<ProcessStats>>::default();
@@ -56,19 +56,19 @@ impl Function {
         (Self { messages, stats }, supervisor)
     }
 
-    /// An event waits for the process.
+    /// Reports that an event waits for the process.
     pub(crate) fn wanted(&self) {
         let _ = self.messages.send(Message::Wanted);
     }
 
-    /// The process has requested its first event.
+    /// Reports that the process has requested its first event.
     pub(crate) fn ready(&self) {
         let mut stats = self.stats();
         stats.init = stats.started.map(|started| started.elapsed());
         let _ = self.messages.send(Message::Ready);
     }
 
-    /// The process has finished an invocation.
+    /// Reports that the process has finished an invocation.
     pub(crate) fn progressed(&self) {
         self.stats().progressed = true;
     }
@@ -78,7 +78,7 @@ impl Function {
         self.send_and_wait(Message::Stop);
     }
 
-    /// Stops the process for good, and returns when it has ended.
+    /// Stops the process permanently, and returns when it has ended.
     pub(crate) fn shut_down(&self) {
         self.send_and_wait(Message::Shutdown);
     }
@@ -90,7 +90,7 @@ impl Function {
         }
     }
 
-    /// The duration of the initialization, once.
+    /// Returns the duration of the initialization, at the first call after it.
     pub(crate) fn take_init_duration(&self) -> Option<Duration> {
         self.stats().init.take()
     }
@@ -161,11 +161,11 @@ struct Supervised {
     emulator: Arc<Emulator>,
     output: Arc<Output>,
     process: Option<Process>,
-    /// Processes in a row that ended without having finished an invocation.
+    /// The number of consecutive processes that ended without finishing an invocation.
     failures: u32,
-    /// The initialization of the last process took too long.
+    /// Whether the initialization of the last process timed out.
     second_init: bool,
-    /// The next process is not started earlier.
+    /// The earliest time at which the next process is started.
     not_before: Instant,
     never_ready: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -181,12 +181,12 @@ struct Process {
     group: ProcessGroup,
     extensions: Vec<Extension>,
     started: Instant,
-    /// Started after the initialization of the process before took too long, for an event that waits.
+    /// Whether the initialization of the previous process timed out, so that this one counts against the invocation.
     is_second_init: bool,
     init_errors: usize,
-    /// When to print the next hint that it does not request an event.
+    /// The time of the next hint that it has not requested an event.
     hint: Option<Instant>,
-    /// Since when it has neither handled nor requested an event, although some wait.
+    /// The time since which events have been waiting while it has neither handled nor requested one.
     stuck_since: Option<Instant>,
 }
 
@@ -196,7 +196,7 @@ enum Reason {
     Spindown,
     Timeout,
     Failure,
-    /// Another process replaces it: Lambda's name for this is that of an environment that is not needed.
+    /// Another process replaces it. Lambda has no separate name for this.
     Replaced,
 }
 
@@ -215,9 +215,9 @@ impl Supervised {
     const NEXT_HINT: Duration = Duration::from_secs(30);
     /// Lambda's limit for the end of an environment with an external extension.
     const EXTERNAL_GRACE: Duration = Duration::from_secs(2);
-    /// An invocation in flight delays a restart because of changes by at most this.
+    /// The longest time for which an invocation in flight delays a restart after a change of files.
     const PATIENCE: Duration = Duration::from_secs(5);
-    /// How often to check whether the process is stuck.
+    /// Interval between checks whether the process is stuck.
     const CHECK: Duration = Duration::from_millis(250);
 
     fn run(mut self) {
@@ -327,11 +327,11 @@ impl Supervised {
             process.hint = None;
             return Some(now + Self::CHECK);
         }
-        // It handles nothing, it has requested nothing, and events wait.
+        // Events wait, and the process neither handles nor has requested one.
         let since = *process.stuck_since.get_or_insert(now);
         let hint = process.hint.get_or_insert(since + Self::FIRST_HINT);
         let stuck_for = now.duration_since(since);
-        // A process that is only late is stopped when the timeout of its last invocation has passed.
+        // A process that is merely late is stopped when the timeout of its last invocation has passed.
         if stuck_for >= self.options.timeout.saturating_add(Self::CHECK) {
             let seconds = stuck_for.as_secs_f64();
             log::message(format_args!("the function has not requested an event for {seconds:.2} s; it is restarted"));
@@ -353,7 +353,7 @@ impl Supervised {
     fn start(&mut self) -> Result<(), String> {
         let options = Arc::clone(&self.options);
         let Some((program, args)) = options.command.split_first() else { return Err("no command".to_owned()) };
-        // Later errors are those of this process.
+        // Errors reported from now on belong to this process.
         let init_errors = self.emulator.observed().init_errors.len();
         let extensions = self.start_extensions()?;
         let started = Instant::now();
@@ -377,7 +377,7 @@ impl Supervised {
     fn start_extensions(&self) -> Result<Vec<Extension>, String> {
         /// Lambda's limit for the initialization.
         const LIMIT: Duration = Duration::from_secs(10);
-        /// How often to check whether an extension has ended.
+        /// Interval between checks whether an extension has ended.
         const LOOK: Duration = Duration::from_millis(50);
         let mut extensions: Vec<Extension> = Vec::new();
         for program in &self.options.extensions {
@@ -415,7 +415,7 @@ impl Supervised {
         extensions.filter(|extension| extension.group.pid == pid).map(|extension| extension.name.as_str()).next()
     }
 
-    /// The process has ended by itself.
+    /// Handles a process that ended without being stopped.
     fn exited(&mut self, mut process: Process) {
         let before = self.emulator.observed();
         let init_errors = process.init_errors;
@@ -428,10 +428,11 @@ impl Supervised {
         }
     }
 
-    /// Ends the process as Lambda does: at once, unless an extension is registered, which may then flush what it has.
+    /// Ends the process as Lambda does: at once, unless an extension is registered, which gets some time to flush its data.
     fn stop(&mut self, reason: Reason) {
-        /// How long the function may take to end if it has an external extension, and an internal one.
+        /// Time for a function with an external extension to end.
         const RUNTIME_GRACE: Duration = Duration::from_millis(300);
+        /// Time for a function that is an extension itself to end.
         const INTERNAL_GRACE: Duration = Duration::from_millis(500);
         let Some(mut process) = self.process.take() else { return };
         let until = Instant::now() + Self::EXTERNAL_GRACE;
@@ -458,7 +459,7 @@ impl Supervised {
         }
     }
 
-    /// The initialization takes too long. As in Lambda it is repeated once, as a part of the first invocation.
+    /// Handles an initialization that took too long. As in Lambda, it is repeated once, during the first invocation.
     fn init_timed_out(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         let milliseconds = process.started.elapsed().as_secs_f64() * 1000.0;
@@ -476,7 +477,7 @@ impl Supervised {
         }
     }
 
-    /// Kills what is left of the process group, and fails the invocations in flight. Returns how the process ended.
+    /// Kills the rest of the process group, and fails the invocations in flight. Returns how the process ended.
     fn reap(&mut self, process: Process, why: Reason) -> String {
         let reason = process.group.reap();
         self.output.drain();
@@ -499,7 +500,7 @@ impl Supervised {
             None => log::message(format_args!("the function ended before it requested an event: {reason}")),
         }
         if !self.watch.is_empty() {
-            log::message("it is started again when a file of --restart-on changes");
+            log::message("the function is started again when a file of --restart-on changes");
         } else if let Some(never_ready) = self.never_ready.take() {
             never_ready();
         }
@@ -515,7 +516,7 @@ pub(crate) fn extension_name(program: &Path) -> String {
     program.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Delay before the process is started again, after this many processes that finished no invocation.
+/// Delay before the next process, after this many consecutive ones that finished no invocation.
 fn backoff(failures: u32) -> Duration {
     const FIRST: Duration = Duration::from_millis(100);
     const MAX: Duration = Duration::from_secs(1);

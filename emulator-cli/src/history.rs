@@ -1,4 +1,4 @@
-//! The last invocations: what the status page shows, and the log of which callers get the end.
+//! The last invocations, for the status page, and the ends of their logs, for callers that request them.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::time::Utc;
 
-/// The last invocations. What it retains of each is limited, and so is their number.
+/// The last invocations. Their number and the size of each are limited.
 #[derive(Debug, Default)]
 pub struct History {
     state: Mutex<State>,
@@ -20,7 +20,7 @@ pub struct History {
 #[derive(Debug, Default)]
 struct State {
     records: VecDeque<Record>,
-    /// Invocations that the function handles.
+    /// Ids of the invocations that the function is handling.
     running: Vec<String>,
     /// Counts changes.
     version: u64,
@@ -54,15 +54,15 @@ pub(crate) enum Status {
     Failed(String),
 }
 
-/// The first bytes of something.
+/// The first bytes of a payload, and its length.
 #[derive(Debug, Default)]
 pub(crate) struct Start {
     pub(crate) data: Vec<u8>,
-    /// Its whole length.
+    /// The length of the whole payload.
     pub(crate) length: u64,
 }
 
-/// The last bytes of something.
+/// The last bytes of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     data: VecDeque<u8>,
@@ -88,20 +88,20 @@ impl Tail {
         self.data.extend(data);
     }
 
-    /// The last bytes, at most this many.
+    /// Returns at most this many of the last bytes.
     pub(crate) fn last(&self, max: usize) -> Vec<u8> {
         self.data.iter().skip(self.data.len().saturating_sub(max)).copied().collect()
     }
 }
 
 impl History {
-    /// Invocations that are retained.
+    /// The number of invocations that are retained.
     const MAX: usize = 200;
     const MAX_FAULTS: usize = 100;
-    /// Bytes of the log's end that Lambda returns.
+    /// The number of bytes of the end of a log that Lambda returns.
     const TAIL: usize = 4096;
 
-    /// A caller has sent this event.
+    /// Records an event that a caller has sent.
     pub(crate) fn called(&self, request_id: &str, source: &str, event: &[u8]) {
         self.change(request_id, |record| {
             record.source = shortened(source);
@@ -110,12 +110,12 @@ impl History {
         });
     }
 
-    /// Some of the response has come.
+    /// Records a part of the response.
     pub(crate) fn responded(&self, request_id: &str, data: &[u8]) {
         self.change(request_id, |record| record.response.push(data));
     }
 
-    /// The last 4 KiB of an invocation's log.
+    /// Returns the last 4 KiB of an invocation's log.
     pub(crate) fn log_result(&self, request_id: &str) -> Vec<u8> {
         let state = self.state();
         let record = state.records.iter().rev().find(|record| record.request_id == request_id);
@@ -157,7 +157,7 @@ impl History {
         }
     }
 
-    /// The function has written this. A line belongs to the invocation that it names, or to the only one that runs.
+    /// Records output of the function. A line belongs to the invocation whose id it contains, or to the only one that runs.
     pub(crate) fn logged(&self, output: &[u8]) {
         let running = self.state().running.clone();
         match running.as_slice() {
@@ -179,8 +179,8 @@ impl History {
         self.change(request_id, |record| record.log.push(output));
     }
 
-    /// The oldest change after this version: its own version and the invocation as JSON. Waits for one, for at most
-    /// `limit`, or until it is stopped.
+    /// Returns the oldest change after this version: its version, and the invocation as JSON. Waits for a change for at
+    /// most `limit`, or until [`stop`](Self::stop).
     pub(crate) fn next_change(&self, after: u64, limit: Duration) -> Option<(u64, String)> {
         let until = Instant::now() + limit;
         let mut state = self.state();
@@ -197,7 +197,7 @@ impl History {
         }
     }
 
-    /// Sleeps, unless it is stopped.
+    /// Sleeps for `limit`, or until [`stop`](Self::stop).
     pub(crate) fn pause(&self, limit: Duration) {
         let until = Instant::now() + limit;
         let mut state = self.state();
@@ -211,7 +211,7 @@ impl History {
         self.state().stopped
     }
 
-    /// Nobody waits for changes any more.
+    /// Ends all waits.
     pub(crate) fn stop(&self) {
         self.state().stopped = true;
         self.changed.notify_all();

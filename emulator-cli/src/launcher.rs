@@ -66,7 +66,7 @@ mod platform {
         let errors = io::stdin().as_fd().try_clone_to_owned().ok()?;
         let error = launch(&emulator, &program, args);
         let code = error.raw_os_error().unwrap_or_default();
-        // If the emulator is gone, there is nobody to report to.
+        // Best effort: the emulator may be gone.
         let _ = UnixStream::from(errors).write_all(&code.to_ne_bytes());
         Some(ExitCode::FAILURE)
     }

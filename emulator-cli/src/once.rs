@@ -48,7 +48,7 @@ pub(crate) fn run(event: Event, options: Options) -> Result<ExitCode, String> {
             wait_until_idle(&emulator, &options);
             if overdue.load(Ordering::SeqCst) { ExitCode::FAILURE } else { code }
         }
-        // The reader has seen enough.
+        // The reader closed the pipe, which is not an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             log::message(format_args!("cannot write the response to stdout: {error}"));
@@ -71,7 +71,7 @@ impl Interrupted {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Leaves the rest to the handler, which ends the process.
+    /// Waits forever if the handler runs, because it ends the process.
     fn wait_if_set(&self) {
         while self.0.load(Ordering::SeqCst) {
             thread::park();
@@ -115,7 +115,7 @@ fn report(outcome: &Result<Outcome, Error>) -> ExitCode {
 
 /// A response on its way to stdout.
 struct Response {
-    /// Until it is complete.
+    /// The prelude, until it is complete.
     prelude: Option<Prelude>,
     ends_in_newline: bool,
 }
@@ -156,10 +156,10 @@ impl Response {
     }
 }
 
-/// A function may still be busy after its response, with writing its log, for example: the invoke phase ends when the
-/// runtime and every extension have requested the next event.
+/// Waits for the end of the invoke phase: until the runtime and every extension have requested the next event. A function
+/// may be busy after its response, for example with its log.
 fn wait_until_idle(emulator: &Emulator, options: &Options) {
-    // Managed Instances have no such phase: a worker that does not return is not waited for.
+    // Managed Instances have no such phase, so a worker that does not return must not delay the end.
     const WORKERS: Duration = Duration::from_secs(2);
     // The process is stopped when its timeout has passed.
     let limit = if options.concurrency == 1 { Duration::MAX } else { WORKERS };

@@ -11,7 +11,7 @@ use crate::history::History;
 /// The destination of the output of the function's processes.
 pub(crate) struct Output {
     history: Arc<History>,
-    /// The pipe of the current process. Whoever reads holds the lock until all is recorded.
+    /// The pipe of the current process. Locked while its bytes are read and recorded.
     current: Mutex<Option<Arc<PipeReader>>>,
 }
 
@@ -20,7 +20,7 @@ impl Output {
         Arc::new(Self { history, current: Mutex::new(None) })
     }
 
-    /// A pipe for the next process. Another thread reads it to its end.
+    /// Returns a pipe for the next process. A new thread reads it to its end.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Output {
         Ok(writer)
     }
 
-    /// Returns when all that the process has written so far is passed on and recorded.
+    /// Passes on and records everything that the process has written so far.
     pub(crate) fn drain(&self) {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reader) = &*current {
@@ -50,9 +50,9 @@ impl Output {
         }
     }
 
-    /// Reads what is in the pipe; returns whether it has ended.
+    /// Reads the bytes in the pipe. Returns whether the pipe has ended.
     fn read_available(&self, reader: &PipeReader) -> bool {
-        /// More than a pipe holds: a process that does not stop writing must not keep others waiting.
+        /// More than fits into a pipe. Limited, because a process that never stops writing must not block other threads.
         const LIMIT: usize = 1024 * 1024;
         let mut buffer = [0; 16 * 1024];
         let mut total = 0;
@@ -73,7 +73,7 @@ impl Output {
     }
 }
 
-/// Waits until there is something to read, or the end; `false` if the time is over first.
+/// Waits until there are bytes to read, or the end; `false` after a timeout.
 fn wait(reader: &PipeReader, limit: Option<&Timespec>) -> bool {
     let mut polled = [PollFd::new(reader, PollFlags::IN)];
     loop {

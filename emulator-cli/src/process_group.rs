@@ -93,11 +93,11 @@ pub(crate) fn no_thread(error: &io::Error) -> String {
 
 fn cannot_start(program: &OsStr, error: &io::Error) -> String {
     let why = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such program".to_owned(),
-        io::ErrorKind::PermissionDenied => "it is not executable".to_owned(),
+        io::ErrorKind::NotFound => "not found".to_owned(),
+        io::ErrorKind::PermissionDenied => "not executable".to_owned(),
         _ => error.to_string(),
     };
-    format!("cannot start {program:?}: {why}. The command that runs the function follows --")
+    format!("cannot start {program:?}: {why}; expected the command that runs the function after --")
 }
 
 /// How a process ended, as Lambda describes it.

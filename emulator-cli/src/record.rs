@@ -104,7 +104,7 @@ fn text_or_base64(bytes: &[u8]) -> Value {
 }
 
 impl Direction {
-    /// The fields of the lines for these bytes: heads and framing as they are, and a payload when it is complete.
+    /// Returns the fields of the lines for these bytes: heads as they are, and a payload once it is complete.
     fn pieces(&mut self, mut bytes: &[u8], hashes: bool) -> Vec<Value> {
         let mut lines = Vec::new();
         while !bytes.is_empty() {
@@ -140,7 +140,7 @@ pub(crate) struct Messages {
     parser: Parser,
     current: Message,
     pub(crate) complete: Vec<Message>,
-    /// The length of everything.
+    /// The number of bytes so far.
     pub(crate) size: usize,
 }
 
@@ -216,7 +216,7 @@ impl Message {
     }
 }
 
-/// Finds the payloads in one direction of a connection. It is lenient: what is not HTTP is taken for a head.
+/// Finds the payloads in one direction of a connection. Lenient: bytes that are not HTTP count as a head.
 #[derive(Default)]
 struct Parser {
     state: Position,
@@ -243,15 +243,15 @@ enum Kind {
 }
 
 impl Parser {
-    /// A longer head or line is cut off: it is recorded, and not understood.
+    /// A longer head or line is recorded, and not parsed.
     const MAX_TEXT: usize = 1024 * 1024;
 
-    /// Whether a message has ended.
+    /// Whether the parser is between two messages.
     fn is_at_end(&self) -> bool {
         self.state == Position::Head && self.text.is_empty()
     }
 
-    /// The kind of the first bytes, and how many are of this kind.
+    /// Returns the kind of the first bytes, and the number of bytes of this kind.
     fn next(&mut self, bytes: &[u8]) -> (Kind, usize) {
         match self.state {
             Position::Head => {
@@ -272,7 +272,7 @@ impl Parser {
                 let (length, ends) = self.take_until(bytes, b"\r\n");
                 if ends {
                     let line = std::mem::take(&mut self.text);
-                    // An empty line ends the chunk before.
+                    // An empty line ends the previous chunk.
                     self.state = match std::str::from_utf8(&line).map(str::trim) {
                         Ok("") => Position::ChunkSize,
                         Ok(size) => match u64::from_str_radix(size, 16) {
@@ -301,7 +301,7 @@ impl Parser {
         }
     }
 
-    /// Takes bytes up to and including this end; returns how many, and whether it was found.
+    /// Takes bytes up to and including this end. Returns their number, and whether the end was found.
     fn take_until(&mut self, bytes: &[u8], end: &[u8]) -> (usize, bool) {
         for (n, byte) in bytes.iter().enumerate() {
             self.text.push(*byte);

@@ -1,8 +1,8 @@
-//! `replay FILE -- COMMAND`: plays a record of the Runtime API to a function, and reports the first difference of what it
-//! sends.
+//! `replay FILE -- COMMAND`: plays a record of the Runtime API to a function, and reports the first difference between its
+//! requests and the recorded ones.
 //!
-//! The Runtime API's side of each connection is sent as it was recorded, when the function has sent as many messages as in the
-//! record. Boundaries of reads, chunks and times do not matter.
+//! The API's bytes of each connection are sent as recorded, once the function has sent as many messages as in the record.
+//! Times and the boundaries of reads and chunks do not matter.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,13 +23,13 @@ use serde::Deserialize;
 use crate::record::Messages;
 use crate::{launcher, log};
 
-/// How long the function may take to send a message.
+/// Timeout of a message of the function.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Bytes that the function may send on a connection.
+/// Limit of the bytes that the function sends on a connection.
 const MAX: usize = 1024 * 1024 * 1024;
 
-/// A line of a record. The end of a connection and payloads that were omitted have neither text nor base64.
+/// A line of a record. The line of the end of a connection, or of an omitted payload, has neither text nor base64.
 #[derive(Deserialize)]
 struct Line {
     connection: u64,
@@ -39,7 +39,7 @@ struct Line {
     payload: Option<u64>,
 }
 
-/// The bytes of one sender, before the other one sends.
+/// Consecutive bytes of one sender.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
     Runtime(Vec<u8>),
@@ -53,7 +53,7 @@ pub(crate) fn run(file: &Path, command: &[OsString]) -> Result<ExitCode, String>
     let connections = parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("cannot listen: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?.to_string();
-    // Only for the environment.
+    // Only its environment variables are used.
     let emulator = Emulator::start().map_err(|error| error.to_string())?;
     let Some((program, args)) = command.split_first() else { return Err("no command".to_owned()) };
     let mut child = launcher::spawn(program, args, |command| {
@@ -106,9 +106,9 @@ fn parse(text: &str) -> Result<Connections, String> {
     }
 }
 
-/// Plays every connection; returns how many requests were compared, or the first difference.
+/// Plays every connection. Returns the number of compared requests, or the first difference.
 fn play(listener: TcpListener, connections: Connections, mut has_ended: impl FnMut() -> bool) -> Result<usize, String> {
-    /// How often to check whether the function has ended.
+    /// Interval between checks whether the function has ended.
     const CHECK: Duration = Duration::from_secs(1);
     let (sender, results) = mpsc::channel();
     let count = connections.len();
@@ -134,7 +134,7 @@ fn play(listener: TcpListener, connections: Connections, mut has_ended: impl FnM
             Err(_) if has_ended() || since.elapsed() > LIMIT.saturating_mul(2) => {
                 return match results.try_recv() {
                     Ok(Err(difference)) => Err(difference),
-                    _ => Err(format!("{played} of {count} connections were played when the function ended or hung")),
+                    _ => Err(format!("the function ended or hung after {played} of {count} connections were played")),
                 };
             }
             Err(_) => {}

@@ -32,7 +32,7 @@ pub(crate) fn builder(options: &Options) -> Result<Builder, String> {
     Ok(builder.recorder(move |traffic| recorder.record(traffic)))
 }
 
-/// Keeps the process in step with the emulator, and logs what the user should know.
+/// Starts and stops the process as the emulator requires, and logs timeouts and faults.
 pub(crate) fn observe(function: &Function, is_classic: bool, notice: &Notice<'_>) {
     match notice {
         Notice::Queued { .. } => function.wanted(),
@@ -61,7 +61,7 @@ pub(crate) fn on_interrupt(handler: impl FnMut() + Send + 'static) -> Result<(),
     ctrlc::set_handler(handler).map_err(|error| format!("cannot handle Ctrl-C: {error}"))
 }
 
-/// A fault that did not happen has tested nothing.
+/// Reports the faults that did not happen, because they have tested nothing.
 pub(crate) fn report_unused_faults(faults: &[Fault], emulator: &Emulator) {
     let happened = emulator.observed().faults;
     for fault in faults.iter().filter(|fault| !happened.contains(fault)) {

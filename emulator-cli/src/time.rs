@@ -15,7 +15,7 @@ pub(crate) struct Utc {
 }
 
 impl From<SystemTime> for Utc {
-    /// A time before the Unix epoch is taken for the epoch.
+    /// Converts a time. One before the Unix epoch becomes the epoch.
     fn from(time: SystemTime) -> Self {
         let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = since_epoch.as_secs();

@@ -14,9 +14,9 @@ pub(crate) struct Watch {
 type Stamp = Option<(Option<SystemTime>, u64)>;
 
 impl Watch {
-    /// How often to look.
+    /// Interval between checks.
     pub(crate) const INTERVAL: Duration = Duration::from_millis(200);
-    /// A build writes its result in several steps.
+    /// Time without further changes, because a build writes its result in several steps.
     const SETTLED: Duration = Duration::from_millis(300);
 
     pub(crate) fn new(paths: &[PathBuf]) -> Self {
@@ -27,7 +27,8 @@ impl Watch {
         self.files.is_empty()
     }
 
-    /// How long ago the files have changed, if they have, are all there, and do not change any more.
+    /// Returns the time since the last change. `None` if there was none, a file is missing, or the files may still be
+    /// changing.
     pub(crate) fn changed(&mut self, now: Instant) -> Option<Duration> {
         for (path, known) in &mut self.files {
             let found = stamp(path);
@@ -40,7 +41,7 @@ impl Watch {
         (since >= Self::SETTLED && self.files.iter().all(|(_, stamp)| stamp.is_some())).then_some(since)
     }
 
-    /// The change is handled.
+    /// Marks the last change as handled.
     pub(crate) fn clear(&mut self) {
         self.changed = None;
     }

@@ -104,7 +104,7 @@ fn the_prelude_of_a_streamed_response_is_on_stderr() {
 }
 
 #[test]
-fn a_response_that_fails_midway_is_on_stdout_as_far_as_it_came() {
+fn the_start_of_a_response_that_fails_midway_is_on_stdout() {
     let output = once(json!({"stream": ["part"], "abort": "it broke"}));
     assert_eq!((stdout(&output), output.status.code()), ("part", Some(1)));
     assert!(stderr(&output).contains("it broke"));
@@ -112,7 +112,7 @@ fn a_response_that_fails_midway_is_on_stdout_as_far_as_it_came() {
 
 #[test]
 fn a_command_that_cannot_start_is_named() {
-    for (command, why) in [("/nonexistent", "there is no such program"), ("/dev/null", "not executable")] {
+    for (command, why) in [("/nonexistent", "not found"), ("/dev/null", "not executable")] {
         let output = emulator().args(["--event", "{}", "--", command]).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).contains(command) && stderr(&output).contains(why), "{}", stderr(&output));
@@ -166,7 +166,7 @@ fn a_function_that_hangs_after_its_response_has_timed_out() {
 }
 
 #[test]
-fn what_an_extension_does_after_the_response_is_not_cut_off() {
+fn an_extension_completes_its_work_after_the_response() {
     let output = emulator().args(["--event", "1", "--"]).arg(function()).env("EXTENSION", "1").output().unwrap();
     assert_eq!((stdout(&output), output.status.code()), ("1", Some(0)));
     assert!(has_line(&output, |line| line == "flushed"), "{}", stderr(&output));
@@ -253,7 +253,7 @@ fn a_function_with_an_extension_gets_a_signal_before_it_is_killed() {
 }
 
 #[test]
-fn the_function_has_lambda_s_environment() {
+fn the_function_has_the_environment_of_lambda() {
     let script = "env; exit 1";
     let output = emulator()
         .args(["--event", "{}", "--memory", "512", "--concurrency", "3", "--", "sh", "-c", script])
@@ -286,7 +286,7 @@ fn the_function_has_lambda_s_environment() {
 }
 
 #[test]
-fn faults_are_logged_when_they_happen_and_when_they_did_not() {
+fn faults_are_logged_when_they_happen_and_unused_ones_at_the_end() {
     let output = emulator()
         .args(["--event", "1", "--fault", "response 1: dribble", "--fault", "next 9: reset at 5", "--"])
         .arg(function())
@@ -302,8 +302,8 @@ fn faults_are_logged_when_they_happen_and_when_they_did_not() {
 fn bad_arguments_are_named_and_the_exit_code_is_2() {
     for (args, named) in [
         (&["--bogus", "--", "x"] as &[&str], "--bogus"),
-        (&["--event", "{}"], "follows --"),
-        (&["--event", "{}", "--"], "follows --"),
+        (&["--event", "{}"], "command after --"),
+        (&["--event", "{}", "--"], "command after --"),
         (&["./function"], "./function"),
         (&["--event", "{", "--", "x"], "--event: the payload is not JSON: EOF"),
         (&["--event", "", "--", "x"], "--event: the payload is not JSON"),
@@ -399,7 +399,7 @@ fn record(how: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn connections_are_recorded_with_their_payloads_or_without() {
+fn connections_are_recorded_with_or_without_their_payloads() {
     let text = |lines: &[serde_json::Value], from: &str| -> String {
         let of_sender = lines.iter().filter(|line| line["from"] == from);
         of_sender.filter_map(|line| line["text"].as_str()).collect()

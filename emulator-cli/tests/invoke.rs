@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use served::{INVOKE, Served};
 
 #[test]
-fn a_response_comes_back_with_the_function_s_content_type() {
+fn a_response_has_the_content_type_of_the_function() {
     let served = Served::start();
     let mut caller = served.call(INVOKE, "", r#"{"name":"World"}"#);
     let mut runtime = Runtime::connect(&served);

@@ -37,7 +37,7 @@ fn the_page_and_its_files_are_served() {
 }
 
 #[test]
-fn paths_that_only_look_like_the_page_are_the_function_s() {
+fn paths_that_resemble_those_of_the_page_reach_the_function() {
     let served = Served::start();
     let mut caller = served.connect();
     caller.write("GET /_emulators HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -46,7 +46,7 @@ fn paths_that_only_look_like_the_page_are_the_function_s() {
 }
 
 #[test]
-fn pages_of_permitted_origins_do_not_see_the_page() {
+fn pages_of_permitted_origins_cannot_read_the_status_page() {
     let access = Access { origins: vec!["http://localhost:3000".to_owned()], ..Access::default() };
     let served = Served::with(Emulator::builder(), Settings { access, ..Settings::default() });
     let mut http = served.connect();
@@ -65,7 +65,7 @@ fn message(stream: &mut Http) -> Value {
 }
 
 #[test]
-fn the_stream_has_past_invocations_and_what_happens() {
+fn the_stream_contains_past_and_new_invocations() {
     let served = Served::start();
     let mut runtime = Runtime::connect(&served);
     let mut caller = served.call(INVOKE, "", r#"{"a":1}"#);

@@ -139,7 +139,7 @@ fn a_function_that_hangs_after_its_response_is_started_again_for_the_next_call()
 }
 
 #[test]
-fn a_function_all_of_whose_workers_hang_is_started_again_for_the_next_call() {
+fn a_function_is_started_again_for_the_next_call_if_all_its_workers_hang() {
     let served = Served::start(&["--timeout", "2", "--concurrency", "2"]);
     // The function has one worker.
     assert_eq!(served.call(json!({"hang": true})).json()["errorType"], "Sandbox.Timedout");

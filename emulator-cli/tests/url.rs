@@ -219,7 +219,7 @@ fn a_stream_with_an_invalid_prelude_is_502() {
 }
 
 #[test]
-fn head_and_statuses_without_a_body_get_none() {
+fn replies_to_head_and_with_some_statuses_have_no_body() {
     let served = Served::start();
     let mut runtime = Runtime::connect(&served);
     let mut caller = served.connect();
@@ -288,7 +288,7 @@ fn a_caller_that_expects_100_continue_gets_it() {
 }
 
 #[test]
-fn paths_of_lambda_and_paths_that_are_none_are_not_the_function_s() {
+fn lambda_paths_and_invalid_paths_do_not_reach_the_function() {
     let served = Served::start();
     for (method, target, status) in [
         ("GET", "/2018-06-01/runtime/invocation/next", 404),
@@ -306,7 +306,7 @@ fn paths_of_lambda_and_paths_that_are_none_are_not_the_function_s() {
 }
 
 #[test]
-fn pages_of_permitted_origins_navigate_ask_and_read() {
+fn pages_of_permitted_origins_can_navigate_preflight_and_read() {
     const ORIGIN: &str = "http://localhost:3000";
     let access = Access { origins: vec![ORIGIN.to_owned()], ..Access::default() };
     let served = Served::with(Emulator::builder(), Settings { access, ..Settings::default() });

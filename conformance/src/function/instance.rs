@@ -15,7 +15,7 @@ use crate::happening::Happening;
 use crate::process::{Process, Program};
 use crate::{Dimension, Scenario};
 
-/// In a process that is to run the function: the name of the dimension.
+/// The variable that contains the dimension, in a process that runs the function.
 pub(crate) const CHILD: &str = "CONFORMANCE_FUNCTION";
 
 const ADDRESS: &str = "AWS_LAMBDA_RUNTIME_API";
@@ -25,7 +25,7 @@ const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 /// takes long on a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// The same for a command that should end. If it should not, the API notices that nothing is sent.
+/// The same for a command that should end. A command that should not end fails in the API, when nothing is sent.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a function is run.
@@ -34,7 +34,7 @@ pub(crate) enum Launcher {
     Thread(Start, Dimension),
     /// In a separate process, which runs this program.
     Process(Dimension),
-    /// As any program.
+    /// As a command, in any language.
     Command(Program),
 }
 
@@ -69,7 +69,7 @@ impl Launcher {
         Ok(Instance { running, happenings, end: None })
     }
 
-    /// How many invocations the function serves at once.
+    /// The number of invocations that the function serves at once.
     pub(crate) fn workers(&self) -> usize {
         self.dimension().map_or(1, Dimension::workers)
     }
@@ -160,7 +160,7 @@ impl Instance {
         }
     }
 
-    /// The end of what a command has printed.
+    /// The last bytes of the output of a command.
     pub(crate) fn output(&self) -> String {
         match &self.running {
             Running::Command(process) => process.output(),
@@ -174,7 +174,7 @@ impl Instance {
         self.end.as_ref().map_or(Ok(()), |_| Err("the function ended before the script did".to_owned()))
     }
 
-    /// Waits until the function has ended by itself.
+    /// Waits until the function has ended without being stopped.
     pub(crate) fn wait_for_end(&mut self) -> Result<(), String> {
         let limit = if matches!(self.running, Running::Command(_)) { END_LIMIT } else { LIMIT };
         while self.end.is_none() {
@@ -199,7 +199,7 @@ impl Instance {
         }
     }
 
-    /// Stops the function, unless it has ended by itself: then it returns how.
+    /// Stops the function. If it ended before, returns how.
     pub(crate) fn stop(mut self) -> Result<Option<Result<(), String>>, String> {
         while self.end.is_none()
             && let Ok(happening) = self.happenings.try_recv()

@@ -25,7 +25,7 @@ fn unreachable(all: &mut Vec<Scenario>) {
     all.extend([
         Scenario::should(
             "unreachable",
-            "an API that cannot be reached ends the function with its address and the number of tries",
+            "an API that cannot be reached ends the function, with its address and the number of attempts in the error",
             CUSTOM_RUNTIME,
         )
         .requires(Feature::OneWorker)
@@ -51,7 +51,7 @@ fn broken(all: &mut Vec<Scenario>) {
         ("reset", "reset", Steps::new().reset()),
         ("half-closed", "half closed", Steps::new().half_close().pause(Duration::from_millis(20))),
     ] {
-        // Whether to send a response again that may have arrived is a matter of taste.
+        // Opinions differ on whether to resend a response that may have arrived.
         let scenario = |id: &str, when: &str, source: Source, steps: Steps| {
             let level = if id.contains("the-acknowledgement") { Level::May } else { Level::Should };
             Scenario::new(level, format!("{slug}-{id}"), format!("a connection may be {fault} {when}"), source)
@@ -220,7 +220,7 @@ fn not_http(all: &mut Vec<Scenario>) {
         ("folded-header", "a folded header", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", rfc9112("5.2")),
         ("switch-of-protocols", "a switch of protocols", "HTTP/1.1 101 Switching Protocols\r\n\r\n", rfc9110("15.2.2")),
     ] {
-        // A valid head is an acknowledgement, whatever follows it.
+        // A valid head is an acknowledgement, regardless of the bytes that follow.
         let acknowledges = matches!(slug, "malformed-chunk" | "body-over-the-limit");
         let first = Scenario::may(
             format!("{slug}-for-an-acknowledgement"),

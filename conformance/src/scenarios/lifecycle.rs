@@ -247,7 +247,7 @@ fn at_once(all: &mut Vec<Scenario>) {
         all.push(echoes(scenario(Level::Should, id, &title, fault, "[1]"), "[1]"));
     }
     all.push(
-        Scenario::must("concurrency-of-one", "a concurrency of one is none", MANAGED)
+        Scenario::must("concurrency-of-one", "a concurrency of 1 is not concurrent", MANAGED)
             .variable("AWS_LAMBDA_MAX_CONCURRENCY", "1")
             .requires(Feature::Concurrency)
             .connection(Steps::new().served("[1]"))

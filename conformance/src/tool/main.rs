@@ -35,7 +35,7 @@ fn perform(task: Task) -> Result<ExitCode, String> {
 fn print(text: &str) -> Result<ExitCode, String> {
     use io::Write as _;
 
-    // The reader may have had enough.
+    // A closed pipe is not an error.
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::SUCCESS)
 }

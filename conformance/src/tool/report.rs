@@ -89,7 +89,7 @@ impl Report {
         !self.outcomes.iter().any(|it| matches!(it.verdict, Verdict::Failed(_)))
     }
 
-    /// How many of the applicable scenarios of a level have passed, and how many there are.
+    /// The number of scenarios of a level that have passed, and the number of applicable ones.
     fn score(&self, level: Level) -> (usize, usize) {
         let count = |counts: fn(&Verdict) -> bool| {
             self.outcomes.iter().filter(|it| it.scenario.level == level && counts(&it.verdict)).count()

@@ -20,13 +20,13 @@ pub struct Access {
     pub hosts: Vec<String>,
 }
 
-/// The origin of the web page that sent the request, if it is another one that is allowed to.
+/// The allowed origin of the web page that sent the request; `None` for the emulator's own origin and other programs.
 #[derive(Debug)]
 pub(super) struct Cors(pub(super) Option<HeaderValue>);
 
 impl Access {
-    /// Checks that the request was not sent by a web page of another origin, unless that origin is allowed. Returns the
-    /// allowed origin, which needs CORS headers in the reply.
+    /// Refuses a request from a web page of another origin, unless that origin is allowed. An allowed one is returned,
+    /// because the reply needs CORS headers for it.
     pub(super) fn check(&self, request: &Request) -> Result<Cors, String> {
         self.check_host(request)?;
         let Some(origin) = request.headers().get("origin") else { return self.check_site(request) };
@@ -40,7 +40,7 @@ impl Access {
         Err(forbidden(&String::from_utf8_lossy(origin)))
     }
 
-    /// A navigation, or a request for an image, has no `Origin`. The page that caused it is in `Referer`.
+    /// Checks a request without `Origin`, such as a navigation. Its `Referer` is the page that caused it.
     fn check_site(&self, request: &Request) -> Result<Cors, String> {
         if !matches!(request.headers().get("sec-fetch-site"), Some(b"cross-site" | b"same-site")) {
             return Ok(Cors(None));
@@ -107,7 +107,7 @@ fn is_address(host: &str) -> bool {
 }
 
 impl Cors {
-    /// The reply to a preflight, by which a browser asks for permission; `None` if the request is not one.
+    /// Returns the reply to a CORS preflight; `None` if the request is not one.
     pub(super) fn preflight(&self, request: &Request) -> Option<Reply> {
         let echoed = |name: &str| request.headers().get(name).and_then(|value| HeaderValue::from_bytes(value).ok());
         let method = echoed("access-control-request-method")?;
@@ -124,7 +124,7 @@ impl Cors {
         Some(all.fold(Reply::new(204), |reply, (name, value)| reply.header(name, value)))
     }
 
-    /// The headers that let the page read a reply with these headers.
+    /// Returns the headers that let the page read the reply.
     pub(super) fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         self.0.clone().into_iter().flat_map(|origin| {
             [
@@ -137,7 +137,7 @@ impl Cors {
         })
     }
 
-    /// Lets the page read the reply.
+    /// Adds the headers that let the page read the reply.
     pub(super) fn apply(&self, reply: Reply) -> Reply {
         self.headers().fold(reply, |reply, (name, value)| reply.header(name, value))
     }

@@ -1,4 +1,4 @@
-//! Asynchronous invocations: they are repeated if they fail, and reported if that fails, too.
+//! Asynchronous invocations. Failed ones are retried; if the last retry fails, too, that is reported.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -33,7 +33,7 @@ struct Failure {
 }
 
 impl Asynchronous {
-    /// How many may wait, run or wait for their next attempt.
+    /// The limit of asynchronous invocations that have not ended, those between two attempts included.
     const MAX: usize = 1000;
 
     pub(super) fn new(retries: u32, delay: Duration, on_failure: Option<&Path>) -> io::Result<Self> {
@@ -52,7 +52,7 @@ impl Asynchronous {
     }
 }
 
-/// Starts an invocation and returns at once. The event has a request id. The reservation is for the payload, which is
+/// Starts an invocation and returns at once. `event` must have a request id. `reservation` is that of the payload, which is
 /// retained until the last attempt has ended.
 ///
 /// # Errors
@@ -110,7 +110,7 @@ impl Shared {
         }
     }
 
-    /// Appends an invocation that has failed for good to the file, in the form in which Lambda sends it to an on-failure
+    /// Appends an invocation whose last attempt failed to the file, in the form in which Lambda sends it to an on-failure
     /// destination.
     fn report(&self, event: &Event, request_id: &str, attempts: u32, failure: &Failure) {
         let Some(file) = &self.asynchronous.on_failure else { return };

@@ -43,7 +43,7 @@ fn frame(event_type: &str, content_type: &str, payload: &[u8]) -> Bytes {
     frame.into()
 }
 
-/// Appends the CRC-32 of all before it.
+/// Appends the CRC-32 of everything that precedes it.
 fn push_checksum(frame: &mut Vec<u8>) {
     let checksum = crc32fast::hash(frame);
     frame.extend_from_slice(&checksum.to_be_bytes());
@@ -54,7 +54,7 @@ fn push_checksum(frame: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// Computed by other code, with zlib's CRC-32.
+    /// Frames that another program computed, with zlib's CRC-32.
     #[test]
     fn a_frame_has_the_bytes_of_the_specification() {
         let expected = concat!(

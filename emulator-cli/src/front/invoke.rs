@@ -38,7 +38,7 @@ enum Kind {
 /// The function and the version that a caller names.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Target {
-    /// The ARN without a qualifier, if the caller has sent the whole.
+    /// The ARN without its qualifier, if the caller sent an ARN.
     arn: Option<String>,
     name: String,
     qualifier: Option<String>,
@@ -60,7 +60,7 @@ const CONTENT_ERROR: &str = "InvalidRequestContentException";
 const PARAMETER_ERROR: &str = "InvalidParameterValueException";
 
 impl Call {
-    /// The call, unless the path belongs to something else.
+    /// Returns the call that the request makes; `None` if its path is not one of the Invoke API.
     pub(super) fn new(shared: &Shared, request: &Request) -> Result<Option<Self>, Reply> {
         let (function, streaming) = match request.route() {
             Route::Invoke { function } => (function, false),
@@ -282,7 +282,7 @@ fn pass_on(shared: &Shared, mut invocation: Invocation, connection: &mut Connect
         .header(REMAPPED_CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")));
     let mut sent = false;
     if head.is_some() {
-        // The machine rejects only calls in another order.
+        // Cannot fail: the request has no reply yet.
         let _ = connection.machine.stream(cors.apply(reply.clone()));
         sent = connection.send();
         while sent && let Some(chunk) = invocation.next() {

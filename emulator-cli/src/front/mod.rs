@@ -43,13 +43,13 @@ pub struct Settings {
     pub address: SocketAddr,
     /// The web pages and hosts that may invoke the function.
     pub access: Access,
-    /// The only name by which the function may be invoked; any without one.
+    /// The only name by which the function can be invoked; `None` for any name.
     pub function_name: Option<String>,
-    /// How often an asynchronous invocation that failed is repeated.
+    /// The number of retries of an asynchronous invocation.
     pub retries: u32,
-    /// The delay before the first of these; before the second it is twice as long.
+    /// The delay before the first retry. The delay before the second is twice as long.
     pub retry_delay: Duration,
-    /// The file to which invocations are appended whose retries failed, too.
+    /// The file for reports of asynchronous invocations whose last attempt failed.
     pub on_failure: Option<PathBuf>,
     /// Bytes of requests and responses that may be buffered at the same time.
     pub max_buffered: usize,
@@ -104,7 +104,7 @@ impl Front {
 
 impl Drop for Front {
     fn drop(&mut self) {
-        // Callers that wait get an error; otherwise their threads would not end.
+        // Waiting callers get an error. Otherwise their threads would not end.
         self.emulator.stop();
         self.history.stop();
     }
@@ -117,7 +117,7 @@ struct Shared {
     history: Arc<History>,
     access: Access,
     function_name: Option<String>,
-    /// For bodies that are received whole, and replies to callers.
+    /// The budget for buffered bodies and replies.
     buffers: Arc<Budget>,
     asynchronous: Asynchronous,
 }
@@ -152,7 +152,7 @@ fn serve(shared: &Arc<Shared>, socket: &TcpStream) {
 /// A request whose body is being received.
 struct Exchange {
     cors: Cors,
-    /// The upload, unless the reply is decided already.
+    /// The upload, or the reply if it does not depend on the rest of the body.
     upload: Result<Upload, Decided>,
 }
 
@@ -267,7 +267,7 @@ impl Call {
         }
     }
 
-    /// Does what the request asks for, and replies.
+    /// Executes the request, and replies.
     fn make(
         self,
         shared: &Arc<Shared>,
@@ -284,7 +284,7 @@ impl Call {
     }
 }
 
-/// Whether the path is one of Lambda's API, such as `/2015-03-31/functions/function`, and not one of the function.
+/// Whether the path belongs to an API of Lambda, such as `/2015-03-31/functions/function`, and not to the function.
 fn is_of_lambda(path: &str) -> bool {
     const VERSIONS: [&str; 6] = ["2015-03-31", "2018-06-01", "2020-01-01", "2020-08-15", "2021-11-15", "2022-07-01"];
     path.split('/').nth(1).is_some_and(|first| VERSIONS.contains(&first))

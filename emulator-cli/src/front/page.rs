@@ -12,7 +12,7 @@ use super::access::Cors;
 use super::{Shared, invoke};
 use crate::templates::TEMPLATES;
 
-/// A file of the page, or the stream of what happens.
+/// A file of the page, or its stream of events.
 pub(super) enum Call {
     File { content_type: &'static str, content: String },
     Events,
@@ -21,7 +21,7 @@ pub(super) enum Call {
 const FOLDER: &str = "/_emulator";
 
 impl Call {
-    /// The call, unless the path belongs to something else.
+    /// Returns the call that the request makes; `None` if its path is not one of the page.
     pub(super) fn new(
         shared: &Shared,
         request: &Request,
@@ -34,11 +34,11 @@ impl Call {
             return Ok(None);
         }
         if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) || cors.0.is_some() {
-            let message = "the status page is only for this machine, and for no other page";
+            let message = "the status page is available only on this machine, and not to other web pages";
             return Err(invoke::error(403, "AccessDeniedException", message));
         }
         if request.method() != Method::GET {
-            let reply = invoke::error(405, "MethodNotAllowedException", "the status page is read by GET");
+            let reply = invoke::error(405, "MethodNotAllowedException", "the status page accepts only GET");
             return Err(reply.header(ALLOW, HeaderValue::from_static("GET")));
         }
         match path {
@@ -53,7 +53,7 @@ impl Call {
                 file("application/json", &serde_json::json!({"name": name, "templates": templates}).to_string())
             }
             "/events" => Ok(Some(Call::Events)),
-            _ => Err(invoke::error(404, "ResourceNotFoundException", "the status page is /_emulator/")),
+            _ => Err(invoke::error(404, "ResourceNotFoundException", "not found: the status page is /_emulator/")),
         }
     }
 
@@ -81,7 +81,7 @@ fn reply(content_type: &'static str) -> Reply {
 
 /// Sends every invocation, and again whenever it changes, until the connection or the emulator ends.
 fn send_events(shared: &Shared, connection: &mut Connection<'_>) {
-    /// A comment is sent after this silence, so that a connection that has ended is noticed.
+    /// Interval of the comments that detect a closed connection while nothing changes.
     const SILENCE: Duration = Duration::from_secs(5);
     /// Many changes of one invocation become one message.
     const PAUSE: Duration = Duration::from_millis(5);

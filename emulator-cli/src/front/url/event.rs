@@ -12,14 +12,14 @@ use serde_json::{Map, Value, json};
 use crate::front::access::without_port;
 use crate::time::Utc;
 
-/// The event, except for the body.
+/// An event without its body.
 pub(super) struct HttpEvent {
     /// A JSON object without its last brace.
     json: String,
     is_text: bool,
 }
 
-/// Headers of one connection only, and the cookies, which have a field of their own.
+/// Headers that concern only the connection, and the cookies, which are in a separate field.
 const OMITTED: [&str; 9] = [
     "connection",
     "cookie",
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_told_from_other_content() {
+    fn text_is_distinguished_from_other_content() {
         for text in [
             "text/plain",
             "Text/HTML; charset=utf-8",

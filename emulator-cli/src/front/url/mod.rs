@@ -113,7 +113,7 @@ impl Exchange<'_> {
         };
         let mut reply = self.reply(&metadata).body(body.clone());
         if self.head_only {
-            // The function may leave out the body and still announce its length.
+            // The function may omit the body and still announce its length.
             let length = metadata.length.unwrap_or(HeaderValue::from(body.len()));
             reply = reply.omit_length_for_head().header(CONTENT_LENGTH, length);
         }
@@ -145,14 +145,14 @@ impl Exchange<'_> {
         };
         let reply = self.reply(&metadata);
         if self.head_only || !metadata.has_body() {
-            // The machine refuses to stream here.
+            // A reply without a body cannot be streamed.
             let reply = match metadata.length.filter(|_| self.head_only) {
                 Some(length) => reply.header(CONTENT_LENGTH, length),
                 None => reply,
             };
             return connection.reply(reply.omit_length_for_head());
         }
-        // The machine rejects only calls in another order.
+        // Cannot fail: the request has no reply yet.
         let _ = connection.machine.stream(reply);
         let _ = connection.machine.chunk(first);
         let mut sent = connection.send();
@@ -189,10 +189,10 @@ impl Exchange<'_> {
         }
     }
 
-    /// The response cannot be sent, for this reason.
+    /// Logs why the response cannot be sent, and replies with 502.
     fn invalid(&self, why: &str, connection: &mut Connection<'_>) {
         let id = &self.request_id;
-        log::message(format_args!("the response to {id} is not one of a function URL: {why}; the caller gets 502"));
+        log::message(format_args!("the response to {id} is not valid for a function URL: {why}; the caller gets 502"));
         connection.reply(self.cors.apply(internal_error(id)));
     }
 }
@@ -211,7 +211,7 @@ fn internal_error(request_id: &str) -> Reply {
 }
 
 pub(super) fn too_large() -> Reply {
-    error(413, &format!("the event, of which the body is a part, is larger than {MAX_EVENT} bytes"))
+    error(413, &format!("the event, which contains the body, is larger than {MAX_EVENT} bytes"))
 }
 
 pub(super) fn too_many_requests() -> Reply {

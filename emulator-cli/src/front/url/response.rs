@@ -33,7 +33,7 @@ struct Fields<'a> {
     is_base64_encoded: Option<&'a RawValue>,
 }
 
-/// Headers of one connection only.
+/// Headers that concern only the connection.
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"];
 
