@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use common::*;
@@ -528,4 +529,75 @@ fn reporting_too_many_bytes_as_sent_has_no_effect() {
     assert_eq!(client.queued(), 0);
     client.finish(stream).unwrap();
     assert_eq!(written(&mut client), "0\r\n\r\n");
+}
+
+#[test]
+fn every_documented_header_of_an_event_has_a_method() {
+    let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nlambda-runtime-deadline-ms: 7\r\n\
+                Lambda-Runtime-Invoked-Function-Arn: arn\r\nLAMBDA-RUNTIME-TRACE-ID: Root=1\r\n\
+                Lambda-Runtime-Client-Context: {}\r\nLambda-Runtime-Cognito-Identity: []\r\n\
+                Lambda-Runtime-Aws-Tenant-Id: blue\r\nLambda-Runtime-Invocation-Id: inv\r\n\
+                Content-Type: application/json\r\nLambda-Runtime-New: 1\r\nX-Other: 2\r\n\
+                Lambda-Runtime-: 3\r\nLambda-Runtime: 4\r\nContent-Length: 2\r\n\r\n";
+    let bytes = format!("{head}{{}}");
+    let Ok(Event::Invocation(invocation)) = reply_to_next(bytes.as_bytes(), Limits::default()) else { panic!() };
+    assert_eq!(invocation.request_id(), "id");
+    assert_eq!(invocation.deadline(), Some(Duration::from_millis(7)));
+    for (value, expected) in [
+        (invocation.function_arn(), "arn"),
+        (invocation.trace_id(), "Root=1"),
+        (invocation.client_context(), "{}"),
+        (invocation.cognito_identity(), "[]"),
+        (invocation.tenant_id(), "blue"),
+        (invocation.content_type(), "application/json"),
+    ] {
+        assert_eq!(value, Some(expected.as_bytes()));
+    }
+    let others: Vec<_> = invocation.other_headers().collect();
+    assert_eq!(others, [("Lambda-Runtime-New", b"1".as_slice()), ("Lambda-Runtime-", b"3".as_slice())]);
+    assert_eq!((invocation.status(), invocation.headers().iter().count()), (200, 14));
+    assert_eq!(invocation.bytes(), (&Bytes::from(bytes.clone()), head.len()));
+    let (_token, event) = invocation.into_parts();
+    assert_eq!(event, "{}");
+}
+
+#[test]
+fn a_header_of_an_event_may_be_absent_empty_or_repeated() {
+    let parse = |fields: &str| {
+        let bytes =
+            format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\n{fields}Content-Length: 0\r\n\r\n");
+        match reply_to_next(bytes.as_bytes(), Limits::default()) {
+            Ok(Event::Invocation(invocation)) => invocation,
+            other => panic!("{fields:?}: {other:?}"),
+        }
+    };
+    for fields in ["", "Lambda-Runtime-Deadline-Ms:\r\nLambda-Runtime-Trace-Id:\r\nContent-Type: \r\n"] {
+        let invocation = parse(fields);
+        assert_eq!((invocation.deadline(), invocation.trace_id(), invocation.content_type()), (None, None, None));
+        assert_eq!((invocation.function_arn(), invocation.client_context()), (None, None));
+        assert_eq!((invocation.cognito_identity(), invocation.tenant_id()), (None, None));
+        assert_eq!(invocation.other_headers().count(), 0);
+    }
+    for deadline in ["soon", "-1", "1.5", "18446744073709551616", "\u{e9}"] {
+        assert_eq!(parse(&format!("Lambda-Runtime-Deadline-Ms: {deadline}\r\n")).deadline(), None, "{deadline}");
+    }
+    let repeated = parse("Lambda-Runtime-Trace-Id: a\r\nLambda-Runtime-Trace-Id: b\r\n");
+    assert_eq!(repeated.trace_id(), Some(b"a".as_slice()));
+}
+
+#[test]
+fn a_request_names_the_configured_host_and_user_agent() {
+    let mut client = Client::new(config().user_agent(HeaderValue::from_static("test/1")));
+    client.next_invocation().unwrap();
+    let request = written(&mut client);
+    assert!(request.ends_with("\r\nHost: 127.0.0.1:9001\r\nUser-Agent: test/1\r\n\r\n"), "{request}");
+}
+
+#[test]
+fn metadata_is_requested_with_its_authorization() {
+    let mut client = client();
+    client.metadata(&HeaderValue::from_static("Bearer secret")).unwrap();
+    let request = written(&mut client);
+    assert!(request.starts_with("GET /2026-01-15/metadata/execution-environment HTTP/1.1\r\n"), "{request}");
+    assert!(request.ends_with("\r\nAuthorization: Bearer secret\r\n\r\n"), "{request}");
 }

@@ -11,7 +11,7 @@ use common::*;
 use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::client::{Event as ClientEvent, Response, StreamHead};
 use lambda_runtime_proto::server::{Event, Reply, Route, Server};
-use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, PeerError};
+use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, Part, PeerError};
 
 fn written(server: &mut Server) -> String {
     let mut written = Vec::new();
@@ -207,4 +207,173 @@ fn pipelined_requests_are_limited() {
     assert!(matches!(server.poll_output(), Output::Idle));
     server.receive(b"x");
     assert!(matches!(server.poll_output(), Output::Closed(CloseReason::Peer(PeerError::Unsolicited))));
+}
+
+#[test]
+fn a_request_is_read_into_space() {
+    let mut server = Server::new(Limits::default());
+    let mut rest = "POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello".as_bytes();
+    let mut events = Vec::new();
+    while !rest.is_empty() {
+        // A socket fills only a part of the buffer.
+        let space = server.space();
+        let n = space.len().min(7).min(rest.len());
+        space[..n].copy_from_slice(&rest[..n]);
+        server.filled(n);
+        rest = &rest[n..];
+        while let Output::Event(event) = server.poll_output() {
+            events.push(event);
+        }
+    }
+    assert!(matches!(&events[0], Event::Request(request) if request.path() == "/a"));
+    assert_eq!(body(&events), "hello");
+    assert!(matches!(events.last(), Some(Event::End(_))));
+}
+
+#[test]
+fn a_request_addresses_an_operation() {
+    let invoke = |function| Route::Invoke { function };
+    for (line, route) in [
+        ("GET /2018-06-01/runtime/invocation/next?a=b", Route::Api(Endpoint::Next, "")),
+        ("POST /2015-03-31/functions/f/invocations", invoke("f")),
+        ("POST /2015-03-31/functions/f/invocations?Qualifier=1", invoke("f")),
+        ("GET /2015-03-31/functions/f/invocations", Route::Unknown),
+        ("POST /2015-03-31/functions//invocations", Route::Unknown),
+        ("POST /2015-03-31/functions/a/b/invocations", Route::Unknown),
+        ("POST /2015-03-31/functions/f/invoke-async", Route::Unknown),
+        (
+            "POST /2021-11-15/functions/f/response-streaming-invocations",
+            Route::InvokeWithResponseStream { function: "f" },
+        ),
+        ("POST /2021-11-15/functions/f/invocations", Route::Unknown),
+        ("POST /", Route::Unknown),
+    ] {
+        let mut server = Server::new(Limits::default());
+        let events = events(&mut server, &format!("{line} HTTP/1.1\r\n\r\n"));
+        let Event::Request(request) = &events[0] else { panic!("{events:?}") };
+        assert_eq!(request.route(), route, "{line}");
+        assert_eq!(request.method().as_str(), line.split(' ').next().unwrap());
+    }
+}
+
+#[test]
+fn the_query_follows_the_first_question_mark() {
+    for (target, path, query) in
+        [("/a", "/a", None), ("/a?", "/a", Some("")), ("/a?b=c", "/a", Some("b=c")), ("/?b?c", "/", Some("b?c"))]
+    {
+        let mut server = Server::new(Limits::default());
+        let events = events(&mut server, &format!("GET {target} HTTP/1.1\r\n\r\n"));
+        let Event::Request(request) = &events[0] else { panic!("{events:?}") };
+        assert_eq!((request.path(), request.query()), (path, query), "{target}");
+    }
+}
+
+#[test]
+fn one_write_may_end_in_any_of_several_queued_messages() {
+    let request = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}";
+    let expected = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    for first in 1..=expected.len() {
+        let mut server = Server::new(Limits::default());
+        events(&mut server, request);
+        server.reply(Reply::new(204)).unwrap();
+        let Output::Transmit(slices) = server.poll_output() else { panic!("both messages are written together") };
+        assert_eq!(slices.iter().map(|slice| slice.len()).sum::<usize>(), expected.len());
+        server.sent(first);
+        assert_eq!(written(&mut server), expected[first..], "after {first} bytes");
+    }
+}
+
+#[test]
+fn a_lost_connection_is_over() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "GET / HTTP/1.1\r\n\r\n");
+    server.disconnected();
+    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::TransportFailed)));
+}
+
+#[test]
+fn an_incomplete_request_has_no_reply() {
+    let mut server = Server::new(Limits::default());
+    server.receive(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{");
+    server.end_of_input();
+    assert!(matches!(server.poll_output(), Output::Event(Event::Request(_))));
+    assert!(matches!(server.poll_output(), Output::Event(Event::Data(_))));
+    let end = CloseReason::Peer(PeerError::UnexpectedEnd(Part::Body));
+    assert!(matches!(server.poll_output(), Output::Closed(reason) if reason == end));
+}
+
+#[test]
+fn an_error_in_a_request_does_not_interrupt_its_reply() {
+    let mut server = Server::new(Limits::default());
+    events(&mut server, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    server.stream(Reply::new(200).body("a")).unwrap();
+    assert!(written(&mut server).ends_with("\r\n\r\n1\r\na\r\n"));
+    server.receive(b"not a size\r\n");
+    assert!(matches!(server.poll_output(), Output::Closed(CloseReason::Peer(PeerError::BadChunkSize))));
+}
+
+/// The connection after a complete reply: whether the head announces its end, and what the server does.
+#[test]
+fn a_connection_is_kept_unless_the_request_or_the_reply_closes_it() {
+    type Send = fn(&mut Server, Reply);
+    let buffered: Send = |server, reply| server.reply(reply).unwrap();
+    let streamed: Send = |server, reply| {
+        server.stream(reply).unwrap();
+        assert!(written(server).contains("\r\nTransfer-Encoding: chunked\r\n"));
+        server.finish([]).unwrap();
+    };
+    for send in [buffered, streamed] {
+        for (field, closes) in [("", false), ("Connection: close\r\n", true)] {
+            for (reply, reply_closes) in [(Reply::new(200), false), (Reply::new(200).close(), true)] {
+                let mut server = Server::new(Limits::default());
+                events(&mut server, &format!("GET / HTTP/1.1\r\n{field}\r\n"));
+                send(&mut server, reply);
+                written(&mut server);
+                match server.poll_output() {
+                    Output::Closed(CloseReason::CloseRequested) => assert!(closes || reply_closes, "{field:?}"),
+                    Output::Receive => assert!(!closes && !reply_closes, "{field:?}"),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_head_of_a_reply_announces_that_the_connection_closes() {
+    let complete = "GET / HTTP/1.1\r\n\r\n";
+    let closing = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+    let incomplete = "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n";
+    for (request, reply, closes) in [
+        (complete, Reply::new(200), false),
+        (complete, Reply::new(200).close(), true),
+        (closing, Reply::new(200), true),
+        (incomplete, Reply::new(200), true),
+    ] {
+        for streamed in [false, true] {
+            let mut server = Server::new(Limits::default());
+            events(&mut server, request);
+            let reply = reply.clone();
+            if streamed {
+                server.stream(reply).unwrap()
+            } else {
+                server.reply(reply).unwrap()
+            }
+            let head = written(&mut server);
+            assert_eq!(head.contains("\r\nConnection: close\r\n"), closes, "{request:?}: {head:?}");
+        }
+    }
+}
+
+#[test]
+fn unwritten_chunks_are_counted() {
+    let mut server = Server::new(Limits::default());
+    assert_eq!(server.queued(), 0);
+    events(&mut server, "GET / HTTP/1.1\r\n\r\n");
+    server.stream(Reply::new(200).body("hello")).unwrap();
+    assert_eq!(server.queued(), "5\r\nhello\r\n".len());
+    server.chunk("ab").unwrap();
+    assert_eq!(server.queued(), "5\r\nhello\r\n2\r\nab\r\n".len());
+    written(&mut server);
+    assert_eq!(server.queued(), 0);
 }

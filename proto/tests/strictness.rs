@@ -216,3 +216,28 @@ fn a_status_that_forbids_a_body_has_none_even_if_a_length_is_announced() {
     let bytes = "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n";
     assert!(matches!(reply_to_next(bytes.as_bytes(), Limits::default()), Ok(Event::NoInvocation(_))));
 }
+
+#[test]
+fn a_message_of_exactly_a_limit_is_accepted() {
+    let chunked = |body: &str| response("Transfer-Encoding: chunked\r\n", body);
+    let length = response("Content-Length: 4\r\n", "1234");
+    let defaults = Limits::default;
+    for (bytes, limits) in [
+        (length.clone(), defaults().head(length.len() - 4)),
+        (length.clone(), defaults().headers(2)),
+        (length, defaults().body(4)),
+        (chunked("4\r\n1234\r\n0\r\n\r\n"), defaults().body(4)),
+        (chunked("1\r\n1\r\n3\r\n234\r\n0\r\n\r\n"), defaults().body(4)),
+        (response("", "1234"), defaults().body(4)),
+        (chunked("4;abcd\r\n1234\r\n0\r\n\r\n"), defaults().chunk_extension(4)),
+        (chunked("4\r\n1234\r\n0\r\nA: b\r\n\r\n"), defaults().trailers(8)),
+        (chunked("4\r\n1234\r\n0\r\nA: b\r\nC: d\r\n\r\n"), defaults().headers(2)),
+    ] {
+        match reply_to_next(bytes.as_bytes(), limits) {
+            Ok(Event::Invocation(invocation)) => assert_eq!(invocation.body(), "1234"),
+            other => panic!("{bytes:?}: {other:?}"),
+        }
+    }
+    let refused = chunked("4\r\n1234\r\n0\r\nA: b\r\nC: d\r\nE: f\r\n\r\n");
+    assert_eq!(refusal_with(refused, defaults().headers(2)), PeerError::TooManyHeaders(2));
+}

@@ -176,7 +176,7 @@ fn parse_size_line(input: &[u8], limits: &Limits) -> Result<Option<(u64, usize)>
         if digits > 16 {
             return Err(PeerError::BadChunkSize);
         }
-        size = (size << 4) | u64::from(digit);
+        size = size * 16 + u64::from(digit);
     }
     let rest = input.get(digits..).unwrap_or_default();
     match rest {
