@@ -15,12 +15,13 @@ use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Misuse, Output, Part, 
 
 fn written(server: &mut Server) -> String {
     let mut written = Vec::new();
-    while let Output::Transmit(slices) = server.poll_output() {
+    for _ in 0..1000 {
+        let Output::Transmit(slices) = server.poll_output() else { return String::from_utf8(written).unwrap() };
         let before = written.len();
         slices.iter().for_each(|slice| written.extend_from_slice(slice));
         server.sent(written.len() - before);
     }
-    String::from_utf8(written).unwrap()
+    panic!("the output does not end");
 }
 
 fn events(server: &mut Server, bytes: &str) -> Vec<Event> {
@@ -279,7 +280,7 @@ fn one_write_may_end_in_any_of_several_queued_messages() {
         let Output::Transmit(slices) = server.poll_output() else { panic!("both messages are written together") };
         assert_eq!(slices.iter().map(|slice| slice.len()).sum::<usize>(), expected.len());
         server.sent(first);
-        assert_eq!(written(&mut server), expected[first..], "after {first} bytes");
+        assert_eq!(written(&mut server), expected.split_at(first).1, "after {first} bytes");
     }
 }
 
