@@ -9,6 +9,7 @@ use lambda_runtime_base::{BoxFuture, Error, Executor as _, LambdaInvocation, Ser
 use tower::Layer;
 use tower::util::BoxCloneService;
 
+use crate::companions::{Companions, Place};
 use crate::executor::Sim;
 
 /// The layer around the handler.
@@ -23,12 +24,22 @@ pub enum Around {
     OtherTask,
     /// The inner service is one of several futures of the same task, each with its own waker.
     OtherFuture,
+    /// The inner service is polled next to `run`, with the waker of the same task.
+    Companion(Place),
     /// The layer's future continues for a while after the acknowledgement.
     Slow,
 }
 
-pub const ALL: [Around; 6] =
-    [Around::Nothing, Around::Tracing, Around::Deadline, Around::OtherTask, Around::OtherFuture, Around::Slow];
+pub const ALL: [Around; 8] = [
+    Around::Nothing,
+    Around::Tracing,
+    Around::Deadline,
+    Around::OtherTask,
+    Around::OtherFuture,
+    Around::Companion(Place::BeforeRun),
+    Around::Companion(Place::AfterRun),
+    Around::Slow,
+];
 
 /// The margin of the deadline layer.
 pub const DEADLINE_MARGIN: Duration = Duration::from_millis(200);
@@ -41,6 +52,7 @@ pub type AnyService = BoxCloneService<LambdaInvocation, (), Error>;
 pub struct Moves {
     pub sim: Sim,
     pub around: Around,
+    pub companions: Companions,
 }
 
 impl<S> Layer<S> for Moves {
@@ -77,6 +89,10 @@ where
             Around::OtherTask => {
                 let task = sim.spawn(inner);
                 Box::pin(async move { task.await.map_err(Error::from)? })
+            }
+            Around::Companion(_) => {
+                let ended = self.moves.companions.add(inner);
+                Box::pin(async move { ended.await.unwrap_or_else(|_| Err("the inner service was dropped".into())) })
             }
             Around::OtherFuture => Box::pin(async move {
                 let mut futures: FuturesUnordered<BoxFuture<'static, Option<Result<(), Error>>>> =

@@ -6,6 +6,7 @@
 //! [`docs/simulation.md`](../../docs/simulation.md) lists the invariants and the faults.
 
 mod api;
+mod companions;
 mod connection;
 mod draw;
 mod executor;

@@ -12,6 +12,7 @@ use lambda_runtime_base::{
 };
 
 use crate::api::Api;
+use crate::companions::Companions;
 use crate::connection::Wakers;
 use crate::executor::Sim;
 use crate::faults::Faults;
@@ -141,7 +142,15 @@ impl World {
             Around::Deadline => {
                 launch(runtime.layer(DeadlineLayer::with_executor(DEADLINE_MARGIN, sim.clone())), plan.mode)
             }
-            around => launch(runtime.layer(Moves { sim: sim.clone(), around }).layer(Boxed), plan.mode),
+            around => {
+                let companions = Companions::default();
+                let moves = Moves { sim: sim.clone(), around, companions: companions.clone() };
+                let running = launch(runtime.layer(moves).layer(Boxed), plan.mode);
+                match around {
+                    Around::Companion(place) => Box::pin(companions.join(place, running)),
+                    _ => running,
+                }
+            }
         };
         let ended = Arc::clone(&self.ended);
         let main = async move {
