@@ -262,3 +262,71 @@ impl<X: Executor> Connection<X> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Pending, Ready, pending, ready};
+    use std::io::{IoSlice, Read as _};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// An executor that counts its connections. The first one accepts no bytes; the API replies to what is written to the others.
+    #[derive(Clone, Default)]
+    struct Counting(Arc<AtomicUsize>);
+
+    struct Socket {
+        is_writable: bool,
+        reply: &'static [u8],
+    }
+
+    impl Executor for Counting {
+        type Transport = Socket;
+        type Connect = Ready<io::Result<Socket>>;
+        type Sleep = Pending<()>;
+
+        fn connect(&self, _: &str, _: u16) -> Self::Connect {
+            ready(Ok(Socket { is_writable: self.0.fetch_add(1, Ordering::Relaxed) > 0, reply: b"" }))
+        }
+
+        fn sleep(&self, _: Duration) -> Self::Sleep {
+            pending()
+        }
+    }
+
+    impl Transport for Socket {
+        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            // After a write of no bytes, the end.
+            if self.is_writable && self.reply.is_empty() {
+                return Poll::Pending;
+            }
+            Poll::Ready(self.reply.read(buf))
+        }
+
+        fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            if !self.is_writable {
+                return Poll::Ready(Ok(0));
+            }
+            self.reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+            Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
+        }
+    }
+
+    #[test]
+    fn a_connection_is_made_for_a_request_and_replaced_if_it_accepts_no_bytes() {
+        let executor = Counting::default();
+        let connections = || executor.0.load(Ordering::Relaxed);
+        let address: Address = "127.0.0.1:9001".parse().unwrap();
+        let config = Config::new(address.authority().clone());
+        let mut connection = Connection::new(executor.clone(), address, config);
+        assert!(connection.event().now_or_never().is_none());
+        assert_eq!(connections(), 0);
+
+        connection.client.next_invocation().unwrap();
+        assert!(matches!(connection.event().now_or_never(), Some(Ok(Event::Reply(_)))));
+        assert_eq!(connections(), 2);
+    }
+}

@@ -162,6 +162,12 @@ mod tests {
     }
 
     #[test]
+    fn jitter_takes_off_up_to_one_half() {
+        let delay = |random| jitter(Duration::from_secs(8), random).as_secs();
+        assert_eq!([0, 64, 128, 192, 256 + 128, u64::MAX - 127].map(delay), [8, 7, 6, 5, 6, 6]);
+    }
+
+    #[test]
     fn an_api_that_refuses_connections_is_given_up_after_ten_seconds() {
         let mut retry = RetryState::default();
         let mut waited = Duration::ZERO;

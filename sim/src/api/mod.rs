@@ -253,7 +253,15 @@ impl Api {
         }
         let Some(number) = line.request_id.as_deref().and_then(number_of) else { return };
         let Some(record) = self.record(number) else { return };
-        k.ledger.account(number).logged += 1;
+        let account = k.ledger.account(number);
+        account.logged += 1;
+        let lost_posts = account.lost_posts;
+        // A large response is refused whether it is repeated or not.
+        if matches!((line.message.as_str(), lost_posts), ("response refused", 1..) | ("repeated response refused", 0))
+            && !line.all.contains("status=413")
+        {
+            k.fail(format!("invocation {number}: {:?} after {lost_posts} lost connections", line.message));
+        }
         let is_over = record.end.is_some();
         if !is_over && line.error_type.as_deref().is_some_and(|error_type| error_type.ends_with("DeadlineNear")) {
             let margin = DEADLINE_MARGIN.as_nanos() as Nanos;
