@@ -270,3 +270,16 @@ fn a_stream_that_is_refused_midway_is_refused_if_the_connection_ends() {
     assert_eq!(client.finish(stream), Err(Misuse::StreamOver));
     assert_nothing_is_resent(&mut client);
 }
+
+#[test]
+fn a_refusal_of_exactly_the_limit_is_complete() {
+    let message = "x".repeat(100);
+    let chunked = format!("HTTP/1.1 413 Too Large\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{message}\r\n0\r\n\r\n");
+    for bytes in [refusal(100, &message), chunked.into_bytes()] {
+        let mut client = responded();
+        client.receive(&bytes);
+        let reply = reply(&mut client);
+        assert_eq!((reply.body(), reply.is_truncated()), (message.clone().into(), false));
+        assert!(matches!(client.poll_output(), Output::Idle), "the connection stays open");
+    }
+}

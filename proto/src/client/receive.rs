@@ -186,7 +186,7 @@ impl Client {
     fn complete_request(&mut self, reading: &Reading) -> Option<Event> {
         let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
         self.spare_heads.push(outgoing.into_head());
-        if endpoint == Endpoint::Response && self.phase == Phase::Streaming {
+        if self.phase == Phase::Streaming {
             self.phase = Phase::Idle;
         }
         if !reading.keep_alive {

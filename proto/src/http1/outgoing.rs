@@ -277,15 +277,18 @@ mod tests {
     /// Everything that is written when each write takes `step` bytes.
     fn written(message: &mut Outgoing, step: usize) -> Vec<u8> {
         let mut all = Vec::new();
-        while !message.is_drained() {
+        for _ in 0..1000 {
             let mut slices = Slices::new();
             message.slices(&mut slices);
             let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
-            assert!(!bytes.is_empty(), "it is not drained and has nothing to write");
+            assert_eq!(message.is_drained(), bytes.is_empty());
+            if bytes.is_empty() {
+                return all;
+            }
             all.extend_from_slice(&bytes);
             assert_eq!(message.advance(bytes.len()), 0);
         }
-        all
+        panic!("the output does not end");
     }
 
     #[test]
@@ -369,5 +372,36 @@ mod tests {
             push_hex(&mut hex, size);
             assert_eq!(hex, expected.as_bytes());
         }
+    }
+    /// The lengths of the slices for one write, and whether they are everything.
+    fn slices(message: &Outgoing) -> (Vec<usize>, bool) {
+        let mut slices = Slices::new();
+        let complete = message.slices(&mut slices);
+        (slices.iter().map(|slice| slice.len()).collect(), complete)
+    }
+
+    #[test]
+    fn only_short_chunks_are_copied() {
+        for (size, expected) in
+            [(Chunks::LARGE - 1, vec![4, 6 + Chunks::LARGE - 1 + 2]), (Chunks::LARGE, vec![4, 6, Chunks::LARGE, 2])]
+        {
+            let mut message = Outgoing::chunked(b"HEAD".to_vec());
+            message.chunk(Bytes::from(vec![b'x'; size]));
+            assert_eq!(slices(&message), (expected, true));
+        }
+    }
+
+    #[test]
+    fn a_write_has_a_limited_number_of_slices() {
+        let mut message = Outgoing::chunked(b"HEAD".to_vec());
+        for chunk in 1..=20 {
+            message.chunk(Bytes::from(vec![b'x'; Chunks::LARGE]));
+            // The head, framing and data of each chunk, and the framing that follows.
+            let all = 1 + 2 * chunk + 1;
+            let (lengths, complete) = slices(&message);
+            assert_eq!((lengths.len(), complete), (all.min(Slices::MAX), all <= Slices::MAX), "{chunk} chunks");
+        }
+        let expected: usize = 4 + message.queued();
+        assert_eq!(written(&mut message, usize::MAX).len(), expected);
     }
 }
