@@ -601,3 +601,13 @@ fn metadata_is_requested_with_its_authorization() {
     assert!(request.starts_with("GET /2026-01-15/metadata/execution-environment HTTP/1.1\r\n"), "{request}");
     assert!(request.ends_with("\r\nAuthorization: Bearer secret\r\n\r\n"), "{request}");
 }
+
+#[test]
+fn unwritten_chunks_are_counted() {
+    let (mut client, stream) = plain_stream();
+    assert_eq!(client.queued(), 0);
+    client.chunk(&stream, "hello").unwrap();
+    assert_eq!(client.queued(), "5\r\nhello\r\n".len());
+    written(&mut client);
+    assert_eq!(client.queued(), 0);
+}

@@ -125,6 +125,13 @@ fn an_expectation_of_100_continue_is_met() {
     events(&mut server, "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     assert_eq!(written(&mut server), "HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(body(&events(&mut server, "{}")), "{}");
+
+    // Neither another value, nor another field, nor a client of HTTP/1.0 is one (RFC 9110 section 10.1.1).
+    for (version, field) in [("1.1", "Expect: x"), ("1.1", "Except: 100-continue"), ("1.0", "Expect: 100-continue")] {
+        let mut server = Server::new(Limits::default());
+        events(&mut server, &format!("POST / HTTP/{version}\r\n{field}\r\nContent-Length: 2\r\n\r\n"));
+        assert!(matches!(server.poll_output(), Output::Receive), "{field}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use lambda_runtime_proto::client::{Client, Event};
-use lambda_runtime_proto::{CloseReason, Limits, Part, PeerError};
+use lambda_runtime_proto::{CloseReason, Limits, Output, Part, PeerError};
 
 fn refusal(bytes: impl AsRef<[u8]>) -> PeerError {
     refusal_with(bytes, Limits::default())
@@ -27,6 +27,23 @@ fn accepted_body(bytes: &str) -> String {
         Ok(Event::Invocation(invocation)) => String::from_utf8(invocation.body().to_vec()).unwrap(),
         other => panic!("{bytes:?}: {other:?}"),
     }
+}
+
+/// The event that these bytes become as the reply to /next, if they arrive one at a time.
+fn bytewise(bytes: &str, limits: Limits) -> Result<Event, CloseReason> {
+    let mut client = Client::new(config().limits(limits));
+    client.next_invocation().unwrap();
+    written(&mut client);
+    for byte in bytes.bytes() {
+        client.receive(&[byte]);
+        match client.poll_output() {
+            Output::Event(event) => return Ok(event),
+            Output::Closed(reason) => return Err(reason),
+            _ => {}
+        }
+    }
+    client.end_of_input();
+    Ok(event(&mut client))
 }
 
 /// A response with these fields and this body.
@@ -233,11 +250,31 @@ fn a_message_of_exactly_a_limit_is_accepted() {
         (chunked("4\r\n1234\r\n0\r\nA: b\r\n\r\n"), defaults().trailers(8)),
         (chunked("4\r\n1234\r\n0\r\nA: b\r\nC: d\r\n\r\n"), defaults().headers(2)),
     ] {
-        match reply_to_next(bytes.as_bytes(), limits) {
-            Ok(Event::Invocation(invocation)) => assert_eq!(invocation.body(), "1234"),
-            other => panic!("{bytes:?}: {other:?}"),
-        }
+        let at_once = reply_to_next(bytes.as_bytes(), limits.clone());
+        let (Ok(Event::Invocation(at_once)), Ok(Event::Invocation(bytewise))) = (at_once, bytewise(&bytes, limits))
+        else {
+            panic!("{bytes:?} is refused")
+        };
+        assert_eq!((at_once.body(), bytewise.body()), ("1234".into(), "1234".into()));
     }
     let refused = chunked("4\r\n1234\r\n0\r\nA: b\r\nC: d\r\nE: f\r\n\r\n");
     assert_eq!(refusal_with(refused, defaults().headers(2)), PeerError::TooManyHeaders(2));
+}
+
+#[test]
+fn a_field_whose_name_is_as_long_as_that_of_a_framing_field_is_another_field() {
+    let fields = "Content-Lengt_: x\r\nTransfer-Encodin_: gzip\r\nConnectio_: close\r\nContent-Length: 2\r\n";
+    for bytes in [response(fields, "{}"), response(&fields.to_uppercase(), "{}")] {
+        let mut client = common::client();
+        client.next_invocation().unwrap();
+        written(&mut client);
+        // The second reply is compared with the first.
+        for _ in 0..2 {
+            client.receive(bytes.as_bytes());
+            let Event::Invocation(invocation) = event(&mut client) else { panic!("{bytes:?}") };
+            client.abandon(invocation.into_token()).unwrap();
+            client.next_invocation().unwrap();
+            assert!(written(&mut client).starts_with("GET "));
+        }
+    }
 }

@@ -299,7 +299,6 @@ impl Client {
 
     fn state(&self) -> &'static str {
         match self.phase {
-            Phase::Init if self.outstanding.is_empty() => "no request was made yet",
             Phase::InHand => "an invocation is in hand and has no outcome",
             Phase::Streaming => "a response is being streamed",
             _ if self.awaits_acknowledgement() => "the last outcome is not acknowledged",

@@ -52,10 +52,7 @@ pub(crate) struct Field {
 /// Parses the head at the start of `bytes` if it is complete and valid, which is the usual case. Otherwise, use
 /// [`find_end`] and [`parse`]. Writes the positions of its fields to `fields`.
 pub(crate) fn parse_whole(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Option<Head> {
-    if role == Role::Response && !bytes.starts_with(VERSION) {
-        return None;
-    }
-    let head = lex(role, bytes.get(..limits.head).unwrap_or(bytes), limits, fields).ok()?;
+    let head = parse(role, bytes.get(..limits.head).unwrap_or(bytes), limits, fields).ok()?;
     // httparse skips leading empty lines, and accepts LF as the end of a line.
     let starts_well = bytes.first().is_some_and(|first| !first.is_ascii_whitespace());
     let ends = |end: usize, with: &[u8]| bytes.get(..end).is_some_and(|lines| lines.ends_with(with));
@@ -96,16 +93,9 @@ pub(crate) fn find_empty_line(bytes: &[u8], scanned: &mut usize) -> Result<Optio
     Ok(None)
 }
 
-/// Parses a complete head, as delimited by [`find_end`]. Writes the positions of its fields to `fields`.
+/// Parses a complete head, as delimited by [`find_end`]: both end it at the first empty line. Writes the positions of its
+/// fields to `fields`.
 pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Result<Head, PeerError> {
-    match lex(role, bytes, limits, fields)? {
-        head if head.len == bytes.len() => Ok(head),
-        // Impossible: both stop at the first empty line.
-        _ => Err(PeerError::MalformedHead(HeadElement::LineEnding)),
-    }
-}
-
-fn lex(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Result<Head, PeerError> {
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; Limits::MAX_HEADERS];
     let storage = storage.get_mut(..max).unwrap_or_default();
@@ -219,8 +209,8 @@ pub(crate) fn parse_trailers(bytes: &[u8], limits: &Limits) -> Result<(), PeerEr
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_HEADERS];
     match httparse::parse_headers(bytes, storage.get_mut(..max).unwrap_or_default()) {
-        Ok(httparse::Status::Complete((len, _))) if len == bytes.len() => Ok(()),
-        Ok(_) => Err(PeerError::MalformedHead(HeadElement::LineEnding)),
+        Ok(httparse::Status::Complete(_)) => Ok(()),
+        Ok(httparse::Status::Partial) => Err(PeerError::MalformedHead(HeadElement::LineEnding)),
         Err(error) => Err(peer_error(error, max)),
     }
 }

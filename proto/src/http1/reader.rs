@@ -445,4 +445,49 @@ mod tests {
             assert_eq!(reader.take_trailers(), expected.as_bytes());
         }
     }
+    #[test]
+    fn reads_of_a_large_body_become_larger_as_more_arrives() {
+        let mut reader = Reader::new(Role::Response, Limits::default());
+        reader.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 6000000\r\n\r\n");
+        assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+        let mut sizes = Vec::new();
+        let mut arrived = 0;
+        while arrived < 6_000_000 {
+            let n = reader.space().len();
+            reader.filled(n);
+            arrived += n;
+            sizes.push(n);
+            assert!(matches!(reader.poll(), Ok(Step::Data)));
+        }
+        assert!(matches!(reader.poll(), Ok(Step::End)));
+        assert_eq!(arrived, 6_000_000, "nothing beyond the body is read");
+        assert_eq!(sizes.first(), Some(&(64 * 1024)));
+        assert_eq!(sizes.iter().max(), Some(&(1024 * 1024)));
+        assert!(sizes.len() < 12, "{sizes:?}");
+    }
+    #[test]
+    fn a_drained_body_is_not_stored() {
+        let head = b"HTTP/1.1 202 Accepted\r\nContent-Length: 20\r\n\r\n";
+        let mut reader = Reader::new(Role::Response, Limits::default());
+        reader.receive(head);
+        assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+        reader.drain_body(20);
+        reader.receive(&[b'x'; 15]);
+        assert!(matches!(reader.poll(), Ok(Step::NeedInput)));
+        reader.receive(&[b'x'; 5]);
+        assert!(matches!(reader.poll(), Ok(Step::End)));
+        assert_eq!(reader.message(), head);
+    }
+
+    #[test]
+    fn more_bytes_than_there_was_space_for_are_not_counted() {
+        let mut reader = Reader::new(Role::Response, Limits::default());
+        reader.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+        let head = reader.message().len();
+        let space = reader.space().len();
+        reader.filled(usize::MAX);
+        assert!(matches!(reader.poll(), Ok(Step::Data)));
+        assert_eq!(reader.message().len(), head + space);
+    }
 }
