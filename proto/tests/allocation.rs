@@ -127,3 +127,23 @@ fn nothing_is_allocated_for_a_length_that_a_header_announces() {
     });
     assert!(info.bytes_max < 200_000, "{info:?}");
 }
+
+#[test]
+fn an_event_of_many_chunks_that_arrive_together_is_one_allocation() {
+    let head = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("3e8\r\n{}\r\n", "x".repeat(1000));
+    let message = format!("{head}{}0\r\n\r\n", chunk.repeat(30)).into_bytes();
+    let mut client = client();
+    let mut invoke = || {
+        client.next_invocation().unwrap();
+        write(&mut client);
+        client.receive(&message);
+        let Output::Event(Event::Invocation(invocation)) = client.poll_output() else { panic!() };
+        assert_eq!(invocation.body().len(), 30_000);
+        respond(&mut client, invocation);
+    };
+    invoke();
+    let info = measure(invoke);
+    assert_eq!(info.count_total, 2, "the event and its reference count: {info:?}");
+    assert!(info.bytes_total < u64::try_from(message.len()).unwrap() + 1000, "{info:?}");
+}

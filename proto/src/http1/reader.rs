@@ -490,4 +490,95 @@ mod tests {
         assert!(matches!(reader.poll(), Ok(Step::Data)));
         assert_eq!(reader.message().len(), head + space);
     }
+    /// A reader that has received a message of this many bytes, which is too long to stay in the input.
+    fn with_message(len: usize) -> Reader {
+        let mut reader = Reader::new(Role::Request, Limits::default());
+        let head = format!("POST / HTTP/1.1\r\nContent-Length: {:07}\r\n\r\n", len - 44);
+        reader.receive(head.as_bytes());
+        assert!(matches!(reader.poll(), Ok(Step::Head(head)) if head.len == 44));
+        let mut missing = len - 44;
+        while missing > 0 {
+            let n = reader.space().len().min(missing);
+            reader.filled(n);
+            missing -= n;
+            assert!(matches!(reader.poll(), Ok(Step::Data)));
+        }
+        assert_eq!(reader.message().len(), len);
+        reader
+    }
+
+    #[test]
+    fn a_large_message_is_taken_with_its_storage_and_a_small_one_is_copied() {
+        for (len, is_copied) in [(Reader::KEEP, true), (Reader::KEEP + 1, false), (4_000_000, false)] {
+            let mut reader = with_message(len);
+            let storage = reader.message().as_ptr();
+            let taken = reader.take();
+            assert_eq!((taken.len(), taken.as_ptr() != storage), (len, is_copied));
+            assert!(reader.message().is_empty());
+            assert_eq!(reader.message.capacity() > 0, is_copied, "the storage is reused");
+        }
+    }
+
+    #[test]
+    fn the_storage_of_a_large_message_is_freed_when_the_message_is_discarded() {
+        for (len, is_kept) in [(Reader::KEEP, true), (Reader::KEEP + 1, false), (4_000_000, false)] {
+            let mut reader = with_message(len);
+            reader.message.truncate(len);
+            reader.reset();
+            assert!(reader.message().is_empty());
+            assert_eq!(reader.message.capacity() > 0, is_kept, "{len}");
+        }
+    }
+
+    #[test]
+    fn storage_does_not_grow_beyond_the_body() {
+        let mut reader = Reader::new(Role::Request, Limits::default());
+        reader.receive(b"POST / HTTP/1.1\r\nContent-Length: 8000\r\n\r\n");
+        reader.receive(&[b'x'; 5000]);
+        assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+        reader.take();
+        reader.receive(&[b'x'; 3000]);
+        assert!(matches!(reader.poll(), Ok(Step::Data)));
+        assert_eq!(reader.message().len(), 8000);
+        assert_eq!(reader.message.capacity(), 8000);
+    }
+    #[test]
+    fn storage_that_suffices_does_not_grow() {
+        let mut reader = Reader::new(Role::Request, Limits::default());
+        reader.message = Vec::with_capacity(100);
+        reader.make_room(100, 1000);
+        assert_eq!((reader.message.len(), reader.message.capacity()), (100, 100));
+    }
+
+    #[test]
+    fn a_small_reply_that_arrives_at_once_is_not_moved() {
+        let small = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}".to_vec();
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n".to_vec();
+        let large = [head, vec![b'x'; 20_000]].concat();
+        for (reply, is_moved) in [(&small, false), (&large, true)] {
+            let mut reader = Reader::new(Role::Response, Limits::default());
+            reader.receive(reply);
+            assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+            assert!(matches!(reader.poll(), Ok(Step::Data)));
+            assert!(matches!(reader.poll(), Ok(Step::End)));
+            assert_eq!(reader.message(), reply);
+            assert_eq!(reader.message.capacity() > 0, is_moved);
+            assert_eq!(reader.take(), reply);
+            assert!(matches!(reader.poll(), Ok(Step::NeedInput)));
+        }
+    }
+
+    #[test]
+    fn heads_of_replies_are_remembered() {
+        for (role, head, is_remembered) in [
+            (Role::Response, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true),
+            (Role::Request, "GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", false),
+        ] {
+            let mut reader = Reader::new(role, Limits::default());
+            reader.receive(head.as_bytes());
+            assert!(matches!(reader.poll(), Ok(Step::Head(_))));
+            let found = reader.templates.find(head.as_bytes(), &Limits::default(), &mut Vec::new());
+            assert_eq!(found.is_some(), is_remembered, "{head}");
+        }
+    }
 }

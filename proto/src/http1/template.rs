@@ -188,4 +188,42 @@ mod tests {
         let large = EVENT.replace("one", &"x".repeat(Templates::MAX_HEAD));
         assert!(!is_found(&super::tests::known(&[&large]), &large));
     }
+    #[test]
+    fn a_head_without_fields_is_found() {
+        let bare = "HTTP/1.1 202 Accepted\r\n\r\n";
+        let known = known(&[bare]);
+        assert!(is_found(&known, bare));
+        assert!(!is_found(&known, ACCEPTED));
+    }
+    #[test]
+    fn a_value_with_any_number_of_control_characters_is_left_to_the_parser() {
+        let known = known(&[EVENT]);
+        for value in ["\u{1}", "\u{1}\u{1}", "\u{1}\u{7f}", "\u{7f}\u{7f}", "\u{1}\u{7f}\u{1}", "\u{1f}", "\0"] {
+            assert!(!is_found(&known, &EVENT.replace("one", &format!("o{value}e"))), "{value:?}");
+        }
+        for value in ["o\te", "o e", "\u{e9}", "~"] {
+            assert!(is_found(&known, &EVENT.replace("one", value)), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn only_framing_fields_with_other_values_are_left_to_the_parser() {
+        let head = |field: &str| format!("HTTP/1.1 200 OK\r\n{field}\r\nDate: one\r\n\r\n");
+        for (field, other, is_found) in [
+            ("Transfer-Encoding: chunked", "Transfer-Encoding: CHUNKED", false),
+            ("Connection: keep-alive", "Connection: close", false),
+            ("Expect: x", "Expect: 100-continue", false),
+            ("Content-Length: 1", "Content-Length: 2", true),
+            ("Transfer-Encodin_: 1", "Transfer-Encodin_: 2", true),
+            ("Content-Lengt_: 1", "Content-Lengt_: 2", true),
+            ("Connectio_: keep-alive", "Connectio_: close", true),
+            ("Expec_: x", "Expec_: 100-continue", true),
+        ] {
+            let known = known(&[&head(field)]);
+            let other = head(other);
+            let found = known.find(other.as_bytes(), &Limits::default(), &mut Vec::new());
+            let parsed = parse_whole(Role::Response, other.as_bytes(), &Limits::default(), &mut Vec::new());
+            assert_eq!(found, parsed.filter(|_| is_found), "{other}");
+        }
+    }
 }
