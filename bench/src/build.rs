@@ -39,6 +39,11 @@ impl Builds {
         self.cargo_build(program.package, &["--bin", program.bin])
     }
 
+    /// Builds one binary with these features of its package.
+    pub fn build_with(&self, program: Program, features: &str) -> Result<()> {
+        self.cargo_build(program.package, &["--bin", program.bin, "--features", features])
+    }
+
     fn cargo_build(&self, package: &str, targets: &[&str]) -> Result<()> {
         let target = self.directory.parent().and_then(Path::to_str).ok_or("the path is not UTF-8")?;
         let mut command =

@@ -49,3 +49,10 @@ pub const BLOCKING_TYPED: Program = program("on-blocking", "blocking-typed");
 pub const SMOL_ECHO: Program = program("on-smol", "smol-echo");
 pub const SMOL_STREAMING: Program = program("on-smol", "smol-streaming");
 pub const SMOL_CONCURRENT: Program = program("on-smol", "smol-concurrent");
+
+/// The echo on each executor, whose features are chosen when it is built.
+pub const FEATURED: [(&str, Program); 3] = [
+    ("tokio", program("featured", "featured-tokio")),
+    ("smol", program("featured", "featured-smol")),
+    ("blocking", program("featured", "featured-blocking")),
+];

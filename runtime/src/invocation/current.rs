@@ -108,7 +108,6 @@ pin_project! {
     pub struct Scope<F> {
         #[pin]
         future: F,
-        // `None` while the future is polled.
         shared: Option<Arc<Shared>>,
     }
 }
@@ -122,35 +121,32 @@ impl<F: Future> Future for Scope<F> {
     }
 }
 
-/// Calls `f` with `shared` as the current invocation. It is moved, not cloned: `shared` is `None` meanwhile.
+/// Calls `f` with `shared` as the current invocation. They are swapped, not cloned: meanwhile `shared` is the one before.
 fn enter<T>(shared: &mut Option<Arc<Shared>>, f: impl FnOnce() -> T) -> T {
-    struct Entered<'a> {
-        shared: &'a mut Option<Arc<Shared>>,
-        before: Option<Arc<Shared>>,
+    struct Entered<'a>(&'a Cell<Option<Arc<Shared>>>);
+
+    impl Entered<'_> {
+        // Fails while the thread ends, both times.
+        fn swap(&self) {
+            let _ = CURRENT.try_with(|current| current.swap(self.0));
+        }
     }
 
     impl Drop for Entered<'_> {
         fn drop(&mut self) {
-            *self.shared = CURRENT.try_with(|current| current.replace(self.before.take())).ok().flatten();
+            self.swap();
         }
     }
 
-    let before = CURRENT.try_with(|current| current.replace(shared.take())).ok().flatten();
-    let _entered = Entered { shared, before };
+    let entered = Entered(Cell::from_mut(shared));
+    entered.swap();
     f()
 }
 
 impl Running {
-    /// Calls `f` in this invocation, if it is not the current one: a layer may have moved the service to another task.
+    /// Calls `f` in this invocation, if there is one.
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        let address = |shared: &Option<Arc<Shared>>| shared.as_ref().map(Arc::as_ptr);
-        let is_current = CURRENT.try_with(|current| {
-            let shared = current.take();
-            let is_current = address(&shared) == address(&self.shared);
-            current.set(shared);
-            is_current
-        });
-        if is_current.unwrap_or(true) { f() } else { enter(&mut self.shared, f) }
+        if self.shared.is_none() { f() } else { enter(&mut self.shared, f) }
     }
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct Running {
 pub(crate) struct Shared {
     #[cfg(feature = "current")]
     pub(super) ids: Ids,
+    /// A layer may poll the handler in another task.
+    #[cfg(feature = "current")]
+    may_move: bool,
     #[cfg(feature = "wait-until")]
     pub(super) queue: Queue,
 }
@@ -52,6 +55,8 @@ pub(crate) struct Source<'a> {
     pub(crate) trace_id: Option<&'a str>,
     pub(crate) tenant_id: Option<&'a str>,
     pub(crate) deadline: u64,
+    /// A layer may poll the handler in another task.
+    pub(crate) may_move: bool,
 }
 
 impl Running {
@@ -64,7 +69,10 @@ impl Running {
         }
         let Some(shared) = Arc::get_mut(shared) else { return };
         #[cfg(feature = "current")]
-        shared.ids.set(source);
+        {
+            shared.may_move = source.may_move;
+            shared.ids.set(source);
+        }
         #[cfg(feature = "wait-until")]
         shared.queue.open();
         #[cfg(not(feature = "current"))]
@@ -112,8 +120,21 @@ impl Running {
 
 #[cfg(not(feature = "current"))]
 impl Running {
+    pub(crate) fn if_moved(&self) -> Self {
+        Self::default()
+    }
+
     pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
         f()
+    }
+}
+
+#[cfg(feature = "current")]
+impl Running {
+    /// For code that the worker polls, unless a layer moves it to another task: nothing if no layer can.
+    pub(crate) fn if_moved(&self) -> Self {
+        let shared = self.shared.as_ref().filter(|shared| shared.may_move).map(Arc::clone);
+        Self { shared }
     }
 }
 
@@ -122,7 +143,9 @@ impl Ids {
     fn set(&mut self, source: Source<'_>) {
         let set = |place: &mut String, text: Option<&str>| {
             place.clear();
-            place.push_str(text.unwrap_or_default());
+            if let Some(text) = text {
+                place.push_str(text);
+            }
         };
         set(&mut self.request_id, Some(source.request_id));
         set(&mut self.trace_id, source.trace_id);

@@ -26,6 +26,8 @@ pub(crate) struct Queue(Mutex<State>);
 #[derive(Default)]
 struct State {
     tasks: Vec<Task>,
+    /// Set with the first task. A function that adds none does not contain the code that runs them.
+    start: Option<fn() -> Box<dyn Run>>,
     /// The worker, while it runs the tasks.
     worker: Option<Waker>,
     /// The next invocation has been requested, or is about to be.
@@ -50,6 +52,7 @@ impl Queue {
             return Err(WaitUntilError(()));
         }
         state.tasks.push(task);
+        state.start = Some(|| Box::<FuturesUnordered<Task>>::default());
         let worker = state.worker.take();
         drop(state);
         if let Some(worker) = worker {
@@ -113,16 +116,13 @@ impl Queue {
 
     /// Runs the work, including what it adds to itself, for at most `remaining`.
     pub(super) async fn finish<X: Executor>(&self, executor: &X, remaining: Option<Duration>, request_id: &str) {
-        let mut tasks = FuturesUnordered::new();
+        let Some(start) = self.lock().start else { return };
+        let mut run = start();
         let all = poll_fn(|cx| {
             loop {
-                tasks.extend(self.take(cx));
-                match tasks.poll_next_unpin(cx) {
-                    Poll::Ready(Some(Ok(()))) => {}
-                    Poll::Ready(Some(Err(failure))) => messages::work_failed(request_id, &failure),
-                    Poll::Ready(None) if self.close_if_empty() => return Poll::Ready(()),
-                    Poll::Ready(None) => {}
-                    Poll::Pending => return Poll::Pending,
+                ready!(run.poll(self.take(cx), request_id, cx));
+                if self.close_if_empty() {
+                    return Poll::Ready(());
                 }
             }
         });
@@ -130,17 +130,41 @@ impl Queue {
             Some(remaining) => _ = timeout(executor.sleep(remaining), all).await,
             None => all.await,
         }
-        let never_started = self.close();
-        let unfinished = tasks.len() + never_started.len();
-        if unfinished > 0 {
-            messages::work_timed_out(request_id, u32::try_from(unfinished).unwrap_or(u32::MAX));
-        }
-        drop_caught((tasks, never_started));
+        run.end(self.close(), request_id);
     }
 
     /// Drops the work: its worker has failed.
     pub(super) fn abandon(&self) {
         drop_caught(self.close());
+    }
+}
+
+/// The work that has started.
+trait Run: Send {
+    /// Starts `tasks`, and polls all. Ready when none is left.
+    fn poll(&mut self, tasks: Vec<Task>, request_id: &str, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Drops the tasks that are unfinished at the deadline, and those that have not started.
+    fn end(self: Box<Self>, never_started: Vec<Task>, request_id: &str);
+}
+
+impl Run for FuturesUnordered<Task> {
+    fn poll(&mut self, tasks: Vec<Task>, request_id: &str, cx: &mut Context<'_>) -> Poll<()> {
+        self.extend(tasks);
+        while let Some(result) = ready!(self.poll_next_unpin(cx)) {
+            if let Err(failure) = result {
+                messages::work_failed(request_id, &failure);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn end(self: Box<Self>, never_started: Vec<Task>, request_id: &str) {
+        let unfinished = self.len() + never_started.len();
+        if unfinished > 0 {
+            messages::work_timed_out(request_id, u32::try_from(unfinished).unwrap_or(u32::MAX));
+        }
+        drop_caught((self, never_started));
     }
 }
 

@@ -79,7 +79,7 @@ impl<H, Fut> Service<LambdaInvocation> for HandlerService<H, Fut> {
             let running = Running::default();
             return HandlerFuture { responder, poll, running, stage: Stage::Failed { failure: None } };
         }
-        let mut running = context.running.clone();
+        let mut running = context.running.if_moved();
         tracing::trace!(
             target: "lambda_runtime",
             body = %String::from_utf8_lossy(&body),

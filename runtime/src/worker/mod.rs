@@ -116,7 +116,7 @@ where
     fn unpack(&mut self, invocation: Invocation) -> (InvocationToken, Result<LambdaInvocation, Failure>) {
         let request_id = self.connection.client.request_id();
         let (token, mut invocation) = unpack(invocation, request_id, self.handover.open(), &self.options);
-        let mut source = Source { request_id, ..Source::default() };
+        let mut source = Source { request_id, may_move: self.options.shows_headers, ..Source::default() };
         if let Ok(LambdaInvocation { context, .. }) = &invocation {
             source.trace_id = context.xray_trace_id.as_deref();
             source.tenant_id = context.tenant_id.as_deref();
