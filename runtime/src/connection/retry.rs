@@ -227,7 +227,9 @@ mod tests {
             interrupted_sends: 4,
             last: Some(Loss { error: error(), connected: false }),
         };
+        assert_eq!((retry.attempts(), retry.has_interrupted_sends()), (9, true));
         retry.succeeded();
+        assert_eq!((retry.attempts(), retry.has_interrupted_sends()), (0, false));
         assert_eq!(retry.next_attempt(0).unwrap(), Duration::ZERO);
     }
 

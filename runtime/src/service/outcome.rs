@@ -174,6 +174,29 @@ mod tests {
         assert!(prelude(header(b"a\tb")).is_ok() && prelude(cookie("a=\u{e9}")).is_ok());
     }
 
+    /// A stream whose destructor panics.
+    struct Bomb;
+
+    impl Stream for Bomb {
+        type Item = Result<Bytes, Error>;
+
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Pending
+        }
+    }
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a stream is dropped");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_the_destructor_of_a_stream_goes_no_further() {
+        let body = ResponseBody::start(Bomb, &mut Context::from_waker(std::task::Waker::noop())).unwrap();
+        drop(body);
+    }
+
     #[test]
     fn a_prelude_keeps_any_status_repeated_headers_and_cookies() {
         let headers = [("x-part", "a"), ("x-part", "b"), ("content-type", "text/html")]

@@ -270,6 +270,22 @@ mod tests {
     }
 
     #[test]
+    fn each_side_is_registered_only_while_it_waits() {
+        let ((service, _), (worker, _)) = (task(), task());
+        let mut handover = Handover::new();
+        let mut acknowledgement = handover.open().respond(1).unwrap();
+        assert!(handover.poll_outcome(&Context::from_waker(&worker)).is_ready());
+        assert!(handover.0.lock().worker.is_none());
+
+        assert!(!handover.is_awaited_by(&service));
+        assert!(Pin::new(&mut acknowledgement).poll(&mut Context::from_waker(&service)).is_pending());
+        assert!(handover.is_awaited_by(&service) && !handover.is_awaited_by(&worker));
+        handover.acknowledge();
+        assert!(Pin::new(&mut acknowledgement).poll(&mut Context::from_waker(&service)).is_ready());
+        assert!(!handover.is_awaited_by(&service));
+    }
+
+    #[test]
     fn a_worker_that_has_withdrawn_its_waker_is_not_woken() {
         let (worker, woken) = task();
         let mut handover = Handover::new();

@@ -201,3 +201,111 @@ fn check<X: Executor>(reply: &Reply, connection: &Connection<X>) -> Result<(), R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Pending, Ready, pending, ready};
+    use std::io::{self, IoSlice, Read as _};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use futures_util::{FutureExt as _, stream};
+    use http::HeaderValue;
+    use lambda_runtime_proto::client::{Config, StreamHead};
+
+    use super::*;
+    use crate::env::address::Address;
+    use crate::error::Error;
+    use crate::executor::Transport;
+
+    /// An executor whose API replies to the first request with an event, and may then stop reading.
+    #[derive(Clone)]
+    struct InMemory {
+        stops_reading: bool,
+    }
+
+    struct Socket {
+        is_writable: bool,
+        api: InMemory,
+        reply: &'static [u8],
+    }
+
+    impl Executor for InMemory {
+        type Transport = Socket;
+        type Connect = Ready<io::Result<Socket>>;
+        type Sleep = Pending<()>;
+
+        fn connect(&self, _: &str, _: u16) -> Self::Connect {
+            let reply = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 2\r\n\r\n{}";
+            ready(Ok(Socket { is_writable: true, api: self.clone(), reply }))
+        }
+
+        fn sleep(&self, _: Duration) -> Self::Sleep {
+            pending()
+        }
+    }
+
+    impl Transport for Socket {
+        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            if self.reply.is_empty() { Poll::Pending } else { Poll::Ready(self.reply.read(buf)) }
+        }
+
+        fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            if !self.is_writable {
+                return Poll::Pending;
+            }
+            self.is_writable = !self.api.stops_reading;
+            Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
+        }
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Polls an endless stream of chunks of this size once. Returns the number of chunks, and of wake-ups.
+    fn poll_endless_stream(size: usize, stops_reading: bool) -> (usize, usize) {
+        let address: Address = "127.0.0.1:9001".parse().unwrap();
+        let config = Config::new(address.authority().clone());
+        let mut connection = Connection::new(InMemory { stops_reading }, address, config);
+        connection.client.next_invocation().unwrap();
+        let Event::Invocation(invocation) = connection.event().now_or_never().unwrap().unwrap() else {
+            panic!("an invocation was sent");
+        };
+
+        let (chunks, woken) = (Arc::new(AtomicUsize::new(0)), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let counter = Arc::clone(&chunks);
+        let chunk = Bytes::from(vec![b'x'; size]);
+        let endless = stream::repeat_with(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Error>(chunk.clone())
+        });
+        let body = ResponseBody::start(endless, &mut cx).unwrap();
+        let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
+        let client = &mut connection.client;
+        let mut sending = Sending::start(client, invocation.into_token(), Outcome::Stream(head, body), None);
+        assert!(sending.poll(&mut connection, false, &mut cx).is_pending());
+        (chunks.load(Ordering::Relaxed), woken.0.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn chunks_are_pulled_while_less_than_64_kib_are_unwritten() {
+        assert_eq!(poll_endless_stream(16 * 1024, true), (4, 0));
+    }
+
+    #[test]
+    fn a_stream_that_is_always_ready_yields_to_other_tasks() {
+        assert_eq!(poll_endless_stream(16 * 1024, false), (64, 1));
+        assert_eq!(poll_endless_stream(1, false), (1024, 1), "a short chunk has a minimum cost");
+    }
+}
