@@ -233,8 +233,8 @@ impl<X: Executor> Connection<X> {
             .any(|request| request.endpoint.posts_outcome() && request.is_started && request.can_be_resent);
         self.drop_transport();
         let error = match (&reason, error) {
-            // As announced by the API, or as expected.
-            (CloseReason::CloseRequested | CloseReason::RepliedEarly, _) if !resends => return Ok(()),
+            // As announced by the API, or as expected; no outcome that was sent is without its reply.
+            (CloseReason::CloseRequested | CloseReason::RepliedEarly, _) => return Ok(()),
             (CloseReason::TransportFailed, Some(error)) => error,
             (CloseReason::Peer(error), _) => io::Error::new(io::ErrorKind::InvalidData, error.clone()),
             (reason, _) => io::Error::new(io::ErrorKind::ConnectionAborted, reason.to_string()),
