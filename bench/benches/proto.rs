@@ -10,7 +10,7 @@ use lambda_runtime_proto::client::{self, Client, InvocationToken, Response, Stre
 use lambda_runtime_proto::server::{self, Reply, Server};
 use lambda_runtime_proto::{Limits, Output};
 
-criterion_group!(benches, parse_next, encode_answer, encode_chunk, whole_invocation);
+criterion_group!(benches, parse_next, encode_response, encode_chunk, whole_invocation);
 criterion_main!(benches);
 
 const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
@@ -34,7 +34,7 @@ fn parse_next(criterion: &mut Criterion) {
     });
 }
 
-fn encode_answer(criterion: &mut Criterion) {
+fn encode_response(criterion: &mut Criterion) {
     let in_hand = || {
         let mut pair = Pair::warm();
         let token = pair.next();
@@ -48,7 +48,7 @@ fn encode_answer(criterion: &mut Criterion) {
             black_box(slice);
         });
     };
-    criterion.benchmark_group("client").bench_function("encode an answer", |bencher| {
+    criterion.benchmark_group("client").bench_function("encode a response", |bencher| {
         bencher.iter_batched_ref(in_hand, encode, BatchSize::SmallInput);
     });
 }

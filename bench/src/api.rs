@@ -29,7 +29,7 @@ struct Shared {
     delay: Duration,
     /// The number of invocations that may still begin.
     permits: AtomicU64,
-    answered: AtomicU64,
+    acknowledged: AtomicU64,
     gate: Mutex<Gate>,
     changed: Condvar,
 }
@@ -57,7 +57,7 @@ impl Api {
             response: load.event.least_response(),
             delay,
             permits: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
             gate: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -80,13 +80,13 @@ impl Api {
     /// Permits `count` invocations, waits until they have responses and `workers` connections have requested more, and returns
     /// the duration.
     pub fn serve(&self, count: u64, workers: u64, patience: Duration) -> Result<Duration> {
-        let target = self.shared.answered.load(Ordering::Relaxed) + count;
+        let target = self.shared.acknowledged.load(Ordering::Relaxed) + count;
         let begin = Instant::now();
         self.shared.permits.store(count, Ordering::Relaxed);
         drop(self.shared.gate());
         self.shared.changed.notify_all();
-        let answered = || self.shared.answered.load(Ordering::Relaxed);
-        drop(self.await_gate(patience, |gate| answered() >= target && gate.waiting >= workers)?);
+        let acknowledged = || self.shared.acknowledged.load(Ordering::Relaxed);
+        drop(self.await_gate(patience, |gate| acknowledged() >= target && gate.waiting >= workers)?);
         Ok(begin.elapsed())
     }
 
@@ -200,7 +200,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> Result<()> {
             return Err(format!("an invocation received the outcome {}", requests.shown()).into());
         } else {
             // Counted before the reply, so that the count precedes the next /next.
-            shared.answered.fetch_add(1, Ordering::Relaxed);
+            shared.acknowledged.fetch_add(1, Ordering::Relaxed);
             write_all(&stream, ACCEPTED, b"")?;
         }
     }

@@ -16,9 +16,9 @@ pub fn description() -> Result<String> {
     let kernel = read("/proc/sys/kernel/osrelease");
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or_default();
-    let date = output(said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]))?;
-    let rustc = output(said("rustc", &["--version"]))?;
-    let revision = output(said("git", &["describe", "--always", "--dirty"])).unwrap_or("unknown".to_owned());
+    let date = output(command("date", &["-u", "+%Y-%m-%d %H:%M UTC"]))?;
+    let rustc = output(command("rustc", &["--version"]))?;
+    let revision = output(command("git", &["describe", "--always", "--dirty"])).unwrap_or("unknown".to_owned());
     let lock = read_lock()?;
     let versions: Vec<_> = ["lambda_runtime", "tokio", "smol", "async-io", "serde_json"]
         .iter()
@@ -33,7 +33,7 @@ pub fn description() -> Result<String> {
     ))
 }
 
-fn said(program: &str, arguments: &[&str]) -> Command {
+fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder());
     command

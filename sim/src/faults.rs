@@ -6,7 +6,7 @@ use std::fmt;
 /// All kinds.
 pub const KINDS: [&str; 26] = [
     "408 Request Timeout",
-    "a connection attempt is not answered",
+    "a connection attempt times out",
     "a connection delivers a few bytes at a time",
     "a connection is closed",
     "a connection is half closed",

@@ -30,7 +30,7 @@ impl Kernel {
             connection.will_fail = Some(io::ErrorKind::ConnectionRefused);
         } else if self.unanswered_left > 0 && self.chance(20) {
             self.unanswered_left = 0;
-            self.fault("a connection attempt is not answered");
+            self.fault("a connection attempt times out");
             delay = Nanos::MAX;
         } else if self.chance(50) {
             self.fault("a connection is slow to open");

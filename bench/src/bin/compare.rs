@@ -165,7 +165,7 @@ fn results(machine: &str, effort: &Effort, counters: &Counters, figures: &Figure
          Written by `compare`. Medians of {} rounds in which the functions took turns, each driven by the same local \
          Runtime API over loopback. Function and API share one CPU, so that CPU time does not depend on where the kernel \
          puts them; multi-threaded functions get all. Instructions and system calls are counted with an API that takes \
-         a millisecond for each answer: in Lambda a function waits, it does not find the answer there already.\n\n\
+         a millisecond for each reply: in Lambda, a function waits for its events.\n\n\
          {machine}{notes}\n\
          {}\n\
          {}",

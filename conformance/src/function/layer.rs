@@ -1,4 +1,4 @@
-//! A layer that does what the event says.
+//! A layer whose behaviour the event selects.
 
 use std::fmt;
 use std::future::{Future, poll_fn, ready};
@@ -17,7 +17,7 @@ use super::moves::{self, Task};
 use super::signal;
 use super::timer::Timer;
 
-/// Does what `layer` in the event says, or forwards the invocation of an event without it.
+/// Behaves as the field `layer` of the event prescribes. Without the field, forwards the invocation.
 ///
 /// | `layer` | |
 /// |---|---|

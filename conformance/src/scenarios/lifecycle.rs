@@ -210,7 +210,7 @@ fn at_once(all: &mut Vec<Scenario>) {
     let error = r#"{"do":"error"}"#;
     all.extend([
         echoes(
-            scenario(Level::Must, "", "as many invocations are served at once as the environment says", "", "[1]"),
+            scenario(Level::Must, "", "as many invocations are served at once as the environment requests", "", "[1]"),
             "[1]",
         ),
         echoes(
