@@ -224,6 +224,7 @@ where
         Ok(Worker {
             service: self.service,
             connection,
+            invocation: None,
             handover: Handover::new(),
             running: Running::default(),
             options: Options {

@@ -23,7 +23,7 @@ use super::timer::Timer;
 /// |---|---|
 /// | `fail`, `fail without a message`, `panic`, `panic later` | instead of the inner service |
 /// | `skip` | completes without the inner service |
-/// | `forget the extensions` | calls the inner service without them |
+/// | `replace the context` | calls the inner service with another one |
 /// | `leave early` | polls the inner service once, and completes |
 /// | `fail at once` | polls the inner service once, and fails |
 /// | `give up midway` | drops the inner service when the first chunk of its stream was taken, and fails later |
@@ -100,8 +100,8 @@ where
             "panic" => panic!("the layer was asked to panic"),
             "panic later" => Box::pin(async { panic!("the layer was asked to panic") }),
             "skip" => Box::pin(ready(Ok(()))),
-            "forget the extensions" => {
-                invocation.parts.extensions.clear();
+            "replace the context" => {
+                invocation.context = lambda_runtime_base::Context::default();
                 Box::pin(self.inner.call(invocation))
             }
             "leave early" => polled_once(self.inner.call(invocation), Ok(())),

@@ -40,11 +40,11 @@ pub(super) fn add(all: &mut Vec<Scenario>) {
             "before the handler's response was complete",
         ),
         (
-            "forgets-the-extensions",
-            "a layer that calls the handler without the extensions is reported",
-            "forget the extensions",
-            ["Function.ExtensionsLost", "ExtensionsLost"],
-            "without the extensions",
+            "replaces-the-context",
+            "a layer that calls the handler with another context is reported",
+            "replace the context",
+            ["Function.ContextLost", "ContextLost"],
+            "replaced the context",
         ),
     ] {
         let steps = Steps::new().event(&format!(r#"{{"layer":"{layer}"}}"#)).read(Error).accept();

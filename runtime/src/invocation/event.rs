@@ -13,7 +13,7 @@ use crate::error::bad_event::BadEvent;
 
 /// An invocation before its event is decoded, as a [layer](crate::Runtime::layer) receives it.
 ///
-/// A layer that builds a new one must keep `parts.extensions`, which link the invocation to its connection.
+/// A layer that builds a new one must keep `context`, which links the invocation to its connection.
 pub struct LambdaInvocation {
     /// Status and headers of the reply to /next.
     pub parts: http::response::Parts,

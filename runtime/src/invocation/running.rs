@@ -1,11 +1,12 @@
 //! The invocation that a worker is serving, shared with its [`Context`](super::context::Context), its
 //! [`Current`](super::current::Current) and its work after the response.
-//!
-//! Without the features `current` and `wait-until` it is empty and does nothing.
 
 use std::fmt;
 #[cfg(any(feature = "current", feature = "wait-until"))]
 use std::sync::Arc;
+
+use crate::service::outcome::Outcome;
+use crate::service::responder::Responder;
 
 #[cfg(feature = "wait-until")]
 use {
@@ -18,6 +19,8 @@ use {
 /// A reference to the running invocation; to none in a context that does not come from the runtime.
 #[derive(Clone, Default)]
 pub(crate) struct Running {
+    /// In the context of an invocation, until the innermost service takes it.
+    pub(crate) responder: Option<Responder<Outcome>>,
     #[cfg(any(feature = "current", feature = "wait-until"))]
     pub(super) shared: Option<Arc<Shared>>,
 }
@@ -49,7 +52,6 @@ pub(super) struct Ids {
 
 /// The data of `Current` in the context of the next invocation.
 #[cfg_attr(not(feature = "current"), allow(dead_code, reason = "only `current` stores it"))]
-#[derive(Default)]
 pub(crate) struct Source<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) trace_id: Option<&'a str>,
@@ -60,6 +62,11 @@ pub(crate) struct Source<'a> {
 }
 
 impl Running {
+    /// A reference for the context of the invocation.
+    pub(crate) fn with_responder(&self, responder: Responder<Outcome>) -> Self {
+        Self { responder: Some(responder), ..self.clone() }
+    }
+
     /// Prepares for the next invocation. References to the earlier one keep its data.
     #[cfg(any(feature = "current", feature = "wait-until"))]
     pub(crate) fn open(&mut self, source: Source<'_>) {
@@ -134,7 +141,7 @@ impl Running {
     /// For code that the worker polls, unless a layer moves it to another task: nothing if no layer can.
     pub(crate) fn if_moved(&self) -> Self {
         let shared = self.shared.as_ref().filter(|shared| shared.may_move).map(Arc::clone);
-        Self { shared }
+        Self { responder: None, shared }
     }
 }
 

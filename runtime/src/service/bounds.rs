@@ -23,8 +23,8 @@ use super::outcome::{Outcome, start_response};
 use crate::error::Error;
 use crate::error::diagnostic::Diagnostic;
 use crate::error::failure::Failure;
-use crate::invocation::event::LambdaEvent;
-use crate::invocation::{context, deserializer};
+use crate::invocation::deserializer;
+use crate::invocation::event::{LambdaEvent, LambdaInvocation};
 use crate::panics;
 use crate::response::IntoFunctionResponse;
 
@@ -94,14 +94,15 @@ where
     }
 }
 
-fn call<F, A>(handler: &mut F, event: Bytes, context: context::Context) -> Result<F::Future, Failure>
+fn call<F, A>(handler: &mut F, invocation: LambdaInvocation) -> Result<F::Future, Failure>
 where
     F: Service<LambdaEvent<A>>,
     A: EventPayload,
 {
-    let payload = panics::catch("decoding the event", || deserializer::decode(&event))??;
+    let LambdaInvocation { body, context, .. } = invocation;
+    let payload = panics::catch("decoding the event", || deserializer::decode(&body))??;
     // Frees the event's memory while the handler runs.
-    drop(event);
+    drop(body);
     panics::catch("the handler", || handler.call(LambdaEvent { payload, context }))
 }
 

@@ -5,14 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use crate::error::Error;
 use crate::error::diagnostic::Diagnostic;
 use crate::error::failure::Failure;
-use crate::invocation::context;
 use crate::invocation::event::LambdaInvocation;
 use crate::invocation::running::Running;
 use crate::panics;
@@ -34,7 +32,7 @@ pub struct HandlerService<H, Fut> {
 pub(crate) struct Functions<H, Fut> {
     pub(crate) poll_ready: fn(&mut H, &mut Context<'_>) -> Poll<Result<(), Diagnostic>>,
     /// Decodes the event and calls the handler.
-    pub(crate) call: fn(&mut H, Bytes, context::Context) -> Result<Fut, Failure>,
+    pub(crate) call: fn(&mut H, LambdaInvocation) -> Result<Fut, Failure>,
     /// Polls the handler's future.
     pub(crate) poll: fn(Pin<&mut Fut>, &mut Context<'_>) -> Poll<Outcome>,
 }
@@ -71,21 +69,19 @@ impl<H, Fut> Service<LambdaInvocation> for HandlerService<H, Fut> {
         }
     }
 
-    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let LambdaInvocation { mut parts, body, context } = invocation;
+    fn call(&mut self, mut invocation: LambdaInvocation) -> Self::Future {
         let poll = self.functions.poll;
-        let responder = parts.extensions.remove::<Responder<Outcome>>();
+        let responder = invocation.context.running.responder.take();
+        let mut running = invocation.context.running.if_moved();
         if responder.is_none() {
-            let running = Running::default();
             return HandlerFuture { responder, poll, running, stage: Stage::Failed { failure: None } };
         }
-        let mut running = context.running.if_moved();
         tracing::trace!(
             target: "lambda_runtime",
-            body = %String::from_utf8_lossy(&body),
+            body = %String::from_utf8_lossy(&invocation.body),
             "raw JSON event received from Lambda"
         );
-        let stage = match running.enter(|| (self.functions.call)(&mut self.handler, body, context)) {
+        let stage = match running.enter(|| (self.functions.call)(&mut self.handler, invocation)) {
             Ok(future) => Stage::Handling { future },
             Err(failure) => Stage::Failed { failure: Some(failure) },
         };
@@ -108,7 +104,7 @@ impl std::error::Error for NotReady {}
 pin_project! {
     /// The future of [`HandlerService`].
     pub struct HandlerFuture<Fut> {
-        // `None` once it is used, or if a layer passed on an invocation without its extensions.
+        // `None` once it is used, or if a layer replaced the context.
         responder: Option<Responder<Outcome>>,
         poll: fn(Pin<&mut Fut>, &mut Context<'_>) -> Poll<Outcome>,
         running: Running,
@@ -142,7 +138,7 @@ impl<Fut> Future for HandlerFuture<Fut> {
             }
         };
         let (Some(outcome), Some(responder)) = (outcome, this.responder.take()) else {
-            return Poll::Ready(Err(ExtensionsLost.into()));
+            return Poll::Ready(Err(ContextLost.into()));
         };
         match responder.respond(outcome) {
             Ok(mut acknowledgement) => {
@@ -158,15 +154,15 @@ impl<Fut> Future for HandlerFuture<Fut> {
 
 /// The invocation reached the handler without its [`Responder`].
 #[derive(Debug)]
-struct ExtensionsLost;
+struct ContextLost;
 
-impl fmt::Display for ExtensionsLost {
+impl fmt::Display for ContextLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "a layer passed on an invocation without the extensions of the one that it received \
-             (LambdaInvocation::parts)",
+            "a layer replaced the context of an invocation (LambdaInvocation::context), which links it to its connection; \
+             change the fields of the context instead",
         )
     }
 }
 
-impl std::error::Error for ExtensionsLost {}
+impl std::error::Error for ContextLost {}

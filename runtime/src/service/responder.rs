@@ -24,8 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Handover<T>(Arc<Shared<T>>);
 
-/// The service's side: the right to hand over the outcome of one invocation. It travels in the invocation's
-/// extensions.
+/// The service's side: the right to hand over the outcome of one invocation. It travels in the invocation's context.
 #[derive(Debug)]
 pub(crate) struct Responder<T>(Arc<Shared<T>>);
 

@@ -27,11 +27,13 @@ use crate::logging::messages;
 use crate::panics;
 use crate::service::handler::NotReady;
 use crate::service::outcome::Outcome;
-use crate::service::responder::{Handover, Responder};
+use crate::service::responder::Handover;
 
 pub(crate) struct Worker<S, X: Executor> {
     pub(crate) service: S,
     pub(crate) connection: Connection<X>,
+    /// The invocation that was received last, until the service is called.
+    pub(crate) invocation: Option<LambdaInvocation>,
     pub(crate) handover: Handover<Outcome>,
     pub(crate) running: Running,
     pub(crate) options: Options,
@@ -56,6 +58,7 @@ impl<S: Clone, X: Executor> Worker<S, X> {
         Self {
             service: self.service.clone(),
             connection: self.connection.sibling(),
+            invocation: None,
             handover: Handover::new(),
             running: Running::default(),
             options: self.options.clone(),
@@ -73,10 +76,9 @@ where
     pub(crate) async fn run(&mut self) -> RunError {
         loop {
             let served = match self.next().await {
-                Ok(invocation) => {
-                    let (token, invocation) = self.unpack(invocation);
+                Ok(token) => {
                     let mut running = self.running.clone();
-                    let mut serve = pin!(self.serve(token, invocation));
+                    let mut serve = pin!(self.serve(token));
                     poll_fn(|cx| running.enter(|| serve.as_mut().poll(cx))).await
                 }
                 Err(error) => return error,
@@ -85,25 +87,29 @@ where
                 return error;
             }
             self.served = true;
+            // It is still here if the service was not ready.
+            self.invocation = None;
         }
     }
 
-    async fn next(&mut self) -> Result<Invocation, RunError> {
+    /// Waits for an invocation, which it unpacks. Reports those that the service cannot be called with.
+    async fn next(&mut self) -> Result<InvocationToken, RunError> {
         loop {
             // Refused only if pipelining has sent the request already.
             let _ = self.connection.client.next_invocation();
             match self.connection.event().await? {
-                Event::Invocation(invocation) => return Ok(invocation),
+                Event::Invocation(invocation) => match self.unpack(invocation) {
+                    Ok(token) => return Ok(token),
+                    Err((token, failure)) => self.reject(token, failure).await?,
+                },
                 Event::NoInvocation(none) => {
                     messages::no_invocation(&none);
                     self.connection.sleep(REPEAT_DELAY).await;
                 }
                 Event::EventTooLarge { invocation, limit, .. } => {
                     let message = format!("the event is larger than {limit} bytes, the most that Lambda sends");
-                    let failure = Outcome::Failure(Failure::runtime("Runtime.EventTooLarge", message));
-                    let connection = &mut self.connection;
-                    let mut sending = Sending::start(&mut connection.client, invocation.into_token(), failure, None);
-                    poll_fn(|cx| sending.poll(connection, false, cx)).await?;
+                    let failure = Failure::runtime("Runtime.EventTooLarge", message);
+                    self.reject(invocation.into_token(), failure).await?;
                 }
                 // A refusal of /next.
                 Event::Reply(reply) => return Err(RunError::refused(&reply)),
@@ -112,37 +118,50 @@ where
         }
     }
 
-    /// The reply to /next as layers see it, which becomes the running invocation.
-    fn unpack(&mut self, invocation: Invocation) -> (InvocationToken, Result<LambdaInvocation, Failure>) {
+    /// Stores the reply to /next as layers see it, which becomes the running invocation.
+    fn unpack(&mut self, invocation: Invocation) -> Result<InvocationToken, (InvocationToken, Failure)> {
         let request_id = self.connection.client.request_id();
-        let (token, mut invocation) = unpack(invocation, request_id, self.handover.open(), &self.options);
-        let mut source = Source { request_id, may_move: self.options.shows_headers, ..Source::default() };
-        if let Ok(LambdaInvocation { context, .. }) = &invocation {
-            source.trace_id = context.xray_trace_id.as_deref();
-            source.tenant_id = context.tenant_id.as_deref();
-            source.deadline = context.deadline;
+        let mut context = match context::Context::of(&invocation, request_id, Arc::clone(&self.options.config)) {
+            Ok(context) => context,
+            Err(error) => {
+                return Err((invocation.into_token(), Failure::runtime("Runtime.BadHeader", error.to_string())));
+            }
+        };
+        self.running.open(Source {
+            request_id,
+            trace_id: context.xray_trace_id.as_deref(),
+            tenant_id: context.tenant_id.as_deref(),
+            deadline: context.deadline,
+            may_move: self.options.shows_headers,
+        });
+        context.running = self.running.with_responder(self.handover.open());
+        let (mut parts, ()) = http::Response::new(()).into_parts();
+        parts.status = http::StatusCode::from_u16(invocation.status()).unwrap_or_default();
+        if self.options.shows_headers {
+            parts.headers = headers(&invocation);
         }
-        self.running.open(source);
-        if let Ok(invocation) = &mut invocation {
-            invocation.context.running = self.running.clone();
-        }
-        (token, invocation)
+        let (token, body) = invocation.into_parts();
+        self.invocation = Some(LambdaInvocation { parts, body, context });
+        Ok(token)
+    }
+
+    /// Reports an invocation that the service is not called with.
+    async fn reject(&mut self, token: InvocationToken, failure: Failure) -> Result<(), RunError> {
+        let connection = &mut self.connection;
+        let mut sending = Sending::start(&mut connection.client, token, Outcome::Failure(failure), None);
+        poll_fn(|cx| sending.poll(connection, false, cx)).await
     }
 
     /// Serves one invocation.
-    async fn serve(
-        &mut self,
-        token: InvocationToken,
-        invocation: Result<LambdaInvocation, Failure>,
-    ) -> Result<(), RunError> {
-        let Self { service, connection, handover, running, options, .. } = self;
+    async fn serve(&mut self, token: InvocationToken) -> Result<(), RunError> {
+        let Self { service, connection, invocation, handover, running, options, .. } = self;
+        if let Some(LambdaInvocation { context, .. }) = invocation
+            && options.sets_trace_id
+        {
+            trace_id::set(context.xray_trace_id.as_deref());
+        }
         #[cfg(feature = "wait-until")]
         let deadline = invocation.as_ref().map(|invocation| invocation.context.deadline).unwrap_or_default();
-        if options.sets_trace_id
-            && let Ok(invocation) = &invocation
-        {
-            trace_id::set(invocation.context.xray_trace_id.as_deref());
-        }
         let future = pin!(Some(call(service, invocation)));
         let mut call = Call::new(future);
 
@@ -260,14 +279,20 @@ impl<F> Drop for Call<'_, F> {
 }
 
 /// Calls the layered service. A panic in it is a failure like any other.
-async fn call<S>(service: &mut S, invocation: Result<LambdaInvocation, Failure>) -> Result<(), Failure>
+///
+/// The invocation is large: it is moved only once.
+async fn call<S>(service: &mut S, invocation: &mut Option<LambdaInvocation>) -> Result<(), Failure>
 where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
 {
-    let invocation = invocation?;
     poll_fn(|cx| caught(|| service.poll_ready(cx))).await?;
     // It is called where it is polled, under the same guard.
-    let mut future = pin!(async { service.call(invocation).await });
+    let mut future = pin!(async {
+        match invocation.take() {
+            Some(invocation) => service.call(invocation).await,
+            None => Ok(()),
+        }
+    });
     poll_fn(|cx| caught(|| future.as_mut().poll(cx))).await
 }
 
@@ -280,28 +305,6 @@ fn caught(poll: impl FnOnce() -> Poll<Result<(), Error>>) -> Poll<Result<(), Fai
         })
     });
     polled.unwrap_or_else(|failure| Poll::Ready(Err(failure)))
-}
-
-/// The head of the reply to /next for layers.
-fn unpack(
-    invocation: Invocation,
-    request_id: &str,
-    responder: Responder<Outcome>,
-    options: &Options,
-) -> (InvocationToken, Result<LambdaInvocation, Failure>) {
-    let (mut parts, ()) = http::Response::new(()).into_parts();
-    parts.status = http::StatusCode::from_u16(invocation.status()).unwrap_or_default();
-    if options.shows_headers {
-        parts.headers = headers(&invocation);
-    }
-    parts.extensions.insert(responder);
-    let context = context::Context::of(&invocation, request_id, Arc::clone(&options.config));
-    let (token, body) = invocation.into_parts();
-    let unpacked = match context {
-        Ok(context) => Ok(LambdaInvocation { parts, body, context }),
-        Err(error) => Err(Failure::runtime("Runtime.BadHeader", error.to_string())),
-    };
-    (token, unpacked)
 }
 
 /// Values are slices of the event's own memory, not copies.
