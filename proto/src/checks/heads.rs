@@ -15,7 +15,7 @@ pub fn heads(bytes: &[u8]) {
         if compared.is_some() {
             assert_eq!((compared, compared_fields), (parsed, parsed_fields), "{}", bytes.escape_ascii());
         } else if let Some(head) = parsed {
-            templates.store(bytes, &parsed_fields, &head);
+            templates.store(bytes, &parsed_fields, head);
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Invocations, and the tokens for their outcomes.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 
-use crate::http1::{Field, Headers, Reader};
+use crate::http1::{Field, Headers, Name, Reader, decimal};
 
 /// An invocation: the event, its headers, and the token for its outcome.
 ///
@@ -30,45 +29,44 @@ impl Invocation {
 
     /// `Lambda-Runtime-Deadline-Ms`, as time since the Unix epoch. `None` if it is absent or not a number.
     pub fn deadline(&self) -> Option<Duration> {
-        let text = std::str::from_utf8(self.message.value(KnownHeader::Deadline)?).ok()?;
-        text.parse().ok().map(Duration::from_millis)
+        decimal(self.message.value(Name::Deadline)?).map(Duration::from_millis)
     }
 
     /// `Lambda-Runtime-Invoked-Function-Arn`. Here and below, an empty header counts as absent.
     pub fn function_arn(&self) -> Option<&[u8]> {
-        self.message.value(KnownHeader::FunctionArn)
+        self.message.value(Name::FunctionArn)
     }
 
     /// `Lambda-Runtime-Trace-Id`, for X-Ray.
     pub fn trace_id(&self) -> Option<&[u8]> {
-        self.message.value(KnownHeader::TraceId)
+        self.message.value(Name::TraceId)
     }
 
     /// `Lambda-Runtime-Client-Context`: JSON.
     pub fn client_context(&self) -> Option<&[u8]> {
-        self.message.value(KnownHeader::ClientContext)
+        self.message.value(Name::ClientContext)
     }
 
     /// `Lambda-Runtime-Cognito-Identity`: JSON.
     pub fn cognito_identity(&self) -> Option<&[u8]> {
-        self.message.value(KnownHeader::CognitoIdentity)
+        self.message.value(Name::CognitoIdentity)
     }
 
     /// `Lambda-Runtime-Aws-Tenant-Id`, in functions that are isolated by tenant.
     pub fn tenant_id(&self) -> Option<&[u8]> {
-        self.message.value(KnownHeader::TenantId)
+        self.message.value(Name::TenantId)
     }
 
     /// `Content-Type`, which is `application/json` in Lambda.
     pub fn content_type(&self) -> Option<&[u8]> {
-        self.message.slice(self.message.places.content_type.as_ref()?)
+        self.message.value(Name::ContentType)
     }
 
     /// The headers that start with `Lambda-Runtime-` and have no method here, in the order received: those that a later
     /// version of Lambda adds. A name can occur more than once.
     pub fn other_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let headers = self.message.places.has_others.then(|| self.headers().iter());
-        headers.into_iter().flatten().filter(|(name, _)| is_other(name.as_bytes()))
+        headers.into_iter().flatten().filter(|(name, _)| Name::of(name.as_bytes()) == Name::OtherOfRuntime)
     }
 
     /// The HTTP status of the reply, usually 200.
@@ -146,77 +144,36 @@ impl fmt::Display for NoInvocation {
     }
 }
 
-/// The headers that describe an invocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum KnownHeader {
-    RequestId,
-    Deadline,
-    FunctionArn,
-    TraceId,
-    ClientContext,
-    CognitoIdentity,
-    TenantId,
-    InvocationId,
-}
-
-impl KnownHeader {
-    /// In the order of the variants, as the API writes them.
-    const NAMES: [&'static [u8]; 8] = [
-        b"Lambda-Runtime-Aws-Request-Id",
-        b"Lambda-Runtime-Deadline-Ms",
-        b"Lambda-Runtime-Invoked-Function-Arn",
-        b"Lambda-Runtime-Trace-Id",
-        b"Lambda-Runtime-Client-Context",
-        b"Lambda-Runtime-Cognito-Identity",
-        b"Lambda-Runtime-Aws-Tenant-Id",
-        b"Lambda-Runtime-Invocation-Id",
-    ];
-}
-
-const PREFIX: &[u8] = b"Lambda-Runtime-";
-
-const CONTENT_TYPE: &[u8] = b"Content-Type";
-
-/// Whether it has the prefix and is not a [`KnownHeader`].
-fn is_other(name: &[u8]) -> bool {
-    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
-        && !KnownHeader::NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
-}
-
 /// The positions of the headers that describe an invocation.
 #[derive(Debug, Default)]
 struct Places {
-    /// The position of the first value of each [`KnownHeader`], in the order of its variants.
-    known: [Option<Range<u32>>; KnownHeader::NAMES.len()],
-    content_type: Option<Range<u32>>,
-    /// Whether a header starts with [`PREFIX`] and is not a [`KnownHeader`].
+    /// The first value of each name, in the order of [`Name`].
+    first: [Place; Name::OF_INVOCATION],
+    /// Whether there is an [`Name::OtherOfRuntime`].
     has_others: bool,
 }
 
-fn places(head: &[u8], fields: &[Field]) -> Places {
-    let mut places = Places::default();
-    for Field { name, value } in fields {
-        if name.len() != CONTENT_TYPE.len() && name.len() < PREFIX.len() {
-            continue;
-        }
-        let name = head.get(name.clone()).unwrap_or_default();
-        let known = KnownHeader::NAMES.iter().zip(&mut places.known).find(|(known, _)| {
-            // Most names differ in length, so that few are compared.
-            known.len() == name.len() && (**known == name || known.eq_ignore_ascii_case(name))
-        });
-        let place = match known {
-            Some((_, place)) => place,
-            None if CONTENT_TYPE.eq_ignore_ascii_case(name) => &mut places.content_type,
-            None => {
-                places.has_others |= is_other(name);
-                continue;
+/// The position of a value. It starts at 0 if there is none.
+#[derive(Debug, Default, Clone, Copy)]
+struct Place {
+    start: u32,
+    len: u32,
+}
+
+impl Places {
+    fn of(fields: &[Field]) -> Self {
+        let mut places = Self::default();
+        for Field { known, value, .. } in fields {
+            if let Some(place) = places.first.get_mut(*known as usize)
+                && place.start == 0
+                && let (Ok(start), Ok(len)) = (u32::try_from(value.start), u32::try_from(value.len()))
+            {
+                *place = Place { start, len };
             }
-        };
-        if let (None, Ok(start), Ok(end)) = (&place, u32::try_from(value.start), u32::try_from(value.end)) {
-            *place = Some(start..end);
+            places.has_others |= *known == Name::OtherOfRuntime;
         }
+        places
     }
-    places
 }
 
 /// A reply to /next.
@@ -234,9 +191,9 @@ impl Message {
         if status == 204 {
             return Err(NoInvocation::NoContent);
         }
-        let places = places(reader.message(), reader.fields());
+        let places = Places::of(reader.fields());
         let message = Self { status, bytes: reader.take(), head_len, places };
-        match message.value(KnownHeader::RequestId) {
+        match message.value(Name::RequestId) {
             None => Err(NoInvocation::NoRequestId),
             Some(id) if !is_safe_in_a_path(id) => Err(NoInvocation::UnsafeRequestId(id.to_vec())),
             Some(_) => Ok(message),
@@ -244,22 +201,18 @@ impl Message {
     }
 
     pub(super) fn request_id(&self) -> &str {
-        std::str::from_utf8(self.value(KnownHeader::RequestId).unwrap_or_default()).unwrap_or_default()
+        std::str::from_utf8(self.value(Name::RequestId).unwrap_or_default()).unwrap_or_default()
     }
 
     /// `Lambda-Runtime-Invocation-Id`, which the outcome repeats.
     pub(super) fn invocation_id(&self) -> Option<&[u8]> {
-        self.value(KnownHeader::InvocationId)
+        self.value(Name::InvocationId)
     }
 
     /// The value of the first such header; `None` if it is absent or empty.
-    fn value(&self, known: KnownHeader) -> Option<&[u8]> {
-        self.slice(self.places.known.get(known as usize)?.as_ref()?)
-    }
-
-    /// `None` if it is empty.
-    fn slice(&self, place: &Range<u32>) -> Option<&[u8]> {
-        let value = self.bytes.get(usize::try_from(place.start).ok()?..usize::try_from(place.end).ok()?)?;
+    fn value(&self, name: Name) -> Option<&[u8]> {
+        let Place { start, len } = *self.places.first.get(name as usize)?;
+        let value = self.bytes.get(usize::try_from(start).ok()?..)?.get(..usize::try_from(len).ok()?)?;
         Some(value).filter(|value| !value.is_empty())
     }
 

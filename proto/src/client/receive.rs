@@ -67,7 +67,7 @@ impl Client {
                 break;
             }
             match self.reader.poll() {
-                Ok(Step::Head(head)) => self.receive_head(&head),
+                Ok(Step::Head(head)) => self.receive_head(head),
                 Ok(Step::Data) => self.receive_data(),
                 Ok(Step::End) => self.receive_end(),
                 Ok(Step::NeedInput) => break,
@@ -93,11 +93,11 @@ impl Client {
         self.ready.is_none() && self.outstanding.front().is_some_and(|request| request.outgoing.is_started())
     }
 
-    fn receive_head(&mut self, head: &Head) {
-        let (StartLine::Response { status }, Some(request)) = (&head.start_line, self.outstanding.front()) else {
+    fn receive_head(&mut self, head: Head) {
+        let (StartLine::Response { status }, Some(request)) = (head.start_line, self.outstanding.front()) else {
             return;
         };
-        let body = match *status {
+        let body = match status {
             REQUEST_TIMEOUT => return self.close(CloseReason::RequestTimeout),
             200..=299 if request.endpoint.posts_outcome() => BodyUse::Discarded,
             200..=299 => BodyUse::Required,
@@ -109,7 +109,7 @@ impl Client {
             Framing::UntilClose => (None, true),
         };
         let keep_alive = head.keep_alive && !lasts_until_close;
-        let reading = Reading { status: *status, head_len: head.len, keep_alive, length, body, complete: false };
+        let reading = Reading { status, head_len: head.len, keep_alive, length, body, complete: false };
         self.reading = Some(reading);
         match body {
             BodyUse::Required => {}

@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use super::name::Name;
 use crate::{HeadElement, Limits, PeerError};
 
 /// The start of every reply.
@@ -16,7 +17,7 @@ pub(crate) enum Role {
 }
 
 /// The parts of a head that concern HTTP itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     /// The length of the head, its empty line included.
     pub(crate) len: usize,
@@ -28,10 +29,16 @@ pub(crate) struct Head {
     pub(crate) expects_continue: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StartLine {
-    Request { method: http::Method, target: String },
-    Response { status: u16 },
+    /// The lengths of the method and of the target. The target follows the method and a space.
+    Request {
+        method: usize,
+        target: usize,
+    },
+    Response {
+        status: u16,
+    },
 }
 
 /// How the end of the body is found (RFC 9112 section 6.3).
@@ -42,11 +49,20 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// The positions of a field's name and trimmed value in the head.
+/// A field: the positions of its name and of its trimmed value in the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Field {
+    pub(crate) known: Name,
     pub(crate) name: Range<usize>,
     pub(crate) value: Range<usize>,
+}
+
+impl Field {
+    /// The positions after `start`.
+    pub(super) fn relative_to(&self, start: usize) -> Self {
+        let relative = |range: &Range<usize>| range.start.saturating_sub(start)..range.end.saturating_sub(start);
+        Self { known: self.known, name: relative(&self.name), value: relative(&self.value) }
+    }
 }
 
 /// Parses the head at the start of `bytes` if it is complete and valid, which is the usual case. Otherwise, use
@@ -110,10 +126,9 @@ pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<
         Role::Request => {
             let mut request = httparse::Request::new(&mut []);
             let consumed = config.parse_request_with_uninit_headers(&mut request, bytes, storage);
-            let method = request.method.and_then(|method| http::Method::from_bytes(method.as_bytes()).ok());
             let start_line = StartLine::Request {
-                method: method.unwrap_or_default(),
-                target: request.path.unwrap_or_default().to_owned(),
+                method: request.method.unwrap_or_default().len(),
+                target: request.path.unwrap_or_default().len(),
             };
             (consumed, request.version, start_line, request.headers)
         }
@@ -129,11 +144,14 @@ pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<
         start..start + part.len()
     };
     fields.clear();
-    fields.extend(
-        found.iter().map(|field| Field { name: position(field.name.as_bytes()), value: position(field.value) }),
-    );
+    fields.extend(found.iter().map(|field| Field {
+        known: Name::of(field.name.as_bytes()),
+        name: position(field.name.as_bytes()),
+        value: position(field.value),
+    }));
     let http_1_1 = version == Some(1);
-    let headers = FramingHeaders::read(found, http_1_1)?;
+    let headers =
+        FramingHeaders::read(fields.iter().zip(&*found).map(|(field, found)| (field.known, found.value)), http_1_1)?;
     Ok(Head {
         len,
         framing: headers.framing(&start_line)?,
@@ -153,29 +171,28 @@ struct FramingHeaders {
 }
 
 impl FramingHeaders {
-    fn read(fields: &[httparse::Header<'_>], http_1_1: bool) -> Result<Self, PeerError> {
+    fn read<'v>(fields: impl Iterator<Item = (Name, &'v [u8])>, http_1_1: bool) -> Result<Self, PeerError> {
         let mut headers = FramingHeaders::default();
-        for field in fields {
-            // Most names differ in length, so that few are compared.
-            match field.name.len() {
-                14 if field.name.eq_ignore_ascii_case("content-length") => {
+        for (name, value) in fields {
+            match name {
+                Name::ContentLength => {
                     if headers.length.is_some() {
                         return Err(PeerError::RepeatedContentLength);
                     }
-                    headers.length = Some(decimal(field.value).ok_or(PeerError::BadContentLength)?);
+                    headers.length = Some(decimal(value).ok_or(PeerError::BadContentLength)?);
                 }
-                17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    if headers.chunked || !http_1_1 || !field.value.eq_ignore_ascii_case(b"chunked") {
+                Name::TransferEncoding => {
+                    if headers.chunked || !http_1_1 || !value.eq_ignore_ascii_case(b"chunked") {
                         return Err(PeerError::UnsupportedTransferEncoding);
                     }
                     headers.chunked = true;
                 }
-                10 if field.name.eq_ignore_ascii_case("connection") => {
-                    let mut options = field.value.split(|&b| b == b',').map(|option| option.trim_ascii());
+                Name::Connection => {
+                    let mut options = value.split(|&b| b == b',').map(|option| option.trim_ascii());
                     headers.close |= options.any(|option| option.eq_ignore_ascii_case(b"close"));
                 }
-                6 if field.name.eq_ignore_ascii_case("expect") => {
-                    headers.expects_continue |= field.value.eq_ignore_ascii_case(b"100-continue");
+                Name::Expect => {
+                    headers.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
                 }
                 _ => {}
             }
@@ -196,7 +213,7 @@ impl FramingHeaders {
 }
 
 /// Parses digits only: a sign, a space or a list is refused.
-pub(super) fn decimal(value: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
     let append = |number: u64, digit: &u8| {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
         number.checked_mul(10)?.checked_add(digit)

@@ -4,6 +4,7 @@ mod body;
 mod head;
 mod headers;
 mod input;
+mod name;
 mod outgoing;
 mod reader;
 mod template;
@@ -13,7 +14,8 @@ pub use outgoing::Slices;
 
 #[cfg(any(test, feature = "checks"))]
 pub(crate) use head::parse_whole as parse_head;
-pub(crate) use head::{Field, Framing, Head, Role, StartLine};
+pub(crate) use head::{Field, Framing, Head, Role, StartLine, decimal};
+pub(crate) use name::Name;
 pub(crate) use outgoing::{Outgoing, push_field, trailer_section};
 pub(crate) use reader::{Reader, Step};
 #[cfg(any(test, feature = "checks"))]

@@ -412,7 +412,7 @@ fn head_at_once(
         return Some(head);
     }
     let head = head::parse_whole(role, input, limits, fields)?;
-    templates.store(input, fields, &head);
+    templates.store(input, fields, head);
     Some(head)
 }
 

@@ -4,6 +4,7 @@
 //! and a value that differs is checked for control characters. Anything else is left to the parser.
 
 use super::head::{Field, Framing, Head, StartLine, decimal};
+use super::name::Name;
 use crate::Limits;
 
 const EMPTY_LINE: &[u8] = b"\r\n";
@@ -18,9 +19,17 @@ pub(crate) struct Templates {
 
 #[derive(Debug)]
 struct Template {
-    bytes: Vec<u8>,
-    fields: Vec<Field>,
+    start_line: Vec<u8>,
+    lines: Vec<Line>,
     head: Head,
+}
+
+/// A field and its CRLF.
+#[derive(Debug)]
+struct Line {
+    bytes: Vec<u8>,
+    /// With positions in this line.
+    field: Field,
 }
 
 impl Templates {
@@ -38,11 +47,11 @@ impl Templates {
     }
 
     /// Stores a head that was parsed, without a body.
-    pub(crate) fn store(&mut self, bytes: &[u8], fields: &[Field], head: &Head) {
+    pub(crate) fn store(&mut self, bytes: &[u8], fields: &[Field], head: Head) {
         let Some(bytes) = bytes.get(..head.len).filter(|bytes| bytes.len() <= Self::MAX_HEAD) else { return };
-        let template = Template { bytes: bytes.to_vec(), fields: fields.to_vec(), head: head.clone() };
+        let template = Template::new(bytes, fields, head);
         let same_start =
-            |known: &Option<Template>| known.as_ref().is_some_and(|known| known.start() == template.start());
+            |known: &Option<Template>| known.as_ref().is_some_and(|known| known.start_line == template.start_line);
         let place = self.known.iter().position(same_start).unwrap_or(self.oldest);
         self.oldest = (place + 1) % self.known.len();
         if let Some(known) = self.known.get_mut(place) {
@@ -52,41 +61,44 @@ impl Templates {
 }
 
 impl Template {
-    /// The first line.
-    fn start(&self) -> &[u8] {
-        let end = self.fields.first().map_or(self.head.len - EMPTY_LINE.len(), |field| field.name.start);
-        self.bytes.get(..end).unwrap_or_default()
+    fn new(bytes: &[u8], fields: &[Field], head: Head) -> Self {
+        let copy = |start: usize, end: usize| bytes.get(start..end).unwrap_or_default().to_vec();
+        let end_of_fields = bytes.len() - EMPTY_LINE.len();
+        let mut ends = fields.iter().map(|field| field.name.start).chain([end_of_fields]);
+        let start_line = copy(0, ends.next().unwrap_or_default());
+        let line = |(field, end): (&Field, usize)| {
+            let start = field.name.start;
+            Line { bytes: copy(start, end), field: field.relative_to(start) }
+        };
+        Self { start_line, lines: fields.iter().zip(ends).map(line).collect(), head }
     }
 
     fn compare(&self, bytes: &[u8], fields: &mut Vec<Field>) -> Option<Head> {
-        let mut rest = bytes.strip_prefix(self.start())?;
+        let mut rest = bytes.strip_prefix(&*self.start_line)?;
         let mut framing = self.head.framing;
         fields.clear();
-        let ends = self.fields.iter().skip(1).map(|field| field.name.start).chain([self.head.len - EMPTY_LINE.len()]);
-        for (field, end) in self.fields.iter().zip(ends) {
+        for Line { bytes: line, field } in &self.lines {
             let at = bytes.len() - rest.len();
-            let line = self.bytes.get(field.name.start..end)?;
-            let name = at..at + field.name.len();
-            let value_at = at + (field.value.start - field.name.start);
-            if let Some(after) = rest.strip_prefix(line) {
-                rest = after;
-                fields.push(Field { name, value: value_at..value_at + field.value.len() });
-                continue;
-            }
-            // The value differs; the name and the separator are the same.
-            let (value, after) = split_value(rest.strip_prefix(self.bytes.get(field.name.start..field.value.start)?)?)?;
-            match field.name.len() {
-                14 if self.names(field, b"content-length") => framing = self.framing(value)?,
-                17 if self.names(field, b"transfer-encoding") => return None,
-                10 if self.names(field, b"connection") => return None,
-                6 if self.names(field, b"expect") => return None,
-                _ => {}
-            }
+            let value_at = at + field.value.start;
+            let (value_len, after) = match rest.strip_prefix(&**line) {
+                Some(after) => (field.value.len(), after),
+                None => {
+                    // The value differs; the name and the separator are the same.
+                    let (value, after) = split_value(rest.strip_prefix(line.get(..field.value.start)?)?)?;
+                    match field.known {
+                        Name::ContentLength => framing = self.framing(value)?,
+                        Name::TransferEncoding | Name::Connection | Name::Expect => return None,
+                        _ => {}
+                    }
+                    (value.len(), after)
+                }
+            };
+            let (name, value) = (at..at + field.name.len(), value_at..value_at + value_len);
+            fields.push(Field { known: field.known, name, value });
             rest = after;
-            fields.push(Field { name, value: value_at..value_at + value.len() });
         }
         let rest = rest.strip_prefix(EMPTY_LINE)?;
-        Some(Head { len: bytes.len() - rest.len(), framing, ..self.head.clone() })
+        Some(Head { len: bytes.len() - rest.len(), framing, ..self.head })
     }
 
     /// The framing with another `Content-Length`.
@@ -96,10 +108,6 @@ impl Template {
             StartLine::Response { status: 100..=199 | 204 | 304 } => None,
             _ => decimal(length).map(Framing::Length),
         }
-    }
-
-    fn names(&self, field: &Field, name: &[u8]) -> bool {
-        self.bytes.get(field.name.clone()).is_some_and(|found| found.eq_ignore_ascii_case(name))
     }
 }
 
@@ -130,7 +138,7 @@ mod tests {
         for head in heads {
             let mut fields = Vec::new();
             let parsed = parse_whole(Role::Response, head.as_bytes(), &Limits::default(), &mut fields).unwrap();
-            templates.store(head.as_bytes(), &fields, &parsed);
+            templates.store(head.as_bytes(), &fields, parsed);
         }
         templates
     }

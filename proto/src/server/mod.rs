@@ -130,8 +130,9 @@ impl Server {
                         self.outbox.push_back(Outgoing::buffered(interim, Bytes::new()));
                     }
                     self.keep_alive = head.keep_alive;
-                    self.head_only = method == Method::HEAD;
-                    return Some(Event::Request(Request::new(method, target, self.reader.take())));
+                    let request = Request::new(method, target, self.reader.take());
+                    self.head_only = request.method() == Method::HEAD;
+                    return Some(Event::Request(request));
                 }
                 Ok(Step::Data) => return Some(Event::Data(self.reader.take())),
                 Ok(Step::End) => {

@@ -36,8 +36,11 @@ pub enum Route<'a> {
 }
 
 impl Request {
-    pub(super) fn new(method: Method, target: String, head: Bytes) -> Self {
-        Self { method, target, head }
+    /// `method` and `target` are lengths, as of [`StartLine`](crate::http1::StartLine).
+    pub(super) fn new(method: usize, target: usize, head: Bytes) -> Self {
+        let text = |start, len| head.get(start..).and_then(|rest: &[u8]| rest.get(..len)).unwrap_or_default();
+        let target = String::from_utf8_lossy(text(method + 1, target)).into_owned();
+        Self { method: Method::from_bytes(text(0, method)).unwrap_or_default(), target, head }
     }
 
     /// The method.
