@@ -60,13 +60,12 @@ fn failure(what: &str, payload: Box<dyn Any + Send>, count: u64) -> Failure {
     let Some(Caught { location, backtrace }) = caught else {
         return Failure::runtime("Function.Panic", format!("{what} panicked: {message}"));
     };
-    let mut failure = Failure::runtime("Function.Panic", format!("{what} panicked at {location}: {message}"));
+    let failure = Failure::runtime("Function.Panic", format!("{what} panicked at {location}: {message}"));
     let mut stack = Vec::new();
     if backtrace.status() == BacktraceStatus::Captured {
         stack.extend(backtrace.to_string().lines().map(|line| line.trim().to_owned()));
     }
-    failure.panic = Some(Box::new(Trace { location, stack }));
-    failure
+    failure.with_panic(Trace { location, stack })
 }
 
 /// The message that `panic!` was called with.
@@ -97,7 +96,7 @@ mod tests {
     fn a_failure_contains_message_and_location() {
         install_hook();
         let failure = catch("the test", || panic!("so {}", 1)).unwrap_err();
-        let message = failure.diagnostic.error_message;
+        let message = failure.into_diagnostic().error_message;
         assert!(message.starts_with("the test panicked at ") && message.ends_with(": so 1"), "{message}");
         assert!(message.contains("panics.rs:"), "{message}");
         assert_eq!(catch("the test", || 7).unwrap(), 7);

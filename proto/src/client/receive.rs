@@ -50,6 +50,9 @@ const REQUEST_TIMEOUT: u16 = 408;
 impl Client {
     /// Decodes the input until there is an event, more input is needed, or the connection is over.
     pub(super) fn read(&mut self) -> Option<Event> {
+        if self.ready.is_none() && self.reader.needs_input() {
+            return None;
+        }
         while self.closed.is_none() {
             if let Some(ready) = self.ready {
                 if self.outstanding.front().is_some_and(Request::is_sent) {

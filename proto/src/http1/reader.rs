@@ -155,6 +155,12 @@ impl Reader {
         self.input.bytes().len() == self.in_place && matches!(self.state, State::Head { interim: 0, .. })
     }
 
+    /// Whether no part of a head has arrived since the last message. [`poll`](Self::poll) would return
+    /// [`Step::NeedInput`].
+    pub(crate) fn needs_input(&self) -> bool {
+        self.input.bytes().len() == self.in_place && matches!(self.state, State::Head { .. }) && !self.end_of_input
+    }
+
     /// Whether the input that is left exceeds the limits of one message.
     pub(crate) fn is_overfull(&self) -> bool {
         let most = u64::try_from(self.limits.head).unwrap_or(u64::MAX).saturating_add(self.limits.body);

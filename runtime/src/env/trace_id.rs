@@ -16,7 +16,7 @@ static CURRENT: Mutex<Option<String>> = Mutex::new(None);
 
 /// Sets the variable, or removes it.
 pub(crate) fn set(trace_id: Option<&str>) {
-    let trace_id = trace_id.filter(|id| !id.contains('\0')).unwrap_or_default();
+    let trace_id = trace_id.filter(|id| memchr::memchr(0, id.as_bytes()).is_none()).unwrap_or_default();
     let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
     if current.as_deref().unwrap_or_default() == trace_id {
         return;

@@ -1,6 +1,7 @@
 //! A failed invocation before it is posted to /error.
 
 use std::fmt;
+use std::ops::Deref;
 
 use http::HeaderValue;
 use lambda_runtime_proto::client;
@@ -20,11 +21,16 @@ const MAX_REPORT_IN_TRAILERS: usize = 2760;
 const MAX_TYPE: usize = 256;
 
 /// A diagnostic with details that only the runtime has.
+///
+/// Boxed, because it is rare and would make every result large.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Failure(Box<Details>);
+
+#[derive(Debug)]
+pub struct Details {
     pub(crate) diagnostic: Diagnostic,
-    /// `None` unless it is a panic. Boxed because panics are rare.
-    pub(crate) panic: Option<Box<Trace>>,
+    /// `None` unless it is a panic.
+    pub(crate) panic: Option<Trace>,
     /// The span that was current. The failure is logged in it, with the fields that layers have recorded.
     span: Span,
 }
@@ -52,6 +58,16 @@ impl Failure {
     /// A failure that the runtime itself detected. `error_type` has the form `Runtime.Name`.
     pub(crate) fn runtime(error_type: &str, error_message: impl Into<String>) -> Self {
         Diagnostic { error_type: error_type.to_owned(), error_message: error_message.into() }.into()
+    }
+
+    /// Adds the details of a panic.
+    pub(crate) fn with_panic(mut self, panic: Trace) -> Self {
+        self.0.panic = Some(panic);
+        self
+    }
+
+    pub(crate) fn into_diagnostic(self) -> Diagnostic {
+        self.0.diagnostic
     }
 
     /// The location of a panic: `file:line:column`.
@@ -114,6 +130,14 @@ fn up_to(limit: usize, text: &str) -> &str {
     (0..=limit.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
+impl Deref for Failure {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
 /// The error's type and message.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,7 +147,7 @@ impl fmt::Display for Failure {
 
 impl<D: Into<Diagnostic>> From<D> for Failure {
     fn from(diagnostic: D) -> Self {
-        Self { diagnostic: diagnostic.into(), panic: None, span: Span::current() }
+        Self(Box::new(Details { diagnostic: diagnostic.into(), panic: None, span: Span::current() }))
     }
 }
 
@@ -179,7 +203,7 @@ mod tests {
                     error_message: format!("asked for {}", character.repeat(message)),
                 };
                 let panic = Trace { location: String::new(), stack: vec![line.repeat(70); lines] };
-                let failure = Failure { panic: Some(Box::new(panic)), ..diagnostic.into() };
+                let failure = Failure::from(diagnostic).with_panic(panic);
                 let (request, trailers) = (failure.to_proto(), failure.to_trailers());
                 assert!(request.body.len() <= MAX_REPORT);
                 let fields = "Lambda-Runtime-Function-Error-Type: \r\nLambda-Runtime-Function-Error-Body: \r\n\r\n";

@@ -49,7 +49,7 @@ where
         let _ = connection.client.init_error(failure.to_proto());
         connection.report().await;
     }
-    Err(InitError(failure.diagnostic).into())
+    Err(InitError(failure.into_diagnostic()).into())
 }
 
 /// The initialisation failed. `Debug` prints the same text as `Display`, as for [`RunError`](crate::RunError).

@@ -105,7 +105,7 @@ async fn guarded(hook: impl Future<Output = Result<(), Error>>) -> Result<(), Er
     let mut hook = pin!(hook);
     let poll = |cx: &mut Context<'_>| match panics::catch("a SnapStart hook", || hook.as_mut().poll(cx)) {
         Ok(poll) => poll,
-        Err(failure) => Poll::Ready(Err(failure.diagnostic.error_message.into())),
+        Err(failure) => Poll::Ready(Err(failure.into_diagnostic().error_message.into())),
     };
     poll_fn(poll).await
 }

@@ -21,7 +21,8 @@ use crate::response::{HandlerResponse, MetadataPrelude, PlainStream, RawResponse
 pub enum Outcome {
     Response(Response),
     Failure(Failure),
-    Stream(StreamHead, ResponseBody),
+    /// Boxed, because most outcomes are not streams.
+    Stream(StreamHead, Box<ResponseBody>),
 }
 
 /// Encodes a response, or starts a streamed one.
@@ -37,12 +38,11 @@ where
         HandlerResponse::Raw(RawResponse { content_type, body }) => {
             Ok(Outcome::Response(Response::new(content_type, body)))
         }
-        HandlerResponse::Plain(PlainStream { content_type, stream }) => {
-            ResponseBody::start(stream, cx).map(|body| Outcome::Stream(StreamHead::Plain { content_type }, body))
-        }
+        HandlerResponse::Plain(PlainStream { content_type, stream }) => ResponseBody::start(stream, cx)
+            .map(|body| Outcome::Stream(StreamHead::Plain { content_type }, Box::new(body))),
         HandlerResponse::Http(response) => prelude(response.metadata_prelude).and_then(|prelude| {
             let body = ResponseBody::start(response.stream, cx)?;
-            Ok(Outcome::Stream(StreamHead::Http { prelude }, body))
+            Ok(Outcome::Stream(StreamHead::Http { prelude }, Box::new(body)))
         }),
     };
     started.unwrap_or_else(Outcome::Failure)

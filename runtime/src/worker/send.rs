@@ -36,7 +36,7 @@ pub(crate) struct Sending<'r> {
 }
 
 enum SendState {
-    Streaming(ResponseStream, ResponseBody),
+    Streaming(ResponseStream, Box<ResponseBody>),
     /// The machine has received everything.
     Complete,
 }
@@ -293,7 +293,7 @@ mod tests {
         let body = ResponseBody::start(endless, &mut cx).unwrap();
         let head = StreamHead::Plain { content_type: HeaderValue::from_static("text/plain") };
         let client = &mut connection.client;
-        let mut sending = Sending::start(client, invocation.into_token(), Outcome::Stream(head, body), None);
+        let mut sending = Sending::start(client, invocation.into_token(), Outcome::Stream(head, Box::new(body)), None);
         assert!(sending.poll(&mut connection, false, &mut cx).is_pending());
         (chunks.load(Ordering::Relaxed), woken.0.load(Ordering::Relaxed))
     }
