@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// All kinds.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 31] = [
     "408 Request Timeout",
+    "a SnapStart hook fails",
     "a connection attempt times out",
     "a connection delivers a few bytes at a time",
     "a connection is closed",
@@ -20,7 +21,11 @@ pub const KINDS: [&str; 26] = [
     "a reply is too long",
     "a reply to an outcome is lost again",
     "a request for an event has no event",
+    "a request of the extension is refused",
+    "a restore is refused",
     "an event is too large",
+    "an extension receives an event",
+    "an initialization fails",
     "an outcome is accepted early",
     "an outcome is refused early",
     "an outcome is refused",

@@ -18,7 +18,7 @@ impl Observer for Sim {
         let job = &event.payload;
         let mut kernel = self.lock();
         kernel.note("the handler is called for invocation #", &[job.number]);
-        if kernel.is_single && kernel.working > 0 {
+        if kernel.is_single && kernel.process.working > 0 {
             let message = format!("invocation {} is handled before the work of the one before it ended", job.number);
             kernel.fail(message);
         }
@@ -73,7 +73,7 @@ struct Work {
 
 impl Work {
     fn new(sim: Sim, number: u64) -> Self {
-        sim.lock().working += 1;
+        sim.lock().process.working += 1;
         Self { sim, number }
     }
 
@@ -96,6 +96,8 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.sim.lock().working -= 1;
+        let mut kernel = self.sim.lock();
+        kernel.process.working -= 1;
+        kernel.process.work_ended = kernel.now;
     }
 }

@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use crate::connection::{Connection, Cut, Side};
 use crate::ledger::Ledger;
+use crate::process::Process;
 use crate::tasks::NewTask;
 use crate::trace::{Nanos, Trace};
 
@@ -38,6 +39,8 @@ pub enum Happening {
     Thaw,
     /// The API accepts connections again.
     Recover,
+    /// SIGTERM announces the end of the process.
+    Terminate,
     /// The sandbox is killed.
     Kill,
 }
@@ -82,8 +85,7 @@ pub struct Kernel {
     pub attempts: Vec<Nanos>,
     /// Whether the sandbox is ending, so that connections may be dropped.
     pub ending: bool,
-    /// Number of existing futures for work after a response.
-    pub working: u32,
+    pub process: Process,
     /// Whether there is only one worker.
     pub is_single: bool,
     /// Whether the documented backoff is checked, as it can be for one worker.
@@ -113,7 +115,7 @@ impl Kernel {
             faults: crate::faults::Faults::default(),
             attempts: Vec::new(),
             ending: false,
-            working: 0,
+            process: Process::default(),
             is_single: false,
             checks_backoff: false,
             failure: None,
@@ -165,6 +167,13 @@ impl Kernel {
     pub fn fault(&mut self, kind: &'static str) {
         self.faults.count(kind);
         self.note(kind, &[]);
+    }
+
+    /// The start of the process fails, so it closes its connections soon.
+    pub fn start_fails(&mut self, how: &'static str) {
+        self.fault(how);
+        self.process.failed = Some(self.now);
+        self.ending = true;
     }
 
     /// Draws the time until bytes arrive.

@@ -19,6 +19,7 @@ mod log;
 mod network;
 mod options;
 mod plan;
+mod process;
 mod sandbox;
 mod tasks;
 #[cfg(test)]

@@ -339,7 +339,7 @@ impl Kernel {
             return (None, register(&mut connection.to_api.writer, waker));
         }
         let posting = bufs.first().and_then(|buf| posted_number(buf));
-        if self.is_single && self.working > 0 && bufs.iter().any(|buf| buf.starts_with(NEXT)) {
+        if self.is_single && self.process.working > 0 && bufs.iter().any(|buf| buf.starts_with(NEXT)) {
             self.fail("an event is requested while there is work after the last response");
         }
         let connection = &mut self.connections[id];
@@ -390,7 +390,8 @@ impl Kernel {
             && !connection.api_closed
             && connection.to_function.ended.is_none()
             && connection.to_api.ended.is_none();
-        if works && !self.ending {
+        // The extension is over after SIGTERM.
+        if works && !self.ending && self.process.terminated.is_none() {
             self.fail(format!("the function closes connection {id}, which works"));
         }
         let connection = &mut self.connections[id];

@@ -24,8 +24,32 @@ pub enum Ending {
     Garbage,
     /// The sandbox is retired: it is killed.
     Retire,
+    /// The process is told to shut down, after the last invocation or shortly before.
+    Shutdown,
     /// The last invocation may be stuck; then it times out and the sandbox is killed.
     TimeOut,
+}
+
+/// A start of the process that fails; then Lambda starts the process again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadStart {
+    InitError,
+    InitPanic,
+    BeforeSnapshot,
+    AfterRestore,
+    RestoreRefused,
+}
+
+/// A graceful shutdown.
+#[derive(Debug, Clone, Copy)]
+pub struct Hook {
+    /// SIGTERM arrives when at most this many invocations are not over.
+    pub early: u64,
+    /// The hook takes this many microseconds.
+    pub micros: u64,
+    pub panics: bool,
+    /// It runs in its own task, and not in that of `run`.
+    pub has_task: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +62,10 @@ pub struct Plan {
     pub workers: u16,
     pub pipelining: bool,
     pub around: Around,
+    /// The initialisation takes this many microseconds.
+    pub initialization: u64,
+    /// The first start fails.
+    pub bad_start: Option<BadStart>,
     pub snapstart: bool,
     /// Whether an extension for graceful shutdown is registered.
     pub extension: bool,
@@ -46,6 +74,7 @@ pub struct Plan {
     pub spurious: bool,
     pub weather: Weather,
     pub ending: Ending,
+    pub hook: Hook,
 }
 
 impl Plan {
@@ -62,7 +91,23 @@ impl Plan {
             1 => Ending::Garbage,
             2 | 3 => Ending::Retire,
             4 if workers == 1 && around != Around::Deadline => Ending::TimeOut,
+            5 => Ending::Shutdown,
             _ => Ending::Refuse,
+        };
+        let snapstart = rng.u32(0..8) == 0;
+        let bad_start = match rng.u32(0..32) {
+            0 => Some(BadStart::InitError),
+            1 => Some(BadStart::InitPanic),
+            2..6 if snapstart => Some(BadStart::BeforeSnapshot),
+            6..10 if snapstart => Some(BadStart::AfterRestore),
+            10..20 if snapstart => Some(BadStart::RestoreRefused),
+            _ => None,
+        };
+        let hook = Hook {
+            early: rng.u64(0..3),
+            micros: if rng.bool() { 0 } else { 1 << rng.u32(0..21) },
+            panics: rng.u32(0..8) == 0,
+            has_task: rng.bool(),
         };
         let roughness = [0, 1, 1, 1, 3, 8][rng.usize(..6)];
         let calm = rng.u32(0..5) > 0;
@@ -79,12 +124,15 @@ impl Plan {
             workers,
             pipelining: rng.bool(),
             around,
-            snapstart: rng.u32(0..8) == 0,
-            extension: rng.u32(0..8) == 0,
+            initialization: if rng.u32(0..4) == 0 { 1 << rng.u32(0..20) } else { 0 },
+            bad_start,
+            snapstart,
+            extension: ending == Ending::Shutdown || rng.u32(0..8) == 0,
             freezes: rng.bool(),
             spurious: rng.u32(0..8) == 0,
             weather,
             ending,
+            hook,
         }
     }
 }

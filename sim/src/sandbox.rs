@@ -1,26 +1,18 @@
 //! One sandbox: a function and Lambda, from the cold start to the end.
 
 use std::fs::File;
-use std::future::{Future, pending};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
-use lambda_runtime_base::layers::{DeadlineLayer, TracingLayer};
-use lambda_runtime_base::{
-    Address, Error, LambdaInvocation, Runtime, Service, Signal, SnapStartResource, service_fn, shutdown,
-};
 
 use crate::api::Api;
-use crate::companions::Companions;
 use crate::connection::Wakers;
 use crate::executor::Sim;
 use crate::faults::Faults;
-use crate::function::handle;
 use crate::kernel::{Kernel, MICROSECOND, MILLISECOND, SECOND};
-use crate::layers::{Around, Boxed, DEADLINE_MARGIN, Moves, Running};
 use crate::log;
-use crate::plan::{Ending, Mode, Plan};
+use crate::plan::{BadStart, Ending, Plan};
+use crate::process::{self, End, Process};
 use crate::tasks::Tasks;
 use crate::trace::{Nanos, Trace};
 
@@ -46,8 +38,8 @@ pub struct Lifetime {
     pub failure: Option<(u64, String)>,
 }
 
-/// The result of `run`, once it has returned.
-type Ended = Arc<Mutex<Option<Result<(), Error>>>>;
+/// The end of the process, once it has ended.
+type Ended = Arc<Mutex<Option<End>>>;
 
 /// Limit of the bytes allocated for each worker of a sandbox, by the function and the simulated world together. The largest
 /// event is not counted.
@@ -58,6 +50,9 @@ const REMAINS: i64 = 64 * 1024;
 
 /// Runs the sandbox of this seed, with `count` invocations from number `first`.
 pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
+    // The runtime counts unfinished work in the whole process, and tests have several threads.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut lived = None;
     let is_traced = trace.is_some();
     let memory = allocation_counter::measure(|| lived = Some(live(seed, first, count, trace)));
@@ -87,11 +82,12 @@ fn live(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     kernel.checks_backoff = plan.workers == 1 && !plan.extension;
     let sim = Sim::new(kernel);
     let mut world = World { api: Api::new(plan), tasks: Tasks::new(), ended: Ended::default(), sim, plan, polls: 0 };
-    world.start();
+    if let Some(bad_start) = plan.bad_start {
+        world.start_badly(bad_start);
+    }
+    world.start(None);
     let killed = world.live();
-    // A killed sandbox is dropped in any state.
-    world.sim.lock().ending = true;
-    world.tasks = Tasks::new();
+    world.stop();
     let mut kernel = world.sim.lock();
     world.api.check_at_the_end(&mut kernel, killed);
     world.ended_as_expected(&mut kernel, killed);
@@ -120,67 +116,42 @@ struct World {
 
 impl World {
     /// Starts the process.
-    fn start(&mut self) {
-        let (sim, plan) = (self.sim.clone(), self.plan);
-        let handler = sim.clone();
-        let mut environment = vec![("AWS_LAMBDA_MAX_CONCURRENCY", plan.workers.to_string())];
-        if plan.workers == 1 {
-            environment.clear();
-        }
-        if plan.snapstart {
-            environment.push(("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start".to_owned()));
-        }
-        let runtime = Runtime::with_executor(service_fn(move |event| handle(handler.clone(), event)), sim.clone())
-            .address(address())
-            .environment(environment)
-            .pipelining(plan.pipelining)
-            .trace_id_variable(false)
-            .register_snapstart_resource(Arc::new(Pool));
-        let future = match plan.around {
-            Around::Nothing => launch(runtime, plan.mode),
-            Around::Tracing => launch(runtime.layer(TracingLayer::new()).layer(Boxed), plan.mode),
-            Around::Deadline => {
-                launch(runtime.layer(DeadlineLayer::with_executor(DEADLINE_MARGIN, sim.clone())), plan.mode)
-            }
-            around => {
-                let companions = Companions::default();
-                let moves = Moves { sim: sim.clone(), around, companions: companions.clone() };
-                let running = launch(runtime.layer(moves).layer(Boxed), plan.mode);
-                match around {
-                    Around::Companion(place) => Box::pin(companions.join(place, running)),
-                    _ => running,
-                }
-            }
-        };
-        let ended = Arc::clone(&self.ended);
-        let main = async move {
-            let result = future.await;
-            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        };
+    fn start(&mut self, bad_start: Option<BadStart>) {
+        self.api.starts(bad_start);
+        let (ended, sim, plan) = (Arc::clone(&self.ended), self.sim.clone(), self.plan);
         let id = self.new_id();
-        if plan.extension {
-            let executor = sim.clone();
-            // As the executors' `graceful_shutdown` does: the extension is registered before the first event.
-            self.tasks.add(
-                id,
-                Box::pin(async move {
-                    match shutdown::prepare(executor, Some(address()), || Ok(pending::<Signal>())).await {
-                        Ok(signal) => {
-                            let mut signal = Box::pin(signal);
-                            let mut main = Box::pin(main);
-                            std::future::poll_fn(|cx| {
-                                let _ = signal.as_mut().poll(cx);
-                                main.as_mut().poll(cx)
-                            })
-                            .await;
-                        }
-                        Err(_) => main.await,
-                    }
-                }),
-            );
-        } else {
-            self.tasks.add(id, Box::pin(main));
-        }
+        let main = async move {
+            let end = process::main(sim, plan, bad_start).await;
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+        };
+        self.tasks.add(id, Box::pin(main));
+    }
+
+    /// Ends the process, in any state.
+    fn stop(&mut self) {
+        self.sim.lock().ending = true;
+        self.tasks = Tasks::new();
+    }
+
+    /// Runs a process whose start fails. Lambda starts another one.
+    fn start_badly(&mut self, bad_start: BadStart) {
+        self.start(Some(bad_start));
+        self.live();
+        self.stop();
+        let mut kernel = self.sim.lock();
+        let error = match self.take_end() {
+            Some(End::Returned(Err(error))) => error.to_string(),
+            end => format!("{end:?}"),
+        };
+        kernel.note(&error, &[]);
+        self.api.check_bad_start(&mut kernel, &error);
+        kernel.ending = false;
+        kernel.attempts.clear();
+        kernel.process = Process::default();
+    }
+
+    fn take_end(&self) -> Option<End> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn new_id(&self) -> usize {
@@ -214,6 +185,9 @@ impl World {
                     self.api.settle_lost(&mut kernel);
                     if self.api.over > over {
                         self.api.wake_waiting(&mut kernel);
+                        self.api.check_drained(&mut kernel, &mut wakers);
+                        drop(kernel);
+                        wakers.drain(..).for_each(std::task::Waker::wake);
                         continue;
                     }
                 }
@@ -273,46 +247,58 @@ impl World {
         }
     }
 
-    /// Checks that `run` returned in time, with the expected error.
+    /// Checks that the process ended in time, and how.
     fn ended_as_expected(&self, kernel: &mut Kernel, killed: bool) {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(result) = &*ended else { return };
-        let error = result.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        kernel.note(&error, &[]);
+        match self.take_end() {
+            Some(End::Returned(result)) => {
+                let error = result.err().map(|error| error.to_string()).unwrap_or_default();
+                kernel.note(&error, &[]);
+                if !killed {
+                    self.returned_as_expected(kernel, &error);
+                }
+            }
+            Some(End::Exited(code, working)) => {
+                kernel.note("the process exits with code #", &[u64::from(code.unsigned_abs())]);
+                if !killed {
+                    self.exited_as_expected(kernel, code, working);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn returned_as_expected(&self, kernel: &mut Kernel, error: &str) {
         let expected = match self.plan.ending {
             Ending::Refuse => "refused /2018-06-01/runtime/invocation/next: 403",
             Ending::Outage => "cannot be reached",
             Ending::Garbage => "violates the protocol",
-            Ending::Retire | Ending::TimeOut => "run should not have returned",
+            Ending::Retire | Ending::TimeOut | Ending::Shutdown => "it should not have returned",
         };
         let outage = self.api.gone_since.map_or(0, |since| kernel.now - since);
-        if !killed && self.plan.workers == 1 && outage > 12 * SECOND {
+        if self.plan.workers == 1 && outage > 12 * SECOND {
             kernel.fail(format!("run returned {} ms after the API had disappeared", outage / MILLISECOND));
         }
-        if !killed && (!self.api.ending || !error.contains(expected)) {
-            kernel.fail(format!("run returned {error:?}: expected an error that contains {expected:?}"));
+        if !self.api.ending || !error.contains(expected) {
+            kernel.fail(format!("run returned {error:?}, expected an error that contains {expected:?}"));
+        }
+    }
+
+    /// A shutdown calls the hook once, waits for it and for work after responses, and ends the process at once.
+    fn exited_as_expected(&self, kernel: &mut Kernel, code: i32, working: u32) {
+        let Process { terminated, hooks, hook_ended, work_ended, .. } = kernel.process;
+        let Some(terminated) = terminated else {
+            return kernel.fail("the process exits without SIGTERM");
+        };
+        if (hooks, working) != (1, 0) {
+            kernel
+                .fail(format!("the process exits after {hooks} calls of its hook, with {working} unfinished futures"));
+        }
+        if code != i32::from(self.plan.hook.panics) {
+            kernel.fail(format!("the process exits with code {code}"));
+        }
+        let late = kernel.now - terminated.max(hook_ended).max(work_ended);
+        if late > MILLISECOND {
+            kernel.fail(format!("the process exits {late} ns after its hook and its work ended"));
         }
     }
 }
-
-fn launch<S>(runtime: Runtime<S, Sim>, mode: Mode) -> Running
-where
-    S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    let future: Pin<Box<dyn Future<Output = Result<(), Error>>>> = match mode {
-        Mode::Run => Box::pin(runtime.run()),
-        Mode::Concurrent => Box::pin(runtime.run_concurrent()),
-        Mode::ConcurrentLocal => Box::pin(runtime.run_concurrent_local()),
-    };
-    future
-}
-
-fn address() -> Address {
-    "sandbox:9001".parse().expect("an address")
-}
-
-/// A SnapStart resource whose hooks do nothing.
-struct Pool;
-
-impl SnapStartResource for Pool {}

@@ -240,18 +240,8 @@ impl Invocation {
     }
 
     fn report(&self, json: &[u8], message: Option<&str>) -> Result<(), String> {
-        let report: Value = serde_json::from_slice(json).unwrap_or_default();
-        match (report["errorMessage"].as_str(), &report["errorType"], &report["stackTrace"]) {
-            (Some(text), Value::String(_), Value::Array(_))
-                if message.is_none_or(|message| text.ends_with(message)) =>
-            {
-                Ok(())
-            }
-            _ => Err(format!(
-                "the error of invocation {} has no message that ends in {message:?}: {report}",
-                self.number
-            )),
-        }
+        check_report(json, message.unwrap_or_default())
+            .map_err(|violation| format!("the error of invocation {}: {violation}", self.number))
     }
 
     fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, got: &T, expected: &T) -> Result<(), String> {
@@ -291,5 +281,18 @@ impl Outcome {
                 }
             }
         }
+    }
+}
+
+/// Checks the JSON of an error, whose message must end in this text.
+///
+/// # Errors
+///
+/// It has another message, or is not the JSON of an error.
+pub fn check_report(json: &[u8], message: &str) -> Result<(), String> {
+    let report: Value = serde_json::from_slice(json).unwrap_or_default();
+    match (report["errorMessage"].as_str(), &report["errorType"], &report["stackTrace"]) {
+        (Some(text), Value::String(_), Value::Array(_)) if text.ends_with(message) => Ok(()),
+        _ => Err(format!("expected a report whose message ends in {message:?}, got {report}")),
     }
 }

@@ -13,7 +13,7 @@ mod seed;
 
 pub use function::{Observer, OutOfApples, Source, handle};
 pub use ids::{number_of, posted_number, request_id};
-pub use invocation::{Defect, Excuses, Invocation, LARGEST_EVENT, Received};
+pub use invocation::{Defect, Excuses, Invocation, LARGEST_EVENT, Received, check_report};
 pub use job::{Chunks, End, Job, PANIC, Task, panic_message};
 pub use replies::{INTERIM, INVALID_REPLIES, InvalidReply, refusal_body};
 pub use seed::seed_of;

@@ -91,8 +91,12 @@ pub fn unavailable(error: impl Into<Error>) {
     messages::shutdown_unavailable(&error.into());
 }
 
-/// Returns the exit code of the process.
-async fn shut_down<Fut: Future<Output = ()>>(signal: impl Future<Output = Signal>, hook: impl FnOnce() -> Fut) -> i32 {
+/// Waits for the signal, runs the hook, and waits for work after responses. Returns the exit code of the process.
+#[doc(hidden)]
+pub async fn shut_down<Fut: Future<Output = ()>>(
+    signal: impl Future<Output = Signal>,
+    hook: impl FnOnce() -> Fut,
+) -> i32 {
     messages::shutdown_started(signal.await.name());
     let ended = catch_panic(async { hook().await }).await;
     #[cfg(feature = "wait-until")]

@@ -1,5 +1,6 @@
 //! Lambda's side: a queue of events, one `Server` for each connection, and faults.
 
+mod lifecycle;
 mod replies;
 mod requests;
 
@@ -9,11 +10,12 @@ use lambda_runtime_proto::server::{Event, Reply, Server};
 use lambda_runtime_proto::{CloseReason, Endpoint, Limits, Output, PeerError};
 use workload::{Invocation, Received, number_of, refusal_body};
 
+use self::lifecycle::{Replied, Report};
 use crate::connection::{End, Side, Wakers};
 use crate::kernel::{Happening, Kernel, MICROSECOND, MILLISECOND, SECOND};
 use crate::layers::DEADLINE_MARGIN;
 use crate::log::Line;
-use crate::plan::Plan;
+use crate::plan::{BadStart, Plan};
 use crate::trace::Nanos;
 
 /// Lambda, as one sandbox sees it.
@@ -40,6 +42,18 @@ pub struct Api {
     pub gone_since: Option<Nanos>,
     /// The value of `over` when the sandbox was frozen last.
     rested: u64,
+    /// The start of the process that is to fail.
+    bad_start: Option<BadStart>,
+    /// Whether its failure was logged.
+    start_logged: bool,
+    /// Reports of its failure that have a reply.
+    reported: Vec<Replied>,
+    /// Messages that must be logged once a reply was read.
+    must_log: Vec<(Replied, &'static str)>,
+    /// Those that were.
+    logged: Vec<&'static str>,
+    /// SIGTERM is scheduled.
+    terminates: bool,
 }
 
 /// The API's side of a connection.
@@ -47,6 +61,8 @@ struct Peer {
     server: Server,
     /// The outcome that is being received.
     receiving: Option<Received>,
+    /// The report of a failed start that is being received.
+    report: Option<Report>,
     /// The request that is being received.
     endpoint: Option<Endpoint>,
     /// The invocation whose outcome is being received although it has one.
@@ -111,6 +127,12 @@ impl Api {
             killed: false,
             rouse: false,
             rested: 0,
+            bad_start: None,
+            start_logged: false,
+            reported: Vec::new(),
+            must_log: Vec::new(),
+            logged: Vec::new(),
+            terminates: false,
             gone_since: None,
             largest: 0,
         }
@@ -166,6 +188,7 @@ impl Api {
                 k.outage = false;
                 k.note("the API accepts connections again", &[]);
             }
+            Happening::Terminate => self.terminate(k, wakers),
             Happening::Kill => {
                 k.note("the sandbox is killed", &[]);
                 self.killed = true;
@@ -177,6 +200,7 @@ impl Api {
         if self.over == self.begun() && std::mem::take(&mut self.rouse) {
             self.wake_waiting(k);
         }
+        self.check_drained(k, wakers);
     }
 
     fn record(&mut self, number: u64) -> Option<&mut Record> {
@@ -249,6 +273,9 @@ impl Api {
             ("worker stopped", attempt) if attempt != Some(5) => {
                 k.fail(format!("a worker is stopped after {attempt:?} failures"));
             }
+            ("initialization failed" | "SnapStart failed", _) => self.start_logged = true,
+            ("graceful shutdown unavailable", _) => self.logged.push("graceful shutdown unavailable"),
+            ("extension ended", _) => self.logged.push("extension ended"),
             _ => {}
         }
         let Some(number) = line.request_id.as_deref().and_then(number_of) else { return };
@@ -395,15 +422,18 @@ impl Api {
     pub fn check_at_the_end(&mut self, k: &mut Kernel, killed: bool) {
         if !killed {
             self.settle_lost(k);
+            self.check_log(k);
         }
+        // A process that exits may have read a part of a reply.
+        let is_cut_short = killed || k.process.terminated.is_some();
         for index in 0..self.records.len() {
             let number = self.plan.first + index as u64;
             let record = &self.records[index];
             let account = k.ledger.account(number).clone();
-            if account.refused && account.logged == 0 && !killed {
+            if account.refused && account.logged == 0 && !is_cut_short {
                 k.fail(format!("the outcome of invocation {number} was refused, and that was not logged"));
             }
-            if record.is_readable && account.handled < account.reads && !killed {
+            if record.is_readable && account.handled < account.reads && !is_cut_short {
                 k.fail(format!(
                     "the event of invocation {number} was read {} times and handled {} times",
                     account.reads, account.handled
@@ -421,6 +451,7 @@ impl Peer {
         Self {
             server: Server::new(Limits::default()),
             receiving: None,
+            report: None,
             endpoint: None,
             again: None,
             waiting: false,

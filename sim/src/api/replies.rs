@@ -305,6 +305,7 @@ impl Api {
             Ending::Garbage => {
                 let _ = self.write_garbage(k, id);
             }
+            Ending::Shutdown => {}
             Ending::Retire | Ending::TimeOut => {
                 k.schedule(0, Happening::Kill);
             }

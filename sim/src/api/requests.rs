@@ -1,6 +1,5 @@
 //! Requests of the runtime: outcomes, and requests for events.
 
-use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::Endpoint;
 use lambda_runtime_proto::server::{Reply, Request, Route, Trailers};
 use workload::{Excuses, number_of};
@@ -29,8 +28,10 @@ impl Api {
             peer.again = None;
             peer.replied_early = false;
         }
-        if !endpoint.posts_outcome() {
-            return;
+        match endpoint {
+            Endpoint::InitError | Endpoint::RestoreError => return self.begin_report(k, id, endpoint, request),
+            _ if !endpoint.posts_outcome() => return,
+            _ => {}
         }
         let number = number_of(request_id);
         let now = k.now;
@@ -87,7 +88,11 @@ impl Api {
     }
 
     pub(super) fn data(&mut self, k: &mut Kernel, id: usize, data: &[u8]) {
-        let Some(mut received) = self.peer(id).and_then(|peer| peer.receiving.take()) else { return };
+        let Some(peer) = self.peer(id) else { return };
+        if let Some(report) = &mut peer.report {
+            return report.body.extend_from_slice(data);
+        }
+        let Some(mut received) = peer.receiving.take() else { return };
         let number = received.number;
         if let Some(invocation) = self.record(number).and_then(|record| record.invocation.as_deref()) {
             if let Err(violation) = invocation.data(&mut received, data) {
@@ -152,18 +157,10 @@ impl Api {
                     self.acknowledge(k, id, wakers);
                 }
             }
-            Some(Endpoint::RestoreNext) => {
-                k.note("the sandbox is restored", &[]);
-                k.connections[id].excused = true;
-                k.connections[id].must_end = true;
-                self.simple_reply(k, id, Reply::new(200));
-            }
-            Some(Endpoint::RegisterExtension) => {
-                let identifier = HeaderName::from_static("lambda-extension-identifier");
-                let reply = Reply::new(200).header(identifier, HeaderValue::from_static("1")).json("{}");
-                self.simple_reply(k, id, reply);
-            }
-            Some(Endpoint::NextExtensionEvent) => {}
+            Some(Endpoint::RestoreNext) => self.restore_requested(k, id),
+            Some(Endpoint::InitError | Endpoint::RestoreError) => self.report_complete(k, id),
+            Some(Endpoint::RegisterExtension) => self.extension_registers(k, id),
+            Some(Endpoint::NextExtensionEvent) => self.extension_waits(k, id),
             Some(endpoint) => k.fail(format!("{endpoint} was requested for no reason")),
             None => {}
         }
@@ -179,7 +176,11 @@ impl Api {
         if is_current {
             self.settle_lost(k);
         }
-        let idle = is_current && self.over == self.begun() && !self.ending && self.rested < self.over;
+        let idle = is_current
+            && self.over == self.begun()
+            && !self.ending
+            && k.process.terminated.is_none()
+            && self.rested < self.over;
         if idle && k.chance(if self.plan.freezes { 3000 } else { 0 }) {
             self.rested = self.over;
             k.fault("the sandbox is frozen");
