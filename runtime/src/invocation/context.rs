@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue};
 use lambda_runtime_proto::client::Invocation;
-use serde::de::DeserializeOwned;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::env::config::Config;
 use crate::error::Error;
@@ -94,8 +95,8 @@ impl Context {
             deadline: u64::try_from(deadline).unwrap_or(u64::MAX),
             invoked_function_arn: values.function_arn.map(text).unwrap_or_default(),
             xray_trace_id: values.trace_id.map(text),
-            client_context: json("lambda-runtime-client-context", values.client_context)?,
-            identity: json("lambda-runtime-cognito-identity", values.cognito_identity)?,
+            client_context: header("lambda-runtime-client-context", values.client_context, ClientContext::decode)?,
+            identity: header("lambda-runtime-cognito-identity", values.cognito_identity, CognitoIdentity::decode)?,
             tenant_id: values.tenant_id.map(text),
             env_config,
             content_type: values.content_type.filter(|value| *value != b"application/json").map(text),
@@ -204,9 +205,111 @@ fn text(value: &[u8]) -> String {
     std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
 }
 
-fn json<T: DeserializeOwned>(header: &'static str, value: Option<&[u8]>) -> Result<Option<T>, BadHeader> {
-    // `null` counts as absent.
-    value.map(serde_json::from_slice).transpose().map(Option::flatten).map_err(|error| BadHeader { header, error })
+/// Decodes a header with `decode`. `null` counts as absent.
+fn header<T>(
+    header: &'static str,
+    value: Option<&[u8]>,
+    decode: impl FnOnce(&Members<'_>) -> serde_json::Result<T>,
+) -> Result<Option<T>, BadHeader> {
+    let Some(value) = value else { return Ok(None) };
+    let decoded = members(value).and_then(|members| members.as_ref().map(decode).transpose());
+    decoded.map_err(|error| BadHeader { header, error })
+}
+
+/// The members of a JSON object, each as its JSON; none for `null`.
+///
+/// All objects in the headers are decoded as this type: the code that serde derives for each struct is ten times as large.
+#[derive(Default)]
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    fn get(&self, names: &[&str]) -> Option<&'a RawValue> {
+        self.0.iter().find_map(|(name, value)| names.contains(&&**name).then_some(*value))
+    }
+
+    /// The members of an object in this one.
+    fn nested(&self, names: &[&str]) -> serde_json::Result<Members<'a>> {
+        members(self.get(names).map_or(b"null", |json| json.get().as_bytes())).map(Option::unwrap_or_default)
+    }
+}
+
+/// `None` for `null`.
+fn members(json: &[u8]) -> serde_json::Result<Option<Members<'_>>> {
+    serde_json::from_slice(json)
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Members::default();
+                while let Some(member) = map.next_entry()? {
+                    members.0.push(member);
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A string, or another value as JSON.
+fn string_or_json(json: &RawValue) -> serde_json::Result<String> {
+    let json = json.get();
+    if json.starts_with('"') { serde_json::from_slice(json.as_bytes()) } else { Ok(json.to_owned()) }
+}
+
+impl ClientContext {
+    fn decode(members: &Members<'_>) -> serde_json::Result<Self> {
+        let texts = |names: &[&str]| {
+            let members = members.nested(names)?.0.into_iter();
+            members.map(|(name, value)| Ok((name, string_or_json(value)?))).collect::<serde_json::Result<_>>()
+        };
+        Ok(Self {
+            client: ClientApplication::decode(&members.nested(&["client"])?)?,
+            custom: texts(&["custom"])?,
+            environment: texts(&["environment", "env"])?,
+        })
+    }
+}
+
+impl ClientApplication {
+    fn decode(members: &Members<'_>) -> serde_json::Result<Self> {
+        let text = |names: &[&str]| match members.get(names) {
+            Some(json) if json.get() != "null" => string_or_json(json),
+            _ => Ok(String::new()),
+        };
+        Ok(Self {
+            installation_id: text(&["installationId", "installation_id"])?,
+            app_title: text(&["appTitle", "app_title"])?,
+            app_version_name: text(&["appVersionName", "app_version_name"])?,
+            app_version_code: text(&["appVersionCode", "app_version_code"])?,
+            app_package_name: text(&["appPackageName", "app_package_name"])?,
+        })
+    }
+}
+
+impl CognitoIdentity {
+    fn decode(members: &Members<'_>) -> serde_json::Result<Self> {
+        let text = |name, aliases: [&str; 2]| {
+            let json = members.get(&[name, aliases[0], aliases[1]]);
+            let json = json.ok_or_else(|| serde_json::Error::missing_field(name))?;
+            serde_json::from_slice(json.get().as_bytes())
+        };
+        Ok(Self {
+            identity_id: text("cognitoIdentityId", ["identityId", "identity_id"])?,
+            identity_pool_id: text("cognitoIdentityPoolId", ["identityPoolId", "identity_pool_id"])?,
+        })
+    }
 }
 
 /// A header of /next that cannot be decoded.
@@ -408,9 +511,41 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_decoded_as_its_type_is() {
+        for json in [
+            r#"{"client":{"installation_id":"i","appTitle":"t","app_version_name":1.5,"app_version_code":null}}"#,
+            r#"{"client":{"app_package_name":[]},"custom":{"a":"\u00fc","b":null,"c":true},"environment":{"e":"f"}}"#,
+            r#"{"client":null,"custom":null,"env":{},"services":{"x":1}}"#,
+            "{}",
+        ] {
+            let derived = serde_json::from_str(json).unwrap();
+            let decoded = context(&[("lambda-runtime-client-context", json.as_bytes())]).unwrap().client_context;
+            assert_eq!(decoded, Some(derived), "{json}");
+        }
+        for json in [
+            r#"{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}"#,
+            r#"{"identityId":"i","identityPoolId":"p"}"#,
+            r#"{"identity_id":"i","identity_pool_id":"p","more":1}"#,
+        ] {
+            let derived = serde_json::from_str(json).unwrap();
+            let decoded = context(&[("lambda-runtime-cognito-identity", json.as_bytes())]).unwrap().identity;
+            assert_eq!(decoded, Some(derived), "{json}");
+        }
+    }
+
+    #[test]
     fn invalid_json_is_an_error_that_names_the_header() {
-        for name in ["lambda-runtime-client-context", "lambda-runtime-cognito-identity"] {
-            let error = context(&[(name, b"no json")]).unwrap_err().to_string();
+        let (client, identity) = ("lambda-runtime-client-context", "lambda-runtime-cognito-identity");
+        for (name, json) in [
+            (client, "no json"),
+            (client, "[1]"),
+            (client, r#"{"client":"c"}"#),
+            (client, r#"{"custom":1}"#),
+            (identity, "no json"),
+            (identity, "{}"),
+            (identity, r#"{"identityId":"i","identityPoolId":1}"#),
+        ] {
+            let error = context(&[(name, json.as_bytes())]).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
     }

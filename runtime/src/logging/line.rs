@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use serde_json::Value;
 use tracing::Level;
 use tracing_subscriber::fmt::format::Writer;
@@ -32,7 +33,7 @@ impl LogFormat {
 /// Targets of events and spans that the runtime itself emits.
 pub(crate) const RUNTIME: &str = "lambda_runtime";
 
-const STACK_TRACE: &str = "stackTrace";
+pub(super) const STACK_TRACE: &str = "stackTrace";
 
 /// A named value of an event or of a span.
 pub(crate) type Field = (&'static str, Value);
@@ -105,8 +106,7 @@ impl Line {
         }
         match place {
             Some(place @ None) if name == "stack_trace" => {
-                // Several lines, escaped as one.
-                *place = value.as_str().map(|text| text.split("\\n").collect());
+                *place = value.as_str().map(|text| frames(text).collect());
             }
             Some(place) => _ = place.get_or_insert(value),
             None => self.fields.push((name, value)),
@@ -130,11 +130,7 @@ impl Line {
 
     /// One flat JSON object. A field whose name the object already has is nested in the object `fields`.
     pub(crate) fn json(&self) -> Vec<u8> {
-        let mut object = Object { json: b"{".to_vec(), names: vec!["fields"] };
-        object.push("timestamp", &timestamp().into());
-        object.push("level", &self.level.as_str().into());
-        object.push("message", &self.message.as_str().into());
-        object.push("logger", &self.logger.as_str().into());
+        let mut object = Object::new(self.level, &self.message, &self.logger);
         self.standard.ids().chain(self.standard.error()).for_each(|(name, value)| object.push(name, value));
         let mut nested = serde_json::Map::new();
         for (name, value) in &self.fields {
@@ -145,10 +141,9 @@ impl Line {
             }
         }
         if !nested.is_empty() {
-            object.push("fields", &nested.into());
+            object.push("fields", &nested);
         }
-        object.json.extend_from_slice(b"}\n");
-        object.json
+        object.end()
     }
 
     /// Level, timestamp and request id, then the message with the other fields; separated by tabs. Without the stack trace,
@@ -166,18 +161,38 @@ impl Line {
     }
 }
 
-/// An object of JSON, field by field.
-struct Object {
+/// The lines of a stack trace, which are escaped as one.
+pub(super) fn frames(stack: &str) -> impl Iterator<Item = &str> {
+    stack.split("\\n")
+}
+
+/// A line as an object of JSON, field by field.
+pub(super) struct Object {
     json: Vec<u8>,
     names: Vec<&'static str>,
 }
 
 impl Object {
-    fn push(&mut self, name: &'static str, value: &Value) {
+    /// The object with what every line has.
+    pub(super) fn new(level: Level, message: &str, logger: &str) -> Self {
+        let mut object = Self { json: b"{".to_vec(), names: vec!["fields"] };
+        object.push("timestamp", &*timestamp());
+        object.push("level", level.as_str());
+        object.push("message", message);
+        object.push("logger", logger);
+        object
+    }
+
+    pub(super) fn end(mut self) -> Vec<u8> {
+        self.json.extend_from_slice(b"}\n");
+        self.json
+    }
+
+    pub(super) fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         if self.json.len() > 1 {
             self.json.push(b',');
         }
-        // Neither text nor a `Value` can fail to serialize.
+        // Neither text nor a value of `tracing` can fail to serialize.
         let _ = serde_json::to_writer(&mut self.json, name);
         self.json.push(b':');
         let _ = serde_json::to_writer(&mut self.json, value);

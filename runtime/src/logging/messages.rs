@@ -7,12 +7,11 @@ use std::io::{self, Write as _};
 
 use http::HeaderName;
 use lambda_runtime_proto::client::{NoInvocation, Reply};
-use serde_json::Value;
 use tracing::Level;
 use tracing::field::{DisplayValue, display};
 
 #[cfg(feature = "tracing")]
-use super::line::{self, Line, LogFormat};
+use super::line::{self, LogFormat, Object};
 use super::text::OneLine;
 use crate::env::address::Address;
 use crate::error::diagnostic::Diagnostic;
@@ -223,14 +222,20 @@ fn has_subscriber() -> bool {
     logger || tracing::dispatcher::has_been_set()
 }
 
-/// The value of a field; `None` if it is absent.
+/// The value of a field. Unlike `serde_json::Value` it does not link the formatting of floating-point numbers.
+enum Value {
+    Text(String),
+    Number(u32),
+}
+
 trait Field {
+    /// `None` if it is absent.
     fn value(&self) -> Option<Value>;
 }
 
 impl<T: Display> Field for DisplayValue<T> {
     fn value(&self) -> Option<Value> {
-        Some(self.to_string().into())
+        Some(Value::Text(self.to_string()))
     }
 }
 
@@ -242,13 +247,13 @@ impl<F: Field> Field for Option<F> {
 
 impl Field for u16 {
     fn value(&self) -> Option<Value> {
-        Some((*self).into())
+        Some(Value::Number((*self).into()))
     }
 }
 
 impl Field for u32 {
     fn value(&self) -> Option<Value> {
-        Some((*self).into())
+        Some(Value::Number(*self))
     }
 }
 
@@ -261,11 +266,24 @@ fn print(level: Level, text: &str, fields: &[(&'static str, &dyn Field)]) {
     }
     #[cfg(feature = "tracing")]
     if LogFormat::from_env() == LogFormat::Json {
-        let mut line = Line::new(level, line::RUNTIME, text.to_owned());
+        let mut object = Object::new(level, text, line::RUNTIME);
         for (name, value) in values(fields) {
-            line.field(line::RUNTIME, name, value);
+            let key = match name {
+                "request_id" => "requestId",
+                "error_type" => "errorType",
+                "error_message" => "errorMessage",
+                "stack_trace" => line::STACK_TRACE,
+                name => name,
+            };
+            match value {
+                Value::Text(stack) if key == line::STACK_TRACE => {
+                    object.push(key, &line::frames(&stack).collect::<Vec<_>>());
+                }
+                Value::Text(text) => object.push(key, &*text),
+                Value::Number(number) => object.push(key, &number),
+            }
         }
-        let _ = io::stderr().write_all(&line.json());
+        let _ = io::stderr().write_all(&object.end());
         return;
     }
     let _ = io::stderr().write_all(line(level, text, fields).as_bytes());
@@ -287,7 +305,10 @@ fn line(level: Level, text: &str, fields: &[(&'static str, &dyn Field)]) -> Stri
 
 /// The value of a field, in quotes unless it is one word.
 fn quoted(value: Value) -> String {
-    let Value::String(text) = value else { return value.to_string() };
+    let text = match value {
+        Value::Text(text) => text,
+        Value::Number(number) => return number.to_string(),
+    };
     let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'='));
     if is_word { text } else { format!("\"{}\"", text.replace('"', "\\\"")) }
 }
