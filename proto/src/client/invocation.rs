@@ -236,7 +236,7 @@ fn is_safe_in_a_path(id: &[u8]) -> bool {
 const UNRESERVED: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
-    while byte < 128 {
+    while byte < u8::MAX {
         table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
         byte += 1;
     }

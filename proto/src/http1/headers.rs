@@ -127,6 +127,7 @@ mod tests {
         assert!(Headers::of_head(b"HTTP/1.1 200 OK\r\n\r\n").is_empty());
         assert!(Headers::of_trailers(b"\r\n").is_empty());
     }
+
     #[test]
     fn headers_are_shown_escaped() {
         assert_eq!(format!("{:?}", Headers::of_head(HEAD)), r#"{"A": "1", "B": "", "C": "\\xff", "a": "2"}"#);
