@@ -262,4 +262,11 @@ mod tests {
             assert!(!is_safe_in_a_path(id.as_bytes()), "{id}");
         }
     }
+    #[test]
+    fn other_headers_are_looked_for_only_if_there_are_some() {
+        let field = |known| Field { known, name: 17..18, value: 20..21 };
+        let fields = [Name::RequestId, Name::ContentType, Name::Other].map(field);
+        assert!(!Places::of(&fields).has_others);
+        assert!(Places::of(&[&fields[..], &[field(Name::OtherOfRuntime)]].concat()).has_others);
+    }
 }

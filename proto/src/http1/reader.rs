@@ -591,4 +591,22 @@ mod tests {
             assert_eq!(found.is_some(), is_remembered, "{head}");
         }
     }
+    #[test]
+    fn a_reader_needs_input_between_messages_only() {
+        let mut reader = Reader::new(Role::Response, Limits::default());
+        let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+            .split_inclusive(|&b| b == b'\n');
+        assert!(reader.needs_input());
+        let mut after_lines = Vec::new();
+        for line in bytes {
+            reader.receive(line);
+            assert!(!reader.needs_input(), "a part of a head or body is here");
+            while !matches!(reader.poll(), Ok(Step::NeedInput)) {}
+            after_lines.push(reader.needs_input());
+        }
+        // After the first line, the interim reply, two lines, the head, and the body.
+        assert_eq!(after_lines, [false, true, false, false, false, true]);
+        reader.end_of_input();
+        assert!(!reader.needs_input(), "the end is reported");
+    }
 }
