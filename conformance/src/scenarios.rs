@@ -11,6 +11,7 @@ mod layers;
 mod lifecycle;
 mod memory;
 mod moved;
+mod operating;
 mod sources;
 mod statuses;
 mod streams;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Scenario> {
     streams::add(&mut all);
     faults::add(&mut all);
     lifecycle::add(&mut all);
+    operating::add(&mut all);
     all
 }
 

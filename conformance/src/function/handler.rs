@@ -1,5 +1,6 @@
 //! The handler: the event names the operation.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,12 +12,17 @@ use futures_lite::future::yield_now;
 use http::HeaderMap;
 use http_body::Frame;
 use lambda_runtime_base::streaming::Body;
-use lambda_runtime_base::{Diagnostic, FunctionResponse, LambdaEvent, StreamResponse};
+use lambda_runtime_base::{Diagnostic, FunctionResponse, LambdaEvent, StreamResponse, current};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::signal;
 use super::timer::Timer;
+
+thread_local! {
+    /// Work after a response has ended.
+    static WORK_HAS_ENDED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// The result of [`handle`].
 pub type HandlerResult = Result<FunctionResponse<Payload, Body>, Diagnostic>;
@@ -47,7 +53,10 @@ impl Serialize for Payload {
 /// | `context` | | the context as JSON |
 /// | `large` | `bytes` | a string of this length |
 /// | `yield` | `yields` | `"yielded"`, after this many polls |
-/// | `error`, `io error`, `panic` | | a failure |
+/// | `current` | | the request id of the current invocation |
+/// | `work` | `work_ms` | `"working"`, with work after the response that takes this long, or does not end |
+/// | `work has ended` | | whether such work has ended on this thread, since it was asked last |
+/// | `error`, `io error`, `panic` | `bytes` that the message of `error` is longer | a failure |
 /// | `exit` | `code` | the process ends |
 /// | `not serializable` | | a response that cannot be serialized |
 /// | `stream` | `chunks`, `bytes` of each; `empty` chunks first; before each chunk `yields` or `every_ms`; `then`; `header` length; `panics_in_drop` | a streamed response |
@@ -69,7 +78,24 @@ pub async fn handle(event: LambdaEvent<Value>) -> HandlerResult {
             yields(number("yields")).await;
             buffered(json!("yielded"))
         }
-        Some("error") => Err(out_of_stock()),
+        Some("current") => buffered(json!(current().map(|current| current.request_id().to_owned()))),
+        Some("work") => {
+            let milliseconds = event_payload["work_ms"].as_u64();
+            let work = async move {
+                match milliseconds {
+                    Some(milliseconds) => Timer::after(Duration::from_millis(milliseconds)).await,
+                    None => std::future::pending().await,
+                }
+                WORK_HAS_ENDED.set(true);
+            };
+            event.context.wait_until(work).unwrap();
+            buffered(json!("working"))
+        }
+        Some("work has ended") => buffered(json!(WORK_HAS_ENDED.take())),
+        Some("error") => {
+            let Diagnostic { error_type, error_message } = out_of_stock();
+            Err(Diagnostic { error_type, error_message: error_message + &"x".repeat(number("bytes")) })
+        }
         Some("exit") => std::process::exit(i32::try_from(number("code")).unwrap()),
         Some("io error") => Err(std::io::Error::other("no disk").into()),
         Some("panic") => panic!("asked to panic"),

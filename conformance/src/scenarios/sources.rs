@@ -35,6 +35,7 @@ pub(super) const RIE_MANAGED_REFUSALS: Source =
 
 pub(super) const PROTOCOL: Source = Source::Project("docs/protocol.md");
 pub(super) const PARITY: Source = Source::Project("docs/parity.md");
+pub(super) const OPERATING: Source = Source::Project("docs/operating.md");
 pub(super) const ARCHITECTURE: Source = Source::Project("docs/architecture.md");
 
 /// HTTP semantics.
