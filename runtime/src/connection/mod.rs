@@ -271,6 +271,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt as _;
+    use lambda_runtime_proto::Part;
 
     use super::*;
 
@@ -315,13 +316,31 @@ mod tests {
         }
     }
 
+    fn connection(executor: &Counting) -> Connection<Counting> {
+        let address: Address = "127.0.0.1:9001".parse().unwrap();
+        let config = Config::new(address.authority().clone());
+        Connection::new(executor.clone(), address, config)
+    }
+
+    #[test]
+    fn an_incomplete_reply_is_a_lost_connection_and_other_violations_are_protocol_errors() {
+        let gives_up = |error: PeerError| {
+            let mut connection = connection(&Counting::default());
+            (0..10).any(|_| {
+                connection.closed(CloseReason::Peer(error.clone()), None, Duration::ZERO).unwrap();
+                connection.retry.next_attempt(0).is_err()
+            })
+        };
+        assert!(!gives_up(PeerError::UnexpectedEnd(Part::Head)));
+        assert!(!gives_up(PeerError::Unsolicited));
+        assert!(gives_up(PeerError::BareLineEnding));
+    }
+
     #[test]
     fn a_connection_is_made_for_a_request_and_replaced_if_it_accepts_no_bytes() {
         let executor = Counting::default();
         let connections = || executor.0.load(Ordering::Relaxed);
-        let address: Address = "127.0.0.1:9001".parse().unwrap();
-        let config = Config::new(address.authority().clone());
-        let mut connection = Connection::new(executor.clone(), address, config);
+        let mut connection = connection(&executor);
         assert!(connection.event().now_or_never().is_none());
         assert_eq!(connections(), 0);
 

@@ -276,6 +276,9 @@ impl Api {
             ("initialization failed" | "SnapStart failed", _) => self.start_logged = true,
             ("graceful shutdown unavailable", _) => self.logged.push("graceful shutdown unavailable"),
             ("extension ended", _) => self.logged.push("extension ended"),
+            ("connection lost", _) if line.all.ends_with("error_message=closed by the peer") => {
+                k.fail("a connection that the API closed between two messages is reported as lost");
+            }
             _ => {}
         }
         let Some(number) = line.request_id.as_deref().and_then(number_of) else { return };
