@@ -318,3 +318,41 @@ fn headers(invocation: &Invocation) -> HeaderMap {
     headers.extend(invocation.headers().iter().filter_map(field));
     headers
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::env::address::Address;
+    use crate::worker::send::tests::InMemory;
+    use crate::{LambdaEvent, Runtime, service_fn};
+
+    /// The future of a handler that never completes, and whose destructor panics.
+    struct Bomb;
+
+    impl Future for Bomb {
+        type Output = Result<(), Error>;
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+            Poll::Pending
+        }
+    }
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a handler is dropped");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_destructor_goes_no_further_if_the_runtime_is_dropped() {
+        let address: Address = "127.0.0.1:9001".parse().unwrap();
+        let handler = service_fn(|_: LambdaEvent<Value>| Bomb);
+        let mut run = Box::pin(Runtime::with_executor(handler, InMemory::default()).address(address).run());
+        assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(run);
+    }
+}

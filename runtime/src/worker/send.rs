@@ -203,7 +203,7 @@ fn check<X: Executor>(reply: &Reply, connection: &Connection<X>) -> Result<(), R
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::future::{Pending, Ready, pending, ready};
     use std::io::{self, IoSlice, Read as _};
     use std::sync::Arc;
@@ -222,12 +222,12 @@ mod tests {
     use crate::executor::Transport;
 
     /// An executor whose API replies to the first request with an event, and may then stop reading.
-    #[derive(Clone)]
-    struct InMemory {
+    #[derive(Clone, Default)]
+    pub(crate) struct InMemory {
         stops_reading: bool,
     }
 
-    struct Socket {
+    pub(crate) struct Socket {
         is_writable: bool,
         api: InMemory,
         reply: &'static [u8],
