@@ -158,6 +158,7 @@ pub(crate) mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::invocation::running::Source;
 
     pub(crate) fn running(request_id: &str) -> Current {
         let mut shared = Shared::default();
@@ -190,6 +191,29 @@ pub(crate) mod tests {
         assert!(poll().is_err() && current_id().is_none());
         // The scope has it again.
         assert!(poll().is_err() && current_id().is_none());
+    }
+
+    #[test]
+    fn it_has_the_data_of_its_invocation_even_when_the_next_one_has_begun() {
+        let mut running = Running::default();
+        let deadline = 32_503_680_000_000;
+        let source = Source {
+            request_id: "a",
+            trace_id: Some("Root=1"),
+            tenant_id: Some("blue"),
+            deadline,
+            ..Source::default()
+        };
+        running.open(source);
+        let current = running.enter(current).unwrap();
+        running.open(Source { request_id: "b", ..Source::default() });
+        assert_eq!(running.enter(current_id).unwrap(), "b");
+
+        let ids = (current.request_id(), current.xray_trace_id(), current.tenant_id());
+        assert_eq!(ids, ("a", Some("Root=1"), Some("blue")));
+        assert_eq!(current.deadline(), SystemTime::UNIX_EPOCH + Duration::from_millis(deadline));
+        assert!(current.remaining_time() > Some(Duration::from_secs(1)));
+        assert!(format!("{current:?}").contains("blue"));
     }
 
     #[test]

@@ -238,3 +238,67 @@ pub(crate) mod pending {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::future::ready;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Held by each test of work, because work is counted in the whole process.
+    pub(crate) static ALONE: Mutex<()> = Mutex::new(());
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("work is dropped");
+        }
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn abandoned_work_is_dropped_even_if_its_destructor_panics() {
+        let _alone = ALONE.lock();
+        let queue = Queue::default();
+        let bomb = Bomb;
+        queue.add(async move { drop(bomb) }).unwrap();
+        queue.abandon();
+        assert!(pending::poll_none(&Context::from_waker(Waker::noop())).is_ready());
+        let error = queue.add(ready(())).unwrap_err();
+        assert!(error.to_string().contains("the invocation is over"), "{error}");
+    }
+
+    #[test]
+    fn the_end_of_the_last_work_wakes_who_waits_for_it() {
+        let _alone = ALONE.lock();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = Context::from_waker(&waker);
+        assert!(pending::poll_none(&cx).is_ready());
+
+        let queue = Queue::default();
+        queue.add(ready(())).unwrap();
+        queue.add(ready(())).unwrap();
+        let mut tasks = queue.take(&cx);
+        for _ in 0..2 {
+            assert!(pending::poll_none(&cx).is_pending());
+        }
+        drop(tasks.pop());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        drop(tasks);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(pending::poll_none(&cx).is_ready());
+    }
+}

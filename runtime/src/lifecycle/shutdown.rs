@@ -122,6 +122,8 @@ mod tests {
 
     #[test]
     fn a_hook_that_panics_ends_the_process_with_code_1() {
+        #[cfg(feature = "wait-until")]
+        let _alone = crate::invocation::work::tests::ALONE.lock();
         fn code<Fut: Future<Output = ()>>(hook: impl FnOnce() -> Fut) -> Poll<i32> {
             pin!(shut_down(ready(Signal::Terminate), hook)).poll(&mut Context::from_waker(Waker::noop()))
         }
