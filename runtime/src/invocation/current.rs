@@ -195,18 +195,18 @@ pub(crate) mod tests {
 
     #[test]
     fn it_has_the_data_of_its_invocation_even_when_the_next_one_has_begun() {
-        let mut running = Running::default();
         let deadline = 32_503_680_000_000;
-        let source = Source {
-            request_id: "a",
+        let source = |request_id, tenant_id| Source {
+            request_id,
             trace_id: Some("Root=1"),
-            tenant_id: Some("blue"),
+            tenant_id,
             deadline,
-            ..Source::default()
+            may_move: false,
         };
-        running.open(source);
+        let mut running = Running::default();
+        running.open(source("a", Some("blue")));
         let current = running.enter(current).unwrap();
-        running.open(Source { request_id: "b", ..Source::default() });
+        running.open(source("b", None));
         assert_eq!(running.enter(current_id).unwrap(), "b");
 
         let ids = (current.request_id(), current.xray_trace_id(), current.tenant_id());

@@ -280,6 +280,30 @@ pub(crate) mod tests {
         assert!(error.to_string().contains("the invocation is over"), "{error}");
     }
 
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn unfinished_work_is_counted_and_dropped_even_if_its_destructor_panics() {
+        use crate::logging::layer::tests::logged;
+        use crate::tracing::LogFormat;
+
+        let _alone = ALONE.lock();
+        let run = || -> Box<dyn Run> { Box::<FuturesUnordered<Task>>::default() };
+        assert!(logged(LogFormat::Json, || run().end(Vec::new(), "id")).is_empty());
+        let lines = logged(LogFormat::Json, || {
+            let mut run = run();
+            let stuck: Task = Box::pin(std::future::pending());
+            assert!(run.poll(vec![stuck], "id", &mut Context::from_waker(Waker::noop())).is_pending());
+            let bomb = Bomb;
+            let task = async move {
+                drop(bomb);
+                Ok(())
+            };
+            run.end(vec![Box::pin(task)], "id");
+        });
+        assert!(lines[0].contains("\"count\":2"), "{lines:?}");
+        assert!(lines[1].contains("destructor panicked"), "{lines:?}");
+    }
+
     #[test]
     fn the_end_of_the_last_work_wakes_who_waits_for_it() {
         let _alone = ALONE.lock();

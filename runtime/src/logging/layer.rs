@@ -203,7 +203,7 @@ impl Visit for Fields {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use serde_json::json;
@@ -237,7 +237,7 @@ mod tests {
     }
 
     /// Returns the writes of a log.
-    fn logged(format: LogFormat, log: impl FnOnce()) -> Vec<String> {
+    pub(crate) fn logged(format: LogFormat, log: impl FnOnce()) -> Vec<String> {
         let (subscriber, Writes(writes)) = subscriber(format);
         tracing::subscriber::with_default(subscriber, log);
         let writes = writes.lock().unwrap();

@@ -3,7 +3,7 @@
 #[cfg(feature = "tracing")]
 mod filter;
 #[cfg(feature = "tracing")]
-mod layer;
+pub(crate) mod layer;
 #[cfg(feature = "tracing")]
 mod line;
 pub(crate) mod messages;
