@@ -28,7 +28,7 @@ use moves::Driver;
 /// Runs the suite's function, [`handle`], in one of an executor's configurations until it ends.
 pub type Start = fn(Dimension, Function) -> Result<(), Error>;
 
-/// One start of the suite's function: where its API is, its layer, and when it stops.
+/// One start of the suite's function: the address of its API, its layer, and its end.
 pub struct Function {
     address: Address,
     layer: FaultyLayer,

@@ -1,4 +1,6 @@
-//! One suite of scripted dialogues that every executor must pass.
+#![doc = include_str!("../README.md")]
+//!
+//! # The library
 //!
 //! Each [scenario](scenarios) plays the Runtime API, faults included, to a function that runs [`handle`] on some
 //! executor, and checks what the function sent and how its `run` ended. Scenarios are data: [`Steps`] of the API and
@@ -27,7 +29,9 @@
 //!             Dimension::Pipelining => function.drive(runtime.pipelining(true).run()).await,
 //!             Dimension::Run => function.drive(run(service_fn(handle))).await,
 //!             Dimension::RunConcurrent => function.drive(runtime.run_concurrent()).await,
-//!             Dimension::RunConcurrentLocal => function.drive(runtime.run_concurrent_local()).await,
+//!             Dimension::RunConcurrentLocal => {
+//!                 function.drive(runtime.run_concurrent_local()).await
+//!             }
 //!         }
 //!     })
 //! }

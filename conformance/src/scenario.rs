@@ -30,7 +30,7 @@ pub struct Scenario {
     pub id: String,
     /// A sentence about behaviour.
     pub title: String,
-    /// How real the behaviour of the API is.
+    /// How realistic the behaviour of the API is.
     pub level: Level,
     /// The source of the expectations.
     pub source: Source,
@@ -48,7 +48,7 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
 }
 
-/// How real the behaviour of an API is.
+/// How realistic the behaviour of an API is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Lambda itself behaves this way.
@@ -77,7 +77,7 @@ pub enum Source {
     Project(&'static str),
 }
 
-/// Something that not every runtime, or not every [`Dimension`](crate::Dimension), has.
+/// A capability that some runtimes, or some [`Dimension`](crate::Dimension)s, lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Feature {

@@ -1,4 +1,6 @@
-//! The command `lambda-emulator`. This library is for its own tests, and not a contract.
+#![doc = include_str!("../README.md")]
+//!
+//! The library of this package exists for its tests, and is not a contract.
 #![doc(hidden)]
 
 #[cfg(unix)]

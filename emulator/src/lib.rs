@@ -7,7 +7,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let emulator = Emulator::start()?;
 //!
-//! // Start the function with AWS_LAMBDA_RUNTIME_API set to this: as a process, or on a thread of the test.
+//! // Start the function with AWS_LAMBDA_RUNTIME_API set to this, in a process or on a thread.
 //! let endpoint = emulator.endpoint().to_owned();
 //! # std::thread::spawn(move || -> std::io::Result<()> {
 //! #     let mut api = std::net::TcpStream::connect(endpoint)?;

@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //!
-//! [`Runtime`] adds layers and accepts the address of another Runtime API, such as that of `lambda-runtime-emulator` in a
-//! test.
+//! # Layers and tests
+//!
+//! [`Runtime`] adds layers, and accepts the address of another Runtime API, such as that of
+//! [`lambda-runtime-emulator`](https://docs.rs/lambda-runtime-emulator) in a test:
 //!
 //! ```
 //! use lambda_runtime_emulator::Emulator;
@@ -18,13 +20,26 @@
 //! async fn main() -> Result<(), Error> {
 //!     let emulator = Emulator::start()?;
 //!     let address = emulator.endpoint().parse()?;
-//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new()).address(address);
-//!     tokio::spawn(runtime.run());
+//!     let runtime = Runtime::new(service_fn(shout)).layer(TracingLayer::new());
+//!     tokio::spawn(runtime.address(address).run());
 //!
 //!     assert_eq!(emulator.invoke_async(r#""hello""#).await?.text(), r#""HELLO""#);
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | the event and its context | [`LambdaEvent`], [`Context`]; [`RawEvent`] for bytes, or to borrow from the event |
+//! | responses | any `Serialize`; [`RawResponse`] for bytes; [`StreamResponse`] and [`streaming`] for streams |
+//! | errors, as callers and alarms receive them | [`Error`], [`Diagnostic`] |
+//! | layers around the handler | [`Runtime::layer`](lambda_runtime_base::Runtime::layer), [`layers`] |
+//! | several invocations at a time | [`run_concurrent`] |
+//! | initialisation, SnapStart, shutdown | [`initialize`], [`snapstart`], `graceful_shutdown` |
+//! | work after the response, the current invocation | `Context::wait_until`, `current` |
+//! | the log | the module `tracing` |
 //!
 //! # Features
 //!

@@ -84,9 +84,12 @@
 //! let Output::Event(server::Event::End(_)) = server.poll_output() else { panic!() };
 //!
 //! // … the API replies with one …
-//! server.reply(Reply::event("8476a536", Duration::from_millis(1_542_409_706_888), r#"{"name":"World"}"#))?;
+//! let deadline = Duration::from_millis(1_542_409_706_888);
+//! server.reply(Reply::event("8476a536", deadline, r#"{"name":"World"}"#))?;
 //! transfer_to_client(&mut server, &mut client);
-//! let Output::Event(client::Event::Invocation(invocation)) = client.poll_output() else { panic!() };
+//! let Output::Event(client::Event::Invocation(invocation)) = client.poll_output() else {
+//!     panic!()
+//! };
 //! assert_eq!(invocation.body(), r#"{"name":"World"}"#);
 //!
 //! // … and the runtime posts a response, which the API acknowledges.
@@ -121,11 +124,12 @@
 //! # client.receive(b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536\r\nContent-Length: 2\r\n\r\n{}");
 //! # let Output::Event(Event::Invocation(invocation)) = client.poll_output() else { panic!() };
 //! // With an invocation in hand:
-//! let prelude = r#"{"statusCode":200,"headers":{"content-type":"text/plain"},"cookies":[]}"#.into();
-//! let stream = client.stream(invocation.into_token(), StreamHead::Http { prelude })?;
+//! let prelude = r#"{"statusCode":200,"headers":{"content-type":"text/plain"},"cookies":[]}"#;
+//! let head = StreamHead::Http { prelude: prelude.into() };
+//! let stream = client.stream(invocation.into_token(), head)?;
 //! client.chunk(&stream, "Hello, ")?;
 //!
-//! // One vectored write sends everything so far: the head, the prelude and its delimiter, the chunk.
+//! // One vectored write sends everything so far: the head, the prelude with its delimiter, the chunk.
 //! let wire = written(&mut client);
 //! assert!(wire.ends_with(b"8\r\n\0\0\0\0\0\0\0\0\r\n7\r\nHello, \r\n"));
 //!

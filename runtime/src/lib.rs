@@ -1,8 +1,10 @@
 //! A runtime for AWS Lambda functions, without an executor: the loop that requests events, calls a handler and sends its
 //! outcome, with layers, context, streamed responses and errors.
 //!
-//! Functions use it through the crate of their executor, which re-exports it: `lambda-runtime-tokio`, `lambda-runtime-smol`
-//! or `lambda-runtime-blocking`. A custom executor implements [`Transport`] and [`Executor`]:
+//! Functions use it through the crate of their executor, which re-exports it:
+//! [`lambda-runtime-tokio`](https://docs.rs/lambda-runtime-tokio), [`lambda-runtime-smol`](https://docs.rs/lambda-runtime-smol)
+//! or [`lambda-runtime-blocking`](https://docs.rs/lambda-runtime-blocking). A custom executor implements [`Transport`] and
+//! [`Executor`]:
 //!
 //! ```
 //! use std::future::{Future as _, Ready, ready};
@@ -12,10 +14,11 @@
 //! use std::task::{Context, Poll, Waker};
 //! use std::time::Duration;
 //!
-//! use lambda_runtime_base::{Address, Error, Executor, LambdaEvent, Runtime, Transport, service_fn};
+//! use lambda_runtime_base::{Address, Error, Executor, LambdaEvent};
+//! use lambda_runtime_base::{Runtime, Transport, service_fn};
 //! use lambda_runtime_emulator::Emulator;
 //!
-//! /// A minimal executor, which blocks instead of waiting. It suffices for a handler that does not wait.
+//! /// A minimal executor, which blocks. It suffices for a handler that does not wait.
 //! #[derive(Clone, Default)]
 //! struct Blocking;
 //!
@@ -41,7 +44,11 @@
 //!         Poll::Ready(self.0.read(buf))
 //!     }
 //!
-//!     fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+//!     fn poll_write_vectored(
+//!         &mut self,
+//!         _: &mut Context<'_>,
+//!         bufs: &[IoSlice<'_>],
+//!     ) -> Poll<io::Result<usize>> {
 //!         Poll::Ready(self.0.write_vectored(bufs))
 //!     }
 //! }
@@ -54,7 +61,8 @@
 //!     let emulator = Emulator::start()?;
 //!     let address: Address = emulator.endpoint().parse()?;
 //!     std::thread::spawn(|| {
-//!         let mut run = pin!(Runtime::<_, Blocking>::new(service_fn(shout)).address(address).run());
+//!         let runtime = Runtime::<_, Blocking>::new(service_fn(shout)).address(address);
+//!         let mut run = pin!(runtime.run());
 //!         while run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
 //!     });
 //!
