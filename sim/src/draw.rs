@@ -3,8 +3,9 @@
 use fastrand::Rng;
 use workload::{Chunks, Defect, End, Invocation, Job, LARGEST_EVENT, Task};
 
-/// Draws the invocation with this number. `allow_stuck`: the sandbox can end a stuck one.
-pub fn invocation(number: u64, rng: &mut Rng, allow_stuck: bool) -> Invocation {
+/// Draws the invocation with this number. `allow_stuck`: the sandbox can end a stuck one. `is_altered`: the last byte of what
+/// fills its event is another one.
+pub fn invocation(number: u64, rng: &mut Rng, allow_stuck: bool, is_altered: bool) -> Invocation {
     let task = match rng.u32(0..1000) {
         0..560 => Task::Echo,
         560..620 => Task::Sleep(1 << rng.u32(0..21)),
@@ -25,6 +26,9 @@ pub fn invocation(number: u64, rng: &mut Rng, allow_stuck: bool) -> Invocation {
     let fixed = if fill == usize::MAX { serde_json::to_vec(&job).expect("a job is JSON").len() } else { 0 };
     // One of this size fits exactly.
     job.fill = "f".repeat(if fill == usize::MAX { LARGEST_EVENT - fixed } else { fill });
+    if is_altered && job.fill.pop().is_some() {
+        job.fill.push('g');
+    }
     let defect = match rng.u32(0..400) {
         _ if job.is_stuck() => None,
         0..4 => Some(Defect::Incomplete),

@@ -34,6 +34,7 @@ use workload::seed_of;
 
 use crate::faults::{Faults, KINDS};
 use crate::options::Options;
+use crate::sandbox::Inputs;
 use crate::trace::Trace;
 
 /// Interval of the lines that report progress.
@@ -76,7 +77,8 @@ fn simulate(options: &Options) -> Result<(), String> {
         if from.is_some_and(|from| !(first..end).contains(&from)) {
             continue;
         }
-        let lifetime = sandbox::run(seed_of(seed, sandbox), first, end - first, file.take());
+        let inputs = Inputs { seed: seed_of(seed, sandbox), first, count: end - first, altered: None };
+        let lifetime = sandbox::run(inputs, file.take());
         if let Some((invocation, violation)) = lifetime.failure {
             return Err(format!(
                 "FAIL seed {seed}, invocation {invocation}: {violation}\n     in {:?}\n     replay it with --seed {seed} \

@@ -22,6 +22,18 @@ const POLL: Nanos = MICROSECOND;
 /// The maximum lifetime of a sandbox per invocation, which detects a loop that only waits for timers.
 const LIFETIME: Nanos = 20_000 * SECOND;
 
+/// Everything that a sandbox depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs {
+    pub seed: u64,
+    /// The number of the first invocation.
+    pub first: u64,
+    /// The number of invocations.
+    pub count: u64,
+    /// The event of this invocation differs in one byte from the one that is drawn.
+    pub altered: Option<u64>,
+}
+
 /// The results of a sandbox.
 #[derive(Debug)]
 pub struct Lifetime {
@@ -48,17 +60,17 @@ const MEMORY: u64 = 2 * 1024 * 1024;
 /// Limit of the bytes still allocated after the end of a sandbox, such as those of thread-local values.
 const REMAINS: i64 = 64 * 1024;
 
-/// Runs the sandbox of this seed, with `count` invocations from number `first`.
-pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
+/// Runs a sandbox, and writes its trace.
+pub fn run(inputs: Inputs, trace: Option<File>) -> Lifetime {
     // The runtime counts unfinished work in the whole process, and tests have several threads.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut lived = None;
     let is_traced = trace.is_some();
-    let memory = allocation_counter::measure(|| lived = Some(live(seed, first, count, trace)));
+    let memory = allocation_counter::measure(|| lived = Some(live(inputs, trace)));
     let mut lifetime = lived.expect("it has lived");
     let most = u64::from(lifetime.plan.workers) * MEMORY + 8 * lifetime.largest as u64;
-    let mut fail = |message| _ = lifetime.failure.get_or_insert((first + count - 1, message));
+    let mut fail = |message| _ = lifetime.failure.get_or_insert((inputs.first + inputs.count - 1, message));
     // The buffer of a trace file would be counted.
     if memory.bytes_max > most && !is_traced {
         fail(format!("the sandbox took {} bytes of memory, more than {most}", memory.bytes_max));
@@ -69,7 +81,8 @@ pub fn run(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     lifetime
 }
 
-fn live(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
+fn live(inputs: Inputs, trace: Option<File>) -> Lifetime {
+    let Inputs { seed, first, count, altered } = inputs;
     let mut rng = Rng::with_seed(seed);
     let plan = Plan::draw(&mut rng, first, count);
     let mut recorder = Trace::new();
@@ -81,7 +94,8 @@ fn live(seed: u64, first: u64, count: u64, trace: Option<File>) -> Lifetime {
     kernel.is_single = plan.workers == 1;
     kernel.checks_backoff = plan.workers == 1 && !plan.extension;
     let sim = Sim::new(kernel);
-    let mut world = World { api: Api::new(plan), tasks: Tasks::new(), ended: Ended::default(), sim, plan, polls: 0 };
+    let mut world =
+        World { api: Api::new(plan, altered), tasks: Tasks::new(), ended: Ended::default(), sim, plan, polls: 0 };
     if let Some(bad_start) = plan.bad_start {
         world.start_badly(bad_start);
     }

@@ -21,6 +21,8 @@ use crate::trace::Nanos;
 /// Lambda, as one sandbox sees it.
 pub struct Api {
     plan: Plan,
+    /// The invocation whose event differs in one byte.
+    altered: Option<u64>,
     peers: Vec<Option<Box<Peer>>>,
     records: Vec<Record>,
     /// Events to be delivered again.
@@ -114,9 +116,10 @@ pub enum How {
 }
 
 impl Api {
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: Plan, altered: Option<u64>) -> Self {
         Self {
             plan,
+            altered,
             peers: Vec::new(),
             records: Vec::new(),
             queue: VecDeque::new(),

@@ -64,7 +64,8 @@ impl Api {
         let has_deadline_layer = self.plan.around == Around::Deadline;
         let is_last = self.begun() + 1 == self.plan.count;
         let times_out = is_last && self.plan.ending == Ending::TimeOut;
-        let invocation = draw::invocation(number, &mut k.rng, has_deadline_layer || times_out);
+        let invocation =
+            draw::invocation(number, &mut k.rng, has_deadline_layer || times_out, self.altered == Some(number));
         self.largest = self.largest.max(invocation.event.len()).max(invocation.body_len());
         self.records.push(Record {
             is_stream: invocation.is_stream(),
