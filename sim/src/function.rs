@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_lite::future::yield_now;
 use lambda_runtime_base::{Diagnostic, Executor as _, FunctionResponse, LambdaEvent, current};
-use workload::{Job, Observer, Source, panic_message, request_id};
+use workload::{Job, Observer, Source, number_of, panic_message};
 
 use crate::executor::Sim;
 
@@ -34,7 +34,7 @@ impl Observer for Sim {
         } else {
             kernel.fail(format!("the handler is called for invocation {}, which does not exist", job.number));
         }
-        if event.context.request_id != request_id(job.number) {
+        if number_of(&event.context.request_id) != Some(job.number) {
             kernel.fail(format!("the context of invocation {} is that of {}", job.number, event.context.request_id));
         }
         drop(kernel);
@@ -49,9 +49,9 @@ impl Observer for Sim {
 
     /// It must be the current invocation.
     fn runs(&self, number: u64) {
-        let id = current().map(|current| current.request_id().to_owned());
-        if id.as_deref() != Some(&*request_id(number)) {
-            self.lock().fail(format!("the current invocation is {id:?} and not that of {number}"));
+        let current = current().and_then(|current| number_of(current.request_id()));
+        if current != Some(number) {
+            self.lock().fail(format!("the current invocation is {current:?} and not {number}"));
         }
     }
 

@@ -69,12 +69,14 @@ impl Visit for Line {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
-        let _ = write!(self.all, " {}={text}", field.name());
+        let _ = write!(self.all, " {}=", field.name());
+        let start = self.all.len();
+        let _ = write!(self.all, "{value:?}");
+        let text = || self.all[start..].to_owned();
         match field.name() {
-            "message" => self.message = text,
-            "request_id" => self.request_id = Some(text),
-            "error_type" => self.error_type = Some(text),
+            "message" => self.message = text(),
+            "request_id" => self.request_id = Some(text()),
+            "error_type" => self.error_type = Some(text()),
             _ => {}
         }
     }

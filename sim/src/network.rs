@@ -344,6 +344,7 @@ impl Kernel {
         }
         let connection = &mut self.connections[id];
         let mut written = 0;
+        connection.to_api.in_flight.reserve(bufs.iter().map(|buf| buf.len()).sum::<usize>().min(room));
         for buf in bufs {
             let n = buf.len().min(room);
             connection.to_api.in_flight.extend(&buf[..n]);

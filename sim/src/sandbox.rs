@@ -186,8 +186,7 @@ impl World {
             let due = kernel.agenda.first_key_value().is_some_and(|(key, _)| key.0 <= kernel.now);
             if ready && (!due || kernel.rng.bool()) {
                 drop(kernel);
-                self.poll();
-                if self.ended.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                if self.poll() && self.ended.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
                     return false;
                 }
                 continue;
@@ -226,11 +225,11 @@ impl World {
         }
     }
 
-    /// Polls one of the tasks that are ready.
-    fn poll(&mut self) {
+    /// Polls one of the tasks that are ready. Returns whether it is complete.
+    fn poll(&mut self) -> bool {
         let id = {
             let mut kernel = self.sim.lock();
-            let Some(id) = self.tasks.next(&mut kernel.rng) else { return };
+            let Some(id) = self.tasks.next(&mut kernel.rng) else { return false };
             kernel.note("task # is polled", &[id as u64]);
             kernel.now += POLL;
             kernel.credit -= 1;
@@ -240,7 +239,7 @@ impl World {
             id
         };
         self.polls += 1;
-        self.tasks.poll(id);
+        let complete = self.tasks.poll(id);
         let mut kernel = self.sim.lock();
         for line in log::take() {
             kernel.note(&line.all, &[]);
@@ -259,6 +258,7 @@ impl World {
         for id in cancelled {
             self.tasks.cancel(id);
         }
+        complete
     }
 
     /// Checks that the process ended in time, and how.

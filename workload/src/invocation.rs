@@ -6,7 +6,7 @@ use lambda_runtime_proto::Endpoint;
 use lambda_runtime_proto::server::{Request, Route, Trailers};
 use serde_json::Value;
 
-use crate::ids::request_id;
+use crate::ids::number_of;
 use crate::job::{End, Job, Task, failure_message, panic_message};
 
 const PRELUDE: &[u8] =
@@ -144,7 +144,7 @@ impl Invocation {
         let Route::Api(endpoint, id) = request.route() else {
             return Err(format!("{} {} is not a request of the Runtime API", request.method(), request.path()));
         };
-        self.same("the request id", &id, &&*request_id(self.number))?;
+        self.same("the number", &number_of(id), &Some(self.number))?;
         let headers = request.headers();
         let header = |name: &str| headers.get_str(name);
         let error_type = header("lambda-runtime-function-error-type");
@@ -272,11 +272,12 @@ impl Outcome {
                     // A failure before the first chunk is reported like that of a buffered response.
                     Some((error_type, message)) if chunks.fails_at_once() => Self::Failure(error_type, message),
                     failed => {
-                        let body = [PRELUDE, &chunks.payload(number)].concat().into();
+                        let mut body = PRELUDE.to_vec();
+                        chunks.append_to(&mut body, number);
                         let complete = StreamEnd::Complete;
                         let end =
                             failed.map_or(complete, |(error_type, message)| StreamEnd::Failed(error_type, message));
-                        Self::Stream(body, end)
+                        Self::Stream(body.into(), end)
                     }
                 }
             }

@@ -68,9 +68,10 @@ impl Chunks {
         chunk
     }
 
-    /// All chunks of the invocation with this number.
-    pub(crate) fn payload(&self, number: u64) -> Vec<u8> {
-        (0..self.count).flat_map(|n| self.chunk(number, n)).collect()
+    /// Appends all chunks of the invocation with this number.
+    pub(crate) fn append_to(&self, payload: &mut Vec<u8>, number: u64) {
+        payload.reserve(self.count as usize * self.size);
+        (0..self.count).for_each(|n| payload.extend_from_slice(&self.chunk(number, n)));
     }
 }
 
