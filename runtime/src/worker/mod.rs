@@ -327,8 +327,16 @@ mod tests {
 
     use super::*;
     use crate::env::address::Address;
-    use crate::worker::send::tests::InMemory;
+    use crate::worker::send::tests::{InMemory, receive};
     use crate::{LambdaEvent, Runtime, service_fn};
+
+    #[test]
+    fn layers_see_the_headers_of_the_event() {
+        let (_, invocation) = receive(InMemory::default());
+        let headers = headers(&invocation);
+        assert_eq!(headers["lambda-runtime-aws-request-id"], "id");
+        assert_eq!(headers["content-length"], "2");
+    }
 
     /// The future of a handler that never completes, and whose destructor panics.
     struct Bomb;

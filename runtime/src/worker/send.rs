@@ -214,7 +214,7 @@ pub(super) mod tests {
     use bytes::Bytes;
     use futures_util::{FutureExt as _, stream};
     use http::HeaderValue;
-    use lambda_runtime_proto::client::{Config, StreamHead};
+    use lambda_runtime_proto::client::{Config, Invocation, StreamHead};
 
     use super::*;
     use crate::env::address::Address;
@@ -271,16 +271,21 @@ pub(super) mod tests {
         }
     }
 
-    /// Polls an endless stream of chunks of this size once. Returns the number of chunks, and of wake-ups.
-    fn poll_endless_stream(size: usize, stops_reading: bool) -> (usize, usize) {
+    /// A connection that has received an invocation.
+    pub(crate) fn receive(api: InMemory) -> (Connection<InMemory>, Invocation) {
         let address: Address = "127.0.0.1:9001".parse().unwrap();
         let config = Config::new(address.authority().clone());
-        let mut connection = Connection::new(InMemory { stops_reading }, address, config);
+        let mut connection = Connection::new(api, address, config);
         connection.client.next_invocation().unwrap();
-        let Event::Invocation(invocation) = connection.event().now_or_never().unwrap().unwrap() else {
-            panic!("an invocation was sent");
-        };
+        match connection.event().now_or_never().unwrap() {
+            Ok(Event::Invocation(invocation)) => (connection, invocation),
+            other => panic!("{other:?}"),
+        }
+    }
 
+    /// Polls an endless stream of chunks of this size once. Returns the number of chunks, and of wake-ups.
+    fn poll_endless_stream(size: usize, stops_reading: bool) -> (usize, usize) {
+        let (mut connection, invocation) = receive(InMemory { stops_reading });
         let (chunks, woken) = (Arc::new(AtomicUsize::new(0)), Arc::new(Woken::default()));
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
