@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tracing::Instrument as _;
 
 use crate::error::failure::Failure;
-use crate::executor::{BoxFuture, Executor, timeout};
+use crate::executor::{BoxFuture, Executor};
 use crate::logging::messages;
 use crate::panics;
 
@@ -118,19 +118,15 @@ impl Queue {
     pub(super) async fn finish<X: Executor>(&self, executor: &X, remaining: Option<Duration>, request_id: &str) {
         let Some(start) = self.lock().start else { return };
         let mut run = start();
-        let all = poll_fn(|cx| {
-            loop {
-                ready!(run.poll(self.take(cx), request_id, cx));
-                if self.close_if_empty() {
-                    return Poll::Ready(());
-                }
+        let mut sleep = pin!(remaining.map(|remaining| executor.sleep(remaining)));
+        poll_fn(|cx| {
+            if run.poll(self, request_id, cx).is_ready() {
+                return Poll::Ready(());
             }
-        });
-        match remaining {
-            Some(remaining) => _ = timeout(executor.sleep(remaining), all).await,
-            None => all.await,
-        }
-        run.end(self.close(), request_id);
+            sleep.as_mut().as_pin_mut().map_or(Poll::Pending, |sleep| sleep.poll(cx))
+        })
+        .await;
+        run.end(self, request_id);
     }
 
     /// Drops the work: its worker has failed.
@@ -141,25 +137,28 @@ impl Queue {
 
 /// The work that has started.
 trait Run: Send {
-    /// Starts `tasks`, and polls all. Ready when none is left.
-    fn poll(&mut self, tasks: Vec<Task>, request_id: &str, cx: &mut Context<'_>) -> Poll<()>;
+    /// Polls the work, and what is added to the queue. Ready when none is left; then the queue is closed.
+    fn poll(&mut self, queue: &Queue, request_id: &str, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Drops the tasks that are unfinished at the deadline, and those that have not started.
-    fn end(self: Box<Self>, never_started: Vec<Task>, request_id: &str);
+    fn end(self: Box<Self>, queue: &Queue, request_id: &str);
 }
 
 impl Run for FuturesUnordered<Task> {
-    fn poll(&mut self, tasks: Vec<Task>, request_id: &str, cx: &mut Context<'_>) -> Poll<()> {
-        self.extend(tasks);
-        while let Some(result) = ready!(self.poll_next_unpin(cx)) {
-            if let Err(failure) = result {
-                messages::work_failed(request_id, &failure);
+    fn poll(&mut self, queue: &Queue, request_id: &str, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.extend(queue.take(cx));
+            match ready!(self.poll_next_unpin(cx)) {
+                Some(Ok(())) => {}
+                Some(Err(failure)) => messages::work_failed(request_id, &failure),
+                None if queue.close_if_empty() => return Poll::Ready(()),
+                None => {}
             }
         }
-        Poll::Ready(())
     }
 
-    fn end(self: Box<Self>, never_started: Vec<Task>, request_id: &str) {
+    fn end(self: Box<Self>, queue: &Queue, request_id: &str) {
+        let never_started = queue.close();
         let unfinished = self.len() + never_started.len();
         if unfinished > 0 {
             messages::work_timed_out(request_id, u32::try_from(unfinished).unwrap_or(u32::MAX));
@@ -288,17 +287,16 @@ pub(crate) mod tests {
 
         let _alone = ALONE.lock();
         let run = || -> Box<dyn Run> { Box::<FuturesUnordered<Task>>::default() };
-        assert!(logged(LogFormat::Json, || run().end(Vec::new(), "id")).is_empty());
+        let queue = Queue::default();
+        assert!(logged(LogFormat::Json, || run().end(&queue, "id")).is_empty());
+        let queue = Queue::default();
         let lines = logged(LogFormat::Json, || {
             let mut run = run();
-            let stuck: Task = Box::pin(std::future::pending());
-            assert!(run.poll(vec![stuck], "id", &mut Context::from_waker(Waker::noop())).is_pending());
+            queue.add(std::future::pending()).unwrap();
+            assert!(run.poll(&queue, "id", &mut Context::from_waker(Waker::noop())).is_pending());
             let bomb = Bomb;
-            let task = async move {
-                drop(bomb);
-                Ok(())
-            };
-            run.end(vec![Box::pin(task)], "id");
+            queue.add(async move { drop(bomb) }).unwrap();
+            run.end(&queue, "id");
         });
         assert!(lines[0].contains("\"count\":2"), "{lines:?}");
         assert!(lines[1].contains("destructor panicked"), "{lines:?}");
