@@ -117,36 +117,40 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        enter(this.shared, || this.future.poll(cx))
+        let _entered = Entered::new(this.shared);
+        this.future.poll(cx)
     }
 }
 
-/// Calls `f` with `shared` as the current invocation. They are swapped, not cloned: meanwhile `shared` is the one before.
-fn enter<T>(shared: &mut Option<Arc<Shared>>, f: impl FnOnce() -> T) -> T {
-    struct Entered<'a>(&'a Cell<Option<Arc<Shared>>>);
+/// Makes an invocation the current one until it is dropped. They are swapped, not cloned: meanwhile the place contains the
+/// one before.
+pub(crate) struct Entered<'a>(Option<&'a Cell<Option<Arc<Shared>>>>);
 
-    impl Entered<'_> {
-        // Fails while the thread ends, both times.
-        fn swap(&self) {
-            let _ = CURRENT.try_with(|current| current.swap(self.0));
-        }
+impl<'a> Entered<'a> {
+    fn new(shared: &'a mut Option<Arc<Shared>>) -> Self {
+        let entered = Self(Some(Cell::from_mut(shared)));
+        entered.swap();
+        entered
     }
 
-    impl Drop for Entered<'_> {
-        fn drop(&mut self) {
-            self.swap();
+    // Fails while the thread ends, both times.
+    fn swap(&self) {
+        if let Some(shared) = self.0 {
+            let _ = CURRENT.try_with(|current| current.swap(shared));
         }
     }
+}
 
-    let entered = Entered(Cell::from_mut(shared));
-    entered.swap();
-    f()
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.swap();
+    }
 }
 
 impl Running {
-    /// Calls `f` in this invocation, if there is one.
-    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        if self.shared.is_none() { f() } else { enter(&mut self.shared, f) }
+    /// Makes this the current invocation, if there is one, until the guard is dropped.
+    pub(crate) fn enter(&mut self) -> Entered<'_> {
+        if self.shared.is_none() { Entered(None) } else { Entered::new(&mut self.shared) }
     }
 }
 
@@ -205,9 +209,13 @@ pub(crate) mod tests {
         };
         let mut running = Running::default();
         running.open(source("a", Some("blue")));
-        let current = running.enter(current).unwrap();
+        let enter = |running: &mut Running| {
+            let _entered = running.enter();
+            current().unwrap()
+        };
+        let current = enter(&mut running);
         running.open(source("b", None));
-        assert_eq!(running.enter(current_id).unwrap(), "b");
+        assert_eq!(enter(&mut running).request_id(), "b");
 
         let ids = (current.request_id(), current.xray_trace_id(), current.tenant_id());
         assert_eq!(ids, ("a", Some("Root=1"), Some("blue")));

@@ -64,7 +64,9 @@ pub(crate) struct Source<'a> {
 impl Running {
     /// A reference for the context of the invocation.
     pub(crate) fn with_responder(&self, responder: Responder<Outcome>) -> Self {
-        Self { responder: Some(responder), ..self.clone() }
+        let mut running = self.clone();
+        running.responder = Some(responder);
+        running
     }
 
     /// Prepares for the next invocation. References to the earlier one keep its data.
@@ -131,8 +133,8 @@ impl Running {
         Self::default()
     }
 
-    pub(crate) fn enter<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        f()
+    pub(crate) fn enter(&mut self) -> impl Sized {
+        Self::default()
     }
 }
 

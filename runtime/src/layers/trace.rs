@@ -50,7 +50,11 @@ where
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let span = request_span(&invocation.context);
         // Makes it the parent of spans that the inner services open.
-        span.in_scope(|| self.inner.call(invocation)).instrument(span)
+        let future = {
+            let _entered = span.enter();
+            self.inner.call(invocation)
+        };
+        future.instrument(span)
     }
 }
 

@@ -81,7 +81,11 @@ impl<H, Fut> Service<LambdaInvocation> for HandlerService<H, Fut> {
             body = %String::from_utf8_lossy(&invocation.body),
             "raw JSON event received from Lambda"
         );
-        let stage = match running.enter(|| (self.functions.call)(&mut self.handler, invocation)) {
+        let called = {
+            let _entered = running.enter();
+            (self.functions.call)(&mut self.handler, invocation)
+        };
+        let stage = match called {
             Ok(future) => Stage::Handling { future },
             Err(failure) => Stage::Failed { failure: Some(failure) },
         };
@@ -131,7 +135,8 @@ impl<Fut> Future for HandlerFuture<Fut> {
             StageProj::Responded { acknowledgement } => return Pin::new(acknowledgement).poll(cx).map(Ok),
             StageProj::Failed { failure } => failure.take().map(Outcome::Failure),
             StageProj::Handling { future } => {
-                match this.running.enter(|| panics::catch("the handler", || (this.poll)(future, cx))) {
+                let _entered = this.running.enter();
+                match panics::catch("the handler", || (this.poll)(future, cx)) {
                     Ok(polled) => Some(ready!(polled)),
                     Err(failure) => Some(Outcome::Failure(failure)),
                 }

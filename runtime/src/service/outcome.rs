@@ -1,5 +1,6 @@
 //! The outcome of an invocation, as the innermost service hands it over.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -49,10 +50,29 @@ where
 }
 
 fn json<B: Serialize>(body: &B) -> Result<Outcome, Failure> {
-    match serde_json::to_vec(body) {
-        Ok(json) => Ok(Outcome::Response(Response::json(json))),
-        Err(error) => Err(bad_response(format!("the response cannot be serialized as JSON: {error}"))),
+    let mut json = STORAGE.try_with(Cell::take).unwrap_or_default();
+    if let Err(error) = serde_json::to_writer(&mut json, body) {
+        return Err(bad_response(format!("the response cannot be serialized as JSON: {error}")));
     }
+    Ok(Outcome::Response(Response::json(into_bytes(json))))
+}
+
+/// A small response is copied into an allocation of its size, and its storage is reused.
+fn into_bytes(mut json: Vec<u8>) -> Bytes {
+    if json.len() > SMALL {
+        return Bytes::from(json);
+    }
+    let copied = Bytes::copy_from_slice(&json);
+    json.clear();
+    // Fails while the thread ends.
+    let _ = STORAGE.try_with(|storage| storage.set(json));
+    copied
+}
+
+const SMALL: usize = 4 * 1024;
+
+thread_local! {
+    static STORAGE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 fn prelude(mut prelude: MetadataPrelude) -> Result<Bytes, Failure> {

@@ -79,7 +79,11 @@ where
                 Ok(token) => {
                     let mut running = self.running.clone();
                     let mut serve = pin!(self.serve(token));
-                    poll_fn(|cx| running.enter(|| serve.as_mut().poll(cx))).await
+                    poll_fn(|cx| {
+                        let _entered = running.enter();
+                        serve.as_mut().poll(cx)
+                    })
+                    .await
                 }
                 Err(error) => return error,
             };
@@ -288,10 +292,8 @@ where
     poll_fn(|cx| caught(|| service.poll_ready(cx))).await?;
     // It is called where it is polled, under the same guard.
     let mut future = pin!(async {
-        match invocation.take() {
-            Some(invocation) => service.call(invocation).await,
-            None => Ok(()),
-        }
+        let Some(invocation) = invocation.take() else { return Ok(()) };
+        service.call(invocation).await
     });
     poll_fn(|cx| caught(|| future.as_mut().poll(cx))).await
 }
