@@ -85,6 +85,7 @@ fn live(inputs: Inputs, trace: Option<File>) -> Lifetime {
     let Inputs { seed, first, count, altered } = inputs;
     let mut rng = Rng::with_seed(seed);
     let plan = Plan::draw(&mut rng, first, count);
+    let is_traced = trace.is_some();
     let mut recorder = Trace::new();
     if let Some(file) = trace {
         recorder.write_to(file);
@@ -94,8 +95,14 @@ fn live(inputs: Inputs, trace: Option<File>) -> Lifetime {
     kernel.is_single = plan.workers == 1;
     kernel.checks_backoff = plan.workers == 1 && !plan.extension;
     let sim = Sim::new(kernel);
-    let mut world =
-        World { api: Api::new(plan, altered), tasks: Tasks::new(), ended: Ended::default(), sim, plan, polls: 0 };
+    let mut world = World {
+        api: Api::new(plan, altered),
+        tasks: Tasks::new(is_traced),
+        ended: Ended::default(),
+        sim,
+        plan,
+        polls: 0,
+    };
     if let Some(bad_start) = plan.bad_start {
         world.start_badly(bad_start);
     }
@@ -143,8 +150,11 @@ impl World {
 
     /// Ends the process, in any state.
     fn stop(&mut self) {
-        self.sim.lock().ending = true;
-        self.tasks = Tasks::new();
+        let mut kernel = self.sim.lock();
+        kernel.ending = true;
+        let tasks = Tasks::new(kernel.trace.is_written());
+        drop(kernel);
+        self.tasks = tasks;
     }
 
     /// Runs a process whose start fails. Lambda starts another one.
@@ -181,6 +191,12 @@ impl World {
             let mut kernel = self.sim.lock();
             if kernel.failure.is_some() {
                 return true;
+            }
+            if kernel.trace.is_written() {
+                let now = kernel.now;
+                for id in self.tasks.take_wakeups() {
+                    kernel.trace.text(now, &format!("task {id} is woken"));
+                }
             }
             let ready = !self.api.frozen && self.tasks.has_ready();
             let due = kernel.agenda.first_key_value().is_some_and(|(key, _)| key.0 <= kernel.now);

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use fastrand::Rng;
@@ -26,7 +26,11 @@ struct Slot {
 
 /// Tasks that were woken. Its lock is the only one that a waker takes.
 #[derive(Debug, Default)]
-struct Ready(Mutex<Vec<usize>>);
+struct Ready {
+    tasks: Mutex<Vec<usize>>,
+    /// Every wake-up since the last call of [`Tasks::take_wakeups`], if they are recorded.
+    wakeups: Option<Mutex<Vec<usize>>>,
+}
 
 struct TaskWaker {
     id: usize,
@@ -45,16 +49,29 @@ impl Wake for TaskWaker {
 
 impl Ready {
     fn wake(&self, id: usize) {
-        let mut ready = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ready = lock(&self.tasks);
         if !ready.contains(&id) {
             ready.push(id);
+        }
+        if let Some(wakeups) = &self.wakeups {
+            lock(wakeups).push(id);
         }
     }
 }
 
+fn lock(tasks: &Mutex<Vec<usize>>) -> MutexGuard<'_, Vec<usize>> {
+    tasks.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Tasks {
-    pub fn new() -> Self {
-        Self { slots: Vec::new(), ready: Arc::default() }
+    pub fn new(records_wakeups: bool) -> Self {
+        let wakeups = records_wakeups.then(Mutex::default);
+        Self { slots: Vec::new(), ready: Arc::new(Ready { tasks: Mutex::default(), wakeups }) }
+    }
+
+    /// Takes the recorded wake-ups.
+    pub fn take_wakeups(&self) -> Vec<usize> {
+        self.ready.wakeups.as_ref().map(|wakeups| std::mem::take(&mut *lock(wakeups))).unwrap_or_default()
     }
 
     /// Adds a task, which is ready.
@@ -73,12 +90,12 @@ impl Tasks {
     }
 
     pub fn has_ready(&self) -> bool {
-        !self.ready.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !lock(&self.ready.tasks).is_empty()
     }
 
     /// Takes one of the tasks that were woken.
     pub fn next(&mut self, rng: &mut Rng) -> Option<usize> {
-        let mut ready = self.ready.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ready = lock(&self.ready.tasks);
         match ready.len() {
             0 => None,
             1 => ready.pop(),

@@ -64,6 +64,11 @@ impl Trace {
         }
     }
 
+    /// Writes text that the hash does not cover.
+    pub fn text(&mut self, now: Nanos, text: &str) {
+        self.line(now, text);
+    }
+
     /// Records bytes on a connection.
     pub fn bytes(&mut self, now: Nanos, text: &str, connection: u64, bytes: &[u8]) {
         self.note(now, text, &[connection]);

@@ -148,7 +148,7 @@ impl Api {
 
     pub fn happens(&mut self, k: &mut Kernel, happening: Happening, wakers: &mut Wakers) {
         if k.trace.is_written() && !matches!(happening, Happening::Timer(_)) {
-            k.note(&format!("{happening:?}"), &[]);
+            k.trace.text(k.now, &format!("{happening:?}"));
         }
         match happening {
             Happening::Timer(waker) => wakers.push(waker),

@@ -99,25 +99,20 @@ impl Api {
         let is_stuck = invocation.is_stuck;
         let deadline = now + if is_stuck { SHORT } else { LONG };
         let is_too_large = invocation.defect == Some(Defect::TooLarge);
-        let header = |name: &'static str, value: &str| {
-            (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header value"))
-        };
         let body = if is_too_large { bytes::Bytes::from_static(b"[0") } else { invocation.event.clone() };
-        let mut reply = Reply::event(&request_id(number), Sim::since_unix_epoch(deadline), body);
-        let mut headers = vec![
-            header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:f"),
-            header("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1"),
-        ];
+        let name = HeaderName::from_static;
+        let trace_id = HeaderValue::from_static("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1");
+        let mut reply = Reply::event(&request_id(number), Sim::since_unix_epoch(deadline), body)
+            .header(name("lambda-runtime-invoked-function-arn"), HeaderValue::from_static("arn:aws:lambda:f"))
+            .header(name("lambda-runtime-trace-id"), trace_id);
         if let Some(invocation_id) = &invocation.invocation_id {
-            headers.push(header("lambda-runtime-invocation-id", invocation_id));
+            let value = HeaderValue::from_str(invocation_id).expect("a header value");
+            reply = reply.header(name("lambda-runtime-invocation-id"), value);
         }
         if invocation.defect == Some(Defect::BadHeader) {
-            headers.push(header("lambda-runtime-client-context", "not JSON"));
+            reply = reply.header(name("lambda-runtime-client-context"), HeaderValue::from_static("not JSON"));
         }
         record.deadline = deadline;
-        for (name, value) in headers {
-            reply = reply.header(name, value);
-        }
         k.note("invocation # is delivered", &[number]);
         let style = k.rng.u32(0..20);
         let closes = k.chance(100);
