@@ -10,7 +10,7 @@ pub struct Plot {
     pub title: String,
     pub x: String,
     pub y: String,
-    /// Of the logarithm of the x axis.
+    /// The base of the logarithm of the x axis.
     pub base: f64,
     pub curves: Vec<Curve>,
 }

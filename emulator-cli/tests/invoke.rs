@@ -145,7 +145,7 @@ fn a_payload_of_6_mib_is_accepted_and_one_byte_more_is_413() {
     let json = |len: usize| format!("\"{}\"", "x".repeat(len - 2));
     let received = served.call(INVOKE, "", &json(MAX_EVENT + 1)).read();
     assert_eq!((received.status, received.header("x-amzn-errortype")), (413, Some("RequestTooLargeException")));
-    // That of an asynchronous call is smaller.
+    // The limit for an asynchronous call is smaller.
     let asynchronous = |len| served.call(INVOKE, "X-Amz-Invocation-Type: Event\r\n", &json(len)).read().status;
     assert_eq!((asynchronous(1024 * 1024 + 1), asynchronous(1024 * 1024)), (413, 202));
     let mut runtime = Runtime::connect(&served);

@@ -217,7 +217,7 @@ fn the_final_error_contains_the_error_of_each_worker() {
         let Ended { code, stderr } = function.end();
         assert_eq!(code, Some(1), "{stderr}");
         let error = stderr.lines().last().unwrap_or_default();
-        assert!(error.contains("none of the 2 workers can go on; worker 0: "), "{stderr}");
+        assert!(error.contains("none of the 2 workers can continue; worker 0: "), "{stderr}");
         assert_eq!(error.matches("500 Broken: beyond repair").count(), 2, "{stderr}");
         // Five attempts each, after which a worker gives up.
         assert_eq!(emulator.observed().requests(Endpoint::Next), 10);

@@ -18,9 +18,9 @@ const EVENT: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Thu, 26 Nov 2026 08:00:00 GMT\r\
     Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1\r\n\
     Content-Length: 1\r\n\r\n7";
 
-/// Of a function that uses none of the features `current` and `wait-until`: the same whether they are enabled or not.
+/// Allocations of an invocation: the event's message, and in its context the request id, the ARN and the trace id.
 ///
-/// The event's message, and in its context the request id, the ARN and the trace id.
+/// The features `current` and `wait-until` do not change the number for a function that does not use them.
 const ALLOCATIONS: u64 = 4;
 
 #[test]

@@ -15,13 +15,13 @@ use crate::job::{Chunks, End, Job, Task, failure_message, panic_message};
 
 /// Observes the function.
 pub trait Observer: Send + Unpin + 'static {
-    /// The handler is called.
+    /// Called when the handler is called.
     fn called(&self, event: &LambdaEvent<Job>);
 
-    /// Code of this invocation runs, in its handler or in its stream.
+    /// Called by code of this invocation, in its handler or in its stream.
     fn runs(&self, _number: u64) {}
 
-    /// The runtime takes a chunk of this many bytes from the stream of this invocation.
+    /// Called when the runtime takes a chunk of this many bytes from the stream of this invocation.
     fn pulled(&self, _number: u64, _bytes: usize) {}
 
     /// Panics with [`panic_message`].
@@ -34,7 +34,7 @@ pub trait Observer: Send + Unpin + 'static {
 ///
 /// # Errors
 ///
-/// The event asks for one.
+/// The event requests a failure.
 pub async fn handle<E: Spawn + Unpin, O: Observer>(
     executor: E,
     observer: O,

@@ -22,12 +22,12 @@ const DEADLINE: &str = "ms before its deadline because it was still running";
 #[derive(Debug)]
 pub struct Invocation {
     pub number: u64,
-    /// JSON; incomplete if that is its defect.
+    /// JSON; incomplete if the event has that [`Defect`].
     pub event: Bytes,
-    /// Echoed if and only if it is there.
+    /// `Lambda-Runtime-Invocation-Id`, which the outcome must repeat.
     pub invocation_id: Option<String>,
     pub defect: Option<Defect>,
-    /// The handler or its stream never completes.
+    /// Whether the handler or its stream never completes.
     pub is_stuck: bool,
     expects: Outcome,
 }
@@ -112,7 +112,7 @@ impl Invocation {
         }
     }
 
-    /// The handler is called for it.
+    /// Whether the handler is called for it.
     pub fn is_readable(&self) -> bool {
         self.defect.is_none()
     }
@@ -121,7 +121,7 @@ impl Invocation {
         matches!(self.expects, Outcome::Stream(..))
     }
 
-    /// The runtime must log that it failed.
+    /// Whether the runtime must log that it failed.
     pub fn fails(&self) -> bool {
         matches!(self.expects, Outcome::Failure(..) | Outcome::Stream(_, StreamEnd::Failed(..)))
     }
@@ -255,7 +255,7 @@ impl Invocation {
 }
 
 impl Outcome {
-    /// The outcome that this job asks for.
+    /// The outcome that this job requests.
     fn of(job: &Job) -> Self {
         let number = job.number;
         match job.task {

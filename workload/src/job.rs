@@ -14,7 +14,7 @@ pub struct Job {
     pub fill: String,
 }
 
-/// The operation that an event asks for.
+/// The operation that an event requests.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub enum Task {
     Echo,
@@ -32,9 +32,9 @@ pub enum Task {
 pub struct Chunks {
     pub count: u32,
     pub size: usize,
-    /// The stream yields this many times before each.
+    /// The stream yields this many times before each chunk.
     pub turns: u32,
-    /// And then sleeps for this many microseconds.
+    /// Delay before each chunk, in microseconds.
     pub pause: u64,
     pub end: End,
 }
@@ -45,12 +45,12 @@ pub enum End {
     Finish,
     Fail,
     Panic,
-    /// Never.
+    /// The stream never ends.
     Stuck,
 }
 
 impl Job {
-    /// The handler or its stream never completes.
+    /// Whether the handler or its stream never completes.
     pub fn is_stuck(&self) -> bool {
         matches!(self.task, Task::Stuck | Task::Stream(Chunks { end: End::Stuck, .. }))
     }
@@ -75,7 +75,7 @@ impl Chunks {
     }
 }
 
-/// The message of a failure, which names the event.
+/// The message of a failure. It contains the number of the event.
 pub(crate) fn failure_message(number: u64) -> String {
     format!("no apples for {number}")
 }
@@ -83,7 +83,7 @@ pub(crate) fn failure_message(number: u64) -> String {
 /// The start of [`panic_message`].
 pub const PANIC: &str = "asked to panic";
 
-/// The message of a panic, which names the event.
+/// The message of a panic. It contains the number of the event.
 pub fn panic_message(number: u64) -> String {
     format!("{PANIC} by {number}")
 }

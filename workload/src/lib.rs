@@ -1,8 +1,8 @@
 //! Events, the function that they control, and the outcomes that they must have: shared by the simulation and the soak.
 //!
-//! A [`Job`] is an event. The [handler](handle) does what it asks for, and an [`Invocation`] checks that the outcome is the
-//! one that its job asks for, byte by byte, as it arrives. Both programs draw their own jobs, because virtual time is free and
-//! real time is not.
+//! A [`Job`] is an event, which selects the behaviour of the [handler](handle). An [`Invocation`] checks that the outcome is
+//! the one that its job requests, byte by byte, as it arrives. Each program draws its own jobs, because virtual time is free
+//! and real time is not.
 
 mod function;
 mod ids;

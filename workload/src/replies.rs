@@ -3,7 +3,7 @@
 /// A violation of HTTP in place of a reply.
 #[derive(Debug, Clone, Copy)]
 pub struct InvalidReply {
-    /// Its head, if that is valid: then it acknowledges an outcome, whatever follows it.
+    /// Its head, if that is valid. Then it acknowledges an outcome, regardless of the bytes that follow.
     pub valid_head: &'static str,
     pub rest: &'static str,
 }

@@ -142,7 +142,7 @@ fn find(name: &str) -> Result<(Program, Load)> {
     found.ok_or_else(|| format!("no such function: {name:?}").into())
 }
 
-/// Of the compiler and the C library, on which the count depends.
+/// The versions of the compiler and the C library, on which the count depends.
 fn versions() -> Result<String> {
     let rustc = build::output(rustc())?;
     let mut getconf = Command::new("getconf");

@@ -1,4 +1,4 @@
-//! Logs as Lambda's settings ask, on smol; the lesson is [`logging`](examples::logging).
+//! Logs as Lambda's settings require, on smol; the lesson is [`logging`](examples::logging).
 //!
 //!     AWS_LAMBDA_LOG_FORMAT=JSON cargo emulate --event '{"name":"World"}' -- cargo run -q -p examples --bin logging-smol
 

@@ -107,7 +107,7 @@ impl fmt::Display for RunError {
                 value.escape_debug()
             ),
             RunError::WorkersFailed(ends) => {
-                write!(f, "none of the {} workers can go on", ends.len())?;
+                write!(f, "none of the {} workers can continue", ends.len())?;
                 ends.iter().enumerate().try_for_each(|(n, end)| write!(f, "; worker {n}: {end}"))
             }
             RunError::Refused { endpoint, status, message } => {
