@@ -4,7 +4,6 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use http::HeaderMap;
-use lambda_runtime_proto::Misuse;
 use lambda_runtime_proto::client::{Client, Event, InvocationToken, Reply, ReplyKind, ResponseStream};
 
 use crate::connection::retry::MAX_SENDS;
@@ -155,8 +154,6 @@ impl<'r> Sending<'r> {
         let SendState::Streaming(stream, _) = self.complete() else { return };
         match client.finish_with_trailers(stream, trailers) {
             Ok(removed) => removed.iter().for_each(|name| messages::trailer_removed(client.request_id(), name)),
-            // The API has ended the stream; an event contains the reason.
-            Err(refused) if refused.misuse == Misuse::StreamOver => return,
             Err(refused) => {
                 abort(client, refused.token, &Failure::runtime("Runtime.BadResponse", refused.misuse.to_string()));
             }
