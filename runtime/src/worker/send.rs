@@ -211,7 +211,8 @@ pub(super) mod tests {
     use bytes::Bytes;
     use futures_util::{FutureExt as _, stream};
     use http::HeaderValue;
-    use lambda_runtime_proto::client::{Config, Invocation, StreamHead};
+    use lambda_runtime_proto::Endpoint;
+    use lambda_runtime_proto::client::{Config, Invocation, Response, StreamHead};
 
     use super::*;
     use crate::env::address::Address;
@@ -271,7 +272,7 @@ pub(super) mod tests {
     /// A connection that has received an invocation.
     pub(crate) fn receive(api: InMemory) -> (Connection<InMemory>, Invocation) {
         let address: Address = "127.0.0.1:9001".parse().unwrap();
-        let config = Config::new(address.authority().clone());
+        let config = Config::new(address.authority().clone()).pipelining(true);
         let mut connection = Connection::new(api, address, config);
         connection.client.next_invocation().unwrap();
         match connection.event().now_or_never().unwrap() {
@@ -298,6 +299,18 @@ pub(super) mod tests {
         let mut sending = Sending::start(client, invocation.into_token(), Outcome::Stream(head, Box::new(body)), None);
         assert!(sending.poll(&mut connection, false, &mut cx).is_pending());
         (chunks.load(Ordering::Relaxed), woken.0.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn with_pipelining_the_next_event_is_requested_together_with_the_outcome() {
+        let requests = |pipelined: Option<&Running>| {
+            let (mut connection, invocation) = receive(InMemory::default());
+            let outcome = Outcome::Response(Response::json("{}"));
+            let _ = Sending::start(&mut connection.client, invocation.into_token(), outcome, pipelined);
+            connection.client.outstanding().map(|request| request.endpoint).collect::<Vec<_>>()
+        };
+        assert_eq!(requests(None), [Endpoint::Response]);
+        assert_eq!(requests(Some(&Running::default())), [Endpoint::Response, Endpoint::Next]);
     }
 
     #[test]
