@@ -177,3 +177,13 @@ impl fmt::Debug for Running {
         f.write_str("Running")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_printed_without_the_data_of_the_invocation() {
+        assert_eq!(format!("{:?}", Running::default()), "Running");
+    }
+}

@@ -57,3 +57,15 @@ where
         ready((self.0)(event))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn it_can_be_printed_although_a_function_cannot() {
+        let handler = sync_fn(|event: LambdaEvent<u8>| Ok::<_, Error>(event.payload));
+        assert_eq!(format!("{handler:?}"), "SyncFn { .. }");
+    }
+}
