@@ -36,7 +36,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A protocol machine and its connection, which is replaced when it is lost.
 ///
-/// Commands are given to [`client`](Self::client) between two polls.
+/// Issue commands to [`client`](Self::client) between two polls.
 pub(crate) struct Connection<X: Executor> {
     executor: X,
     address: Address,
@@ -44,7 +44,7 @@ pub(crate) struct Connection<X: Executor> {
     pub(crate) client: Client,
     link: Link<X>,
     retry: RetryState,
-    /// An outcome was sent again before the last event.
+    /// Whether an outcome was resent before the last event.
     resent: bool,
 }
 
@@ -105,7 +105,7 @@ impl<X: Executor> Connection<X> {
         self.client.reset();
     }
 
-    /// Sends the requests that the machine has been given, and waits for a reply for a limited time.
+    /// Sends the queued requests, and waits for a reply for a limited time.
     pub(crate) async fn report(&mut self) {
         let sleep = self.executor.sleep(REPORT_TIMEOUT);
         let _ = timeout(sleep, self.event()).await;

@@ -48,7 +48,7 @@ pub(crate) struct RetryState {
 #[derive(Debug)]
 struct Loss {
     error: io::Error,
-    /// A connection was lost, rather than not made.
+    /// Whether a connection was lost, rather than an attempt to connect failed.
     connected: bool,
 }
 
@@ -62,18 +62,18 @@ pub(crate) enum GiveUp {
 }
 
 impl RetryState {
-    /// A reply arrived.
+    /// Records a reply.
     pub(crate) fn succeeded(&mut self) {
         *self = Self::default();
     }
 
-    /// An attempt to connect failed after `took`. A frozen process may measure more than the attempt's timeout.
+    /// Records that an attempt to connect failed after `took`. A frozen process may measure more than the attempt's timeout.
     pub(crate) fn attempt_failed(&mut self, error: io::Error, took: Duration) {
         self.elapsed += took.min(ATTEMPT_TIMEOUT);
         self.last = Some(Loss { error, connected: false });
     }
 
-    /// A connection was lost after `lifetime`, without a reply since it was made or since the last one.
+    /// Records that a connection was lost after `lifetime`, without a reply since it was made or since the last one.
     pub(crate) fn connection_lost(&mut self, error: io::Error, lifetime: Duration) {
         if lifetime >= STABLE_AFTER {
             self.attempts = 0;
@@ -82,7 +82,7 @@ impl RetryState {
         self.last = Some(Loss { error, connected: true });
     }
 
-    /// A connection was lost while a response was being sent that can be sent again. Returns whether it should be.
+    /// Records that a connection was lost while a response that can be resent was being sent. Returns whether to resend it.
     pub(crate) fn send_interrupted(&mut self) -> bool {
         self.interrupted_sends = self.interrupted_sends.saturating_add(1);
         self.interrupted_sends < MAX_SENDS
@@ -97,7 +97,7 @@ impl RetryState {
         self.attempts
     }
 
-    /// A connection was lost because the API violated the protocol, which counts however long the connection lasted.
+    /// Records that the API violated the protocol, which counts even after a long connection.
     pub(crate) fn protocol_violated(&mut self, error: io::Error, lifetime: Duration) {
         self.protocol_errors += 1;
         self.connection_lost(error, lifetime);

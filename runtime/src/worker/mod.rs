@@ -37,7 +37,7 @@ pub(crate) struct Worker<S, X: Executor> {
     pub(crate) handover: Handover<Outcome>,
     pub(crate) running: Running,
     pub(crate) options: Options,
-    /// An invocation was served.
+    /// Whether an invocation was served.
     pub(crate) served: bool,
 }
 
@@ -46,9 +46,9 @@ pub(crate) struct Worker<S, X: Executor> {
 pub(crate) struct Options {
     pub(crate) config: Arc<Config>,
     pub(crate) pipelining: bool,
-    /// Layers may use the headers of /next in [`LambdaInvocation::parts`].
+    /// Whether layers may use the headers of /next in [`LambdaInvocation::parts`].
     pub(crate) shows_headers: bool,
-    /// Set `_X_AMZN_TRACE_ID` for each invocation, which is correct only with one at a time.
+    /// Whether to set `_X_AMZN_TRACE_ID` for each invocation, which is correct only with one at a time.
     pub(crate) sets_trace_id: bool,
 }
 
@@ -96,7 +96,7 @@ where
         }
     }
 
-    /// Waits for an invocation, which it unpacks. Reports those that the service cannot be called with.
+    /// Waits for an invocation, and unpacks it. Reports those that cannot be passed to the service.
     async fn next(&mut self) -> Result<InvocationToken, RunError> {
         loop {
             // Refused only if pipelining has sent the request already.
@@ -149,7 +149,7 @@ where
         Ok(token)
     }
 
-    /// Reports an invocation that the service is not called with.
+    /// Reports the failure of an invocation that is not passed to the service.
     async fn reject(&mut self, token: InvocationToken, failure: Failure) -> Result<(), RunError> {
         let connection = &mut self.connection;
         let mut sending = Sending::start(&mut connection.client, token, Outcome::Failure(failure), None);

@@ -28,9 +28,9 @@ const MIN_CHUNK_COST: usize = 1024;
 /// An outcome on its way to the API.
 pub(crate) struct Sending<'r> {
     state: SendState,
-    /// The invocation, if the next one is pipelined.
+    /// The invocation, if the next one may be requested in the same write.
     pipelined: Option<&'r Running>,
-    /// The outcome could not be delivered, and a short error was sent instead.
+    /// Whether a short error was sent in place of an outcome that could not be delivered.
     undelivered: bool,
 }
 
