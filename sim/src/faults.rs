@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// All kinds.
-pub const KINDS: [&str; 31] = [
+pub const KINDS: [&str; 33] = [
     "408 Request Timeout",
     "a SnapStart hook fails",
     "a connection attempt times out",
@@ -15,6 +15,8 @@ pub const KINDS: [&str; 31] = [
     "a connection is refused",
     "a connection is reset",
     "a connection is slow to open",
+    "a head is as large as it may be",
+    "a head is too large",
     "a reply closes the connection",
     "a reply is as long as it may be",
     "a reply is incomplete",

@@ -1,6 +1,7 @@
 //! Replies to the runtime: events, acknowledgements, refusals, and faults of all of them.
 
 use http::{HeaderName, HeaderValue};
+use lambda_runtime_proto::Limits;
 use lambda_runtime_proto::server::Reply;
 use workload::{Defect, INTERIM, INVALID_REPLIES, InvalidReply, LARGEST_EVENT, request_id};
 
@@ -197,6 +198,9 @@ impl Api {
             }
             return;
         }
+        if self.garbage < 2 && matches!(owed, Owed::Outcome(_)) && k.chance(12) {
+            return self.acknowledge_at_limit(k, id, number);
+        }
         if k.chance(20) {
             k.fault("408 Request Timeout");
             k.connections[id].excused = true;
@@ -265,6 +269,41 @@ impl Api {
         }
         if unfinished || garbage {
             // The function gives up on the connection after a timeout.
+            self.lose(id);
+        }
+    }
+
+    /// Acknowledges an outcome with a head that is as large as it may be, or larger, which is a violation of HTTP.
+    fn acknowledge_at_limit(&mut self, k: &mut Kernel, id: usize, number: u64) {
+        let limits = Limits::default();
+        let is_over = k.rng.bool();
+        let Some(peer) = self.peer(id) else { return };
+        let _ = peer.server.reply(Reply::accepted());
+        let bytes = self.take_output(id);
+        let head = &bytes[..head_len(&bytes)];
+        // The status line and the empty line are not fields.
+        let fields = head.windows(2).filter(|window| window == b"\r\n").count() - 2;
+        let padding = if k.rng.u32(0..8) == 0 {
+            self.largest = self.largest.max(limits.head);
+            format!("\r\nP: {}", "x".repeat(limits.head + usize::from(is_over) - head.len() - "\r\nP: ".len()))
+        } else {
+            "\r\nP: x".repeat(limits.headers + usize::from(is_over) - fields)
+        };
+        let bytes = replace(&bytes, b"\r\n", format!("{padding}\r\n").as_bytes());
+        let end = k.connections[id].sent_by_api() + head_len(&bytes) as u64;
+        if is_over {
+            k.fault("a head is too large");
+            self.garbage += 1;
+            k.connections[id].excused = true;
+        } else {
+            k.fault("a head is as large as it may be");
+            self.garbage = 0;
+            k.connections[id].reply = Some(ReplyHead { number, end, refuses: false });
+            self.end(number, How::Accepted);
+        }
+        k.api_writes(id, &bytes);
+        if is_over {
+            k.api_closes(id);
             self.lose(id);
         }
     }
