@@ -171,3 +171,15 @@ impl fmt::Display for ContextLost {
 }
 
 impl std::error::Error for ContextLost {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_that_layers_see_name_the_cause() {
+        let not_ready = NotReady(Failure::runtime("Runtime.Test", "the pool is empty".to_owned()));
+        assert_eq!(not_ready.to_string(), "the pool is empty");
+        assert!(ContextLost.to_string().contains("a layer"), "{ContextLost}");
+    }
+}
