@@ -24,7 +24,7 @@ pub enum Ending {
     Garbage,
     /// The sandbox is retired: it is killed.
     Retire,
-    /// The process is told to shut down, after the last invocation or shortly before.
+    /// SIGTERM arrives, after the last invocation or shortly before.
     Shutdown,
     /// The last invocation may be stuck; then it times out and the sandbox is killed.
     TimeOut,

@@ -187,7 +187,7 @@ fn listen(sim: Sim) -> impl Future<Output = Signal> + Send {
     }
 }
 
-/// The shutdown hook: it waits until the last invocation is over, as far as the function can know that, and for a while.
+/// The shutdown hook: waits until all invocations are over, and then for a while.
 async fn hook(sim: Sim, hook: Hook) {
     {
         let mut kernel = sim.lock();

@@ -25,7 +25,7 @@ pub(super) struct Report {
     pub(super) body: Vec<u8>,
 }
 
-/// A reply after which the runtime must do something, or must not.
+/// A reply whose arrival at the function is checked later.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Replied {
     connection: usize,
@@ -168,7 +168,7 @@ impl Api {
         Replied { connection: id, end: if end > start { end } else { u64::MAX } }
     }
 
-    /// Checks the end of a process whose start was meant to fail.
+    /// Checks the end of a process whose start failed.
     pub fn check_bad_start(&mut self, k: &mut Kernel, error: &str) {
         let Some(bad_start) = self.bad_start.take() else { return };
         let Some(failed) = k.process.failed.take() else {
@@ -194,7 +194,7 @@ impl Api {
         }
     }
 
-    /// Announces the end of the process when it is time.
+    /// Schedules SIGTERM once few enough invocations are left.
     pub fn check_drained(&mut self, k: &mut Kernel, wakers: &mut Wakers) {
         let left = self.plan.count - self.over;
         let is_drained = left == 0;
@@ -221,7 +221,7 @@ impl Api {
             self.wake_waiting(k);
         }
         if k.process.drained && k.rng.u32(0..4) == 0 {
-            // Lambda does not wait longer.
+            // Lambda ends a process that does not exit in time.
             k.schedule(300 * MILLISECOND, Happening::Kill);
         }
     }

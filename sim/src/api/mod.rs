@@ -44,7 +44,7 @@ pub struct Api {
     pub gone_since: Option<Nanos>,
     /// The value of `over` when the sandbox was frozen last.
     rested: u64,
-    /// The start of the process that is to fail.
+    /// How the start in progress fails, if it does.
     bad_start: Option<BadStart>,
     /// Whether its failure was logged.
     start_logged: bool,
@@ -54,7 +54,7 @@ pub struct Api {
     must_log: Vec<(Replied, &'static str)>,
     /// Those that were.
     logged: Vec<&'static str>,
-    /// SIGTERM is scheduled.
+    /// Whether SIGTERM is scheduled.
     terminates: bool,
 }
 
