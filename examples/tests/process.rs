@@ -34,6 +34,11 @@ impl Process {
     /// Starts the program with these environment variables and no others.
     fn start(program: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
+        if cfg!(target_os = "linux") {
+            // A shell starts its background jobs, such as these tests, with SIGINT ignored, which would be inherited.
+            command = Command::new("/usr/bin/env");
+            command.args(["--default-signal", program]);
+        }
         command.env_clear().envs(variables.iter().copied());
         Self(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
@@ -76,6 +81,11 @@ fn an_unwritable_log_does_not_end_a_function() {
         let emulator = Emulator::start().unwrap();
         let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
         let mut command = Command::new(program);
+        if cfg!(target_os = "linux") {
+            // A shell starts its background jobs, such as these tests, with SIGINT ignored, which would be inherited.
+            command = Command::new("/usr/bin/env");
+            command.args(["--default-signal", program]);
+        }
         command.env_clear().env(API, emulator.endpoint()).stdout(full()).stderr(full());
         // Invalid, which cannot be reported either.
         command.env("RUST_LOG", "info,no=such=level,[{=");
