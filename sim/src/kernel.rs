@@ -75,6 +75,9 @@ pub struct Kernel {
     pub weather: Weather,
     /// Number of attempts to connect that may still time out. More would be a reason for `run` to give up.
     pub unanswered_left: u32,
+    /// Connections that were closed since the function read an event or the reply to an outcome. After many of them an attempt
+    /// that times out would be a reason for `run` to give up, too.
+    pub lost_in_a_row: u32,
     /// Whether connections are refused.
     pub outage: bool,
     /// Number of polls that recent events justify. A busy loop exhausts it.
@@ -109,6 +112,7 @@ impl Kernel {
             unanswered_left: 1,
             tasks: 0,
             weather,
+            lost_in_a_row: 0,
             outage: false,
             credit: 1000,
             ledger: Ledger::new(first),

@@ -28,7 +28,7 @@ impl Kernel {
         } else if self.chance(100) {
             self.fault("a connection is refused");
             connection.will_fail = Some(io::ErrorKind::ConnectionRefused);
-        } else if self.unanswered_left > 0 && self.chance(20) {
+        } else if self.unanswered_left > 0 && self.lost_in_a_row < 8 && self.chance(20) {
             self.unanswered_left = 0;
             self.fault("a connection attempt times out");
             delay = Nanos::MAX;
@@ -298,6 +298,7 @@ impl Kernel {
             && read >= end
         {
             connection.event = None;
+            self.lost_in_a_row = 0;
             self.ledger.account(number).reads += 1;
         }
         let connection = &mut self.connections[id];
@@ -306,6 +307,7 @@ impl Kernel {
         {
             connection.reply = None;
             connection.posting = None;
+            self.lost_in_a_row = 0;
             let account = self.ledger.account(number);
             account.settled = true;
             account.refused |= refuses;
@@ -386,6 +388,7 @@ impl Kernel {
         self.note("the function closes connection #", &[id as u64]);
         let connection = &mut self.connections[id];
         connection.function_closed = true;
+        self.lost_in_a_row += 1;
         let works = matches!(connection.attempt, Attempt::Connected)
             && !connection.excused
             && !connection.api_closed
