@@ -171,7 +171,10 @@ impl Sim {
             if is_true(&kernel.process) {
                 return Poll::Ready(());
             }
-            kernel.process.waiting.push(waker);
+            // The task may poll often while it waits.
+            if !kernel.process.waiting.iter().any(|waiting| waiting.will_wake(&waker)) {
+                kernel.process.waiting.push(waker);
+            }
             Poll::Pending
         })
         .await
