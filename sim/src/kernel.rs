@@ -6,8 +6,7 @@ use std::task::Waker;
 use fastrand::Rng;
 
 use crate::connection::{Connection, Cut, Side};
-use crate::ledger::Ledger;
-use crate::process::Process;
+use crate::ledger::{Ledger, Process};
 use crate::tasks::NewTask;
 use crate::trace::{Nanos, Trace};
 

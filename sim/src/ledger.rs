@@ -1,4 +1,6 @@
-//! The history of each invocation on the function's side, which only the simulation can observe.
+//! The history of each invocation and of the process on the function's side, which only the simulation can observe.
+
+use std::task::Waker;
 
 use crate::trace::Nanos;
 
@@ -50,4 +52,25 @@ impl Ledger {
     pub fn contains(&self, number: u64) -> bool {
         number >= self.first && number - self.first < 1_000_000
     }
+}
+
+/// The state of the process that the simulation observes besides its connections.
+#[derive(Debug, Default)]
+pub struct Process {
+    /// When the initialisation or a hook failed, or the API refused the restore.
+    pub failed: Option<Nanos>,
+    /// Whether the process handles SIGTERM.
+    pub listens: bool,
+    /// When SIGTERM was sent.
+    pub terminated: Option<Nanos>,
+    /// Whether all invocations are over.
+    pub drained: bool,
+    /// Calls of the shutdown hook, and when the last one ended.
+    pub hooks: u32,
+    pub hook_ended: Nanos,
+    /// Futures for work after a response that exist, and when the last one ended.
+    pub working: u32,
+    pub work_ended: Nanos,
+    /// The futures that wait for SIGTERM, or for the end of the last invocation.
+    pub waiting: Vec<Waker>,
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -18,29 +18,8 @@ use crate::companions::Companions;
 use crate::executor::Sim;
 use crate::function::handle;
 use crate::layers::{Around, Boxed, DEADLINE_MARGIN, Moves, Running};
+use crate::ledger::Process;
 use crate::plan::{BadStart, Hook, Mode, Plan};
-use crate::trace::Nanos;
-
-/// The state of the process that the simulation observes besides its connections.
-#[derive(Debug, Default)]
-pub struct Process {
-    /// When the initialisation or a hook failed, or the API refused the restore.
-    pub failed: Option<Nanos>,
-    /// Whether the process handles SIGTERM.
-    pub listens: bool,
-    /// When SIGTERM was sent.
-    pub terminated: Option<Nanos>,
-    /// Whether all invocations are over.
-    pub drained: bool,
-    /// Calls of the shutdown hook, and when the last one ended.
-    pub hooks: u32,
-    pub hook_ended: Nanos,
-    /// Futures for work after a response that exist, and when the last one ended.
-    pub working: u32,
-    pub work_ended: Nanos,
-    /// The futures that wait for SIGTERM, or for the end of the last invocation.
-    pub waiting: Vec<Waker>,
-}
 
 /// The end of the process.
 #[derive(Debug)]

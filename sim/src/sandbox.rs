@@ -10,9 +10,10 @@ use crate::connection::Wakers;
 use crate::executor::Sim;
 use crate::faults::Faults;
 use crate::kernel::{Kernel, MICROSECOND, MILLISECOND, SECOND};
+use crate::ledger::Process;
 use crate::log;
 use crate::plan::{BadStart, Ending, Plan};
-use crate::process::{self, End, Process};
+use crate::process::{self, End};
 use crate::tasks::Tasks;
 use crate::trace::{Nanos, Trace};
 
