@@ -27,7 +27,7 @@ impl Invocation {
         self.message.request_id()
     }
 
-    /// `Lambda-Runtime-Deadline-Ms`, as time since the Unix epoch. `None` if it is absent or not a number.
+    /// `Lambda-Runtime-Deadline-Ms`, as time since the Unix epoch. `None` if it is absent or anything but digits.
     pub fn deadline(&self) -> Option<Duration> {
         decimal(self.message.value(Name::Deadline)?).map(Duration::from_millis)
     }

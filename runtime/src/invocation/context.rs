@@ -59,8 +59,9 @@ impl Context {
     /// The client context or the Cognito identity is not JSON of the expected form; the error names the header.
     pub fn new(request_id: &str, env_config: Arc<Config>, headers: &HeaderMap) -> Result<Self, Error> {
         let value = |name| headers.get(name).map(HeaderValue::as_bytes).filter(|value| !value.is_empty());
-        let deadline =
-            value("lambda-runtime-deadline-ms").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        // Digits only: `parse` also accepts a sign.
+        let deadline = value("lambda-runtime-deadline-ms").filter(|value| value.iter().all(u8::is_ascii_digit));
+        let deadline = deadline.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
         let values = Values {
             deadline: deadline.map(Duration::from_millis),
             function_arn: value("lambda-runtime-invoked-function-arn"),
@@ -478,6 +479,7 @@ mod tests {
             context(&[("lambda-runtime-deadline-ms", b"soon"), ("lambda-runtime-invoked-function-arn", b"arn:\xff")])
                 .unwrap();
         assert_eq!((odd.deadline, odd.invoked_function_arn.as_str()), (0, "arn:\u{fffd}"));
+        assert_eq!(context(&[("lambda-runtime-deadline-ms", b"+1")]).unwrap().deadline, 0);
         let far = context(&[("lambda-runtime-deadline-ms", b"18446744073709551615")]).unwrap();
         assert!(far.remaining_time() > Some(Duration::from_secs(60)));
         assert_eq!(odd.remaining_time(), None);
