@@ -127,5 +127,7 @@ pub(super) fn title_case(name: &HeaderName) -> String {
         starts_word = letter == '-';
         cased
     };
-    name.as_str().chars().map(letter).collect()
+    let mut title = String::with_capacity(name.as_str().len());
+    title.extend(name.as_str().chars().map(letter));
+    title
 }
