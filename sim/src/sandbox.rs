@@ -58,6 +58,9 @@ type Ended = Arc<Mutex<Option<End>>>;
 /// event is not counted.
 const MEMORY: u64 = 2 * 1024 * 1024;
 
+/// Bytes that the simulated world retains of each connection.
+const HISTORY: u64 = 1024;
+
 /// Limit of the bytes still allocated after the end of a sandbox, such as those of thread-local values.
 const REMAINS: i64 = 64 * 1024;
 
@@ -70,7 +73,7 @@ pub fn run(inputs: Inputs, trace: Option<File>) -> Lifetime {
     let is_traced = trace.is_some();
     let memory = allocation_counter::measure(|| lived = Some(live(inputs, trace)));
     let mut lifetime = lived.expect("it has lived");
-    let most = u64::from(lifetime.plan.workers) * MEMORY + 8 * lifetime.largest as u64;
+    let most = u64::from(lifetime.plan.workers) * MEMORY + 8 * lifetime.largest as u64 + HISTORY * lifetime.connections;
     let mut fail = |message| _ = lifetime.failure.get_or_insert((inputs.first + inputs.count - 1, message));
     // The buffer of a trace file would be counted.
     if memory.bytes_max > most && !is_traced {
