@@ -1,4 +1,4 @@
-//! What the model checker relies on: the names of the states, and digests that are equal for equal states only.
+//! Names and digests of states, on which the model checker relies: digests are equal only for equal states.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -146,7 +146,7 @@ impl Invocation {
         };
         self.same("the number", &number_of(id), &Some(self.number))?;
         let (mut error_type, mut content_type, mut invocation_id, mut trailers) = (None, None, None, 0);
-        // All in one pass, because the simulation does this for every outcome.
+        // In one pass, because the simulation checks millions of heads.
         for (name, value) in request.headers().iter() {
             let value = std::str::from_utf8(value).ok();
             match name {

@@ -1,4 +1,4 @@
-//! What operators need: causes for X-Ray, headers that Lambda may add, the current invocation, work after the response.
+//! Features for operators: causes for X-Ray, headers that Lambda may add, the current invocation, work after the response.
 
 use std::time::{Duration, SystemTime};
 

@@ -262,6 +262,7 @@ mod tests {
             assert!(!is_safe_in_a_path(id.as_bytes()), "{id}");
         }
     }
+
     #[test]
     fn other_headers_are_looked_for_only_if_there_are_some() {
         let field = |known| Field { known, name: 17..18, value: 20..21 };

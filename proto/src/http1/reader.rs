@@ -593,6 +593,7 @@ mod tests {
             assert_eq!(found.is_some(), is_remembered, "{head}");
         }
     }
+
     #[test]
     fn a_reader_needs_input_between_messages_only() {
         let mut reader = Reader::new(Role::Response, Limits::default());

@@ -140,7 +140,8 @@ impl Running {
 
 #[cfg(feature = "current")]
 impl Running {
-    /// For code that the worker polls, unless a layer moves it to another task: nothing if no layer can.
+    /// A reference for the handler, which enters the invocation again because a layer may poll it in another task. Empty
+    /// without layers: then the worker has entered it.
     pub(crate) fn if_moved(&self) -> Self {
         let shared = self.shared.as_ref().filter(|shared| shared.may_move).map(Arc::clone);
         Self { responder: None, shared }

@@ -82,7 +82,7 @@ async fn write_all(socket: &mut impl Socket, mut slices: &mut [IoSlice<'_>]) -> 
     Ok(())
 }
 
-/// The receive buffer, reused for every message.
+/// The receive buffer, reused for each message.
 struct Inbox {
     buf: Vec<u8>,
     empty_line: Finder<'static>,
