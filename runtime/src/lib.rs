@@ -106,7 +106,8 @@ pub use error::bad_event::BadEvent;
 pub use error::diagnostic::{self, Diagnostic};
 pub use error::{Error, RunError};
 pub use executor::{BoxFuture, Executor, Spawn, Transport};
-pub use invocation::context::{ClientApplication, ClientContext, CognitoIdentity, Context};
+pub use invocation::caller::{ClientApplication, ClientContext, CognitoIdentity};
+pub use invocation::context::Context;
 #[cfg(feature = "current")]
 pub use invocation::current::{Current, Scope, current};
 pub use invocation::event::{LambdaEvent, LambdaInvocation, RawEvent};

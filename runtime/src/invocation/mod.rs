@@ -1,5 +1,6 @@
 //! Invocations: the event, its context, and how an event is decoded.
 
+pub(crate) mod caller;
 pub(crate) mod context;
 #[cfg(feature = "current")]
 pub(crate) mod current;
