@@ -90,6 +90,8 @@ mod connection;
 mod env;
 mod error;
 mod executor;
+#[cfg(test)]
+mod in_memory;
 mod invocation;
 pub mod layers;
 mod lifecycle;

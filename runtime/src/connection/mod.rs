@@ -265,67 +265,24 @@ impl<X: Executor> Connection<X> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{Pending, Ready, pending, ready};
-    use std::io::{IoSlice, Read as _};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use futures_util::FutureExt as _;
     use lambda_runtime_proto::Part;
 
     use super::*;
+    use crate::in_memory::{InMemory, Written};
 
-    /// An executor that counts its connections. The first one accepts no bytes; the API replies to what is written to the others.
-    #[derive(Clone, Default)]
-    struct Counting(Arc<AtomicUsize>);
-
-    struct Socket {
-        is_writable: bool,
-        reply: &'static [u8],
-    }
-
-    impl Executor for Counting {
-        type Transport = Socket;
-        type Connect = Ready<io::Result<Socket>>;
-        type Sleep = Pending<()>;
-
-        fn connect(&self, _: &str, _: u16) -> Self::Connect {
-            ready(Ok(Socket { is_writable: self.0.fetch_add(1, Ordering::Relaxed) > 0, reply: b"" }))
-        }
-
-        fn sleep(&self, _: Duration) -> Self::Sleep {
-            pending()
-        }
-    }
-
-    impl Transport for Socket {
-        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-            // After a write of no bytes, the end.
-            if self.is_writable && self.reply.is_empty() {
-                return Poll::Pending;
-            }
-            Poll::Ready(self.reply.read(buf))
-        }
-
-        fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-            if !self.is_writable {
-                return Poll::Ready(Ok(0));
-            }
-            self.reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
-            Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
-        }
-    }
-
-    fn connection(executor: &Counting) -> Connection<Counting> {
-        let address: Address = "127.0.0.1:9001".parse().unwrap();
-        let config = Config::new(address.authority().clone());
-        Connection::new(executor.clone(), address, config)
+    /// An API whose first connection accepts no bytes. It refuses what is written to the others.
+    fn api() -> InMemory {
+        InMemory::new(|connection, _| match connection {
+            1 => Written::Nothing,
+            _ => Written::All(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+        })
     }
 
     #[test]
     fn an_incomplete_reply_is_a_lost_connection_and_other_violations_are_protocol_errors() {
         let gives_up = |error: PeerError| {
-            let mut connection = connection(&Counting::default());
+            let mut connection = api().connection();
             (0..10).any(|_| {
                 connection.closed(CloseReason::Peer(error.clone()), None, Duration::ZERO).unwrap();
                 connection.retry.next_attempt(0).is_err()
@@ -338,14 +295,13 @@ mod tests {
 
     #[test]
     fn a_connection_is_made_for_a_request_and_replaced_if_it_accepts_no_bytes() {
-        let executor = Counting::default();
-        let connections = || executor.0.load(Ordering::Relaxed);
-        let mut connection = connection(&executor);
+        let api = api();
+        let mut connection = api.connection();
         assert!(connection.event().now_or_never().is_none());
-        assert_eq!(connections(), 0);
+        assert_eq!(api.connections(), 0);
 
         connection.client.next_invocation().unwrap();
         assert!(matches!(connection.event().now_or_never(), Some(Ok(Event::Reply(_)))));
-        assert_eq!(connections(), 2);
+        assert_eq!(api.connections(), 2);
     }
 }

@@ -135,19 +135,15 @@ fn report(error_type: &str, error: &Error) -> lambda_runtime_proto::client::Fail
 
 #[cfg(test)]
 mod tests {
-    use std::future::{Pending, Ready, pending, ready};
-    use std::io::{self, IoSlice, Read as _};
     use std::sync::Mutex;
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt as _;
-    use lambda_runtime_proto::client::Config;
 
     use super::*;
-    use crate::env::address::Address;
-    use crate::executor::Transport;
+    use crate::in_memory::{InMemory, Written};
 
-    /// Events in order. As an executor it connects to an API in memory that accepts everything.
+    /// Events in order.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -155,44 +151,20 @@ mod tests {
         fn note(&self, event: impl Into<String>) {
             self.0.lock().unwrap().push(event.into());
         }
-    }
 
-    struct Api {
-        log: Log,
-        reply: &'static [u8],
-    }
-
-    impl Executor for Log {
-        type Transport = Api;
-        type Connect = Ready<io::Result<Api>>;
-        type Sleep = Pending<()>;
-
-        fn connect(&self, _: &str, _: u16) -> Self::Connect {
-            self.note("connection");
-            ready(Ok(Api { log: self.clone(), reply: b"" }))
-        }
-
-        fn sleep(&self, _: Duration) -> Self::Sleep {
-            pending()
-        }
-    }
-
-    impl Transport for Api {
-        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-            if self.reply.is_empty() { Poll::Pending } else { Poll::Ready(self.reply.read(buf)) }
-        }
-
-        fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-            let request = bufs.iter().map(|buf| String::from_utf8_lossy(buf)).collect::<String>();
-            let error_type = request.lines().find_map(|line| line.strip_prefix("Lambda-Runtime-Function-Error-Type"));
-            let path = request.split(' ').nth(1).unwrap();
-            self.log.note(format!(
-                "{}{}",
-                path.trim_start_matches("/2018-06-01/runtime"),
-                error_type.unwrap_or_default()
-            ));
-            self.reply = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-            Poll::Ready(Ok(request.len()))
+        /// An API that accepts everything, and notes each connection and each request.
+        fn api(&self) -> InMemory {
+            let (log, last) = (self.clone(), AtomicUsize::new(0));
+            InMemory::new(move |connection, request| {
+                if last.swap(connection, Ordering::Relaxed) != connection {
+                    log.note("connection");
+                }
+                let mut lines = request.lines();
+                let path = lines.next().unwrap().split(' ').nth(1).unwrap().trim_start_matches("/2018-06-01/runtime");
+                let error_type = lines.find_map(|line| line.strip_prefix("Lambda-Runtime-Function-Error-Type"));
+                log.note(format!("{path}{}", error_type.unwrap_or_default()));
+                Written::All(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            })
         }
     }
 
@@ -228,9 +200,7 @@ mod tests {
         let log = Log::default();
         let resources = [("base", None), (name, fails), ("top", None)]
             .map(|(name, fails)| Arc::new(Resource(name, fails, log.clone())) as Arc<dyn SnapStartResource>);
-        let address: Address = "127.0.0.1:9001".parse().unwrap();
-        let config = Config::new(address.authority().clone());
-        let mut connection = Connection::new(log.clone(), address, config);
+        let mut connection = log.api().connection();
         let result = run(&mut connection, &resources).now_or_never().unwrap();
         if result.is_ok() {
             connection.client.next_invocation().unwrap();

@@ -328,13 +328,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::env::address::Address;
-    use crate::worker::send::tests::{InMemory, receive};
+    use crate::in_memory::InMemory;
+    use crate::worker::send::tests::{api, receive};
     use crate::{LambdaEvent, Runtime, service_fn};
 
     #[test]
     fn layers_see_the_headers_of_the_event() {
-        let (_, invocation) = receive(InMemory::default());
+        let (_, invocation) = receive(&api(false));
         let headers = headers(&invocation);
         assert_eq!(headers["lambda-runtime-aws-request-id"], "id");
         assert_eq!(headers["content-length"], "2");
@@ -359,9 +359,8 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_destructor_goes_no_further_if_the_runtime_is_dropped() {
-        let address: Address = "127.0.0.1:9001".parse().unwrap();
         let handler = service_fn(|_: LambdaEvent<Value>| Bomb);
-        let mut run = Box::pin(Runtime::with_executor(handler, InMemory::default()).address(address).run());
+        let mut run = Box::pin(Runtime::with_executor(handler, api(false)).address(InMemory::address()).run());
         assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         drop(run);
     }

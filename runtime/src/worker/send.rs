@@ -201,63 +201,29 @@ fn check<X: Executor>(reply: &Reply, connection: &Connection<X>) -> Result<(), R
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::future::{Pending, Ready, pending, ready};
-    use std::io::{self, IoSlice, Read as _};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
-    use std::time::Duration;
 
     use bytes::Bytes;
     use futures_util::{FutureExt as _, stream};
     use http::HeaderValue;
     use lambda_runtime_proto::Endpoint;
-    use lambda_runtime_proto::client::{Config, Invocation, Response, StreamHead};
+    use lambda_runtime_proto::client::{Invocation, Response, StreamHead};
 
     use super::*;
-    use crate::env::address::Address;
     use crate::error::Error;
-    use crate::executor::Transport;
+    use crate::in_memory::{InMemory, Written};
 
-    /// An executor whose API replies to the first request with an event, and may then stop reading.
-    #[derive(Clone, Default)]
-    pub(crate) struct InMemory {
-        stops_reading: bool,
-    }
-
-    pub(crate) struct Socket {
-        is_writable: bool,
-        api: InMemory,
-        reply: &'static [u8],
-    }
-
-    impl Executor for InMemory {
-        type Transport = Socket;
-        type Connect = Ready<io::Result<Socket>>;
-        type Sleep = Pending<()>;
-
-        fn connect(&self, _: &str, _: u16) -> Self::Connect {
-            let reply = b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 2\r\n\r\n{}";
-            ready(Ok(Socket { is_writable: true, api: self.clone(), reply }))
-        }
-
-        fn sleep(&self, _: Duration) -> Self::Sleep {
-            pending()
-        }
-    }
-
-    impl Transport for Socket {
-        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-            if self.reply.is_empty() { Poll::Pending } else { Poll::Ready(self.reply.read(buf)) }
-        }
-
-        fn poll_write_vectored(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-            if !self.is_writable {
-                return Poll::Pending;
+    /// An API that replies to /next with an event. It may stop reading then.
+    pub(crate) fn api(stops_reading: bool) -> InMemory {
+        InMemory::new(move |_, request| match request.starts_with("GET") {
+            true => {
+                Written::All(b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: id\r\nContent-Length: 2\r\n\r\n{}")
             }
-            self.is_writable = !self.api.stops_reading;
-            Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()))
-        }
+            false if stops_reading => Written::Pending,
+            false => Written::All(b""),
+        })
     }
 
     #[derive(Default)]
@@ -270,10 +236,8 @@ pub(super) mod tests {
     }
 
     /// A connection that has received an invocation.
-    pub(crate) fn receive(api: InMemory) -> (Connection<InMemory>, Invocation) {
-        let address: Address = "127.0.0.1:9001".parse().unwrap();
-        let config = Config::new(address.authority().clone()).pipelining(true);
-        let mut connection = Connection::new(api, address, config);
+    pub(crate) fn receive(api: &InMemory) -> (Connection<InMemory>, Invocation) {
+        let mut connection = api.connection();
         connection.client.next_invocation().unwrap();
         match connection.event().now_or_never().unwrap() {
             Ok(Event::Invocation(invocation)) => (connection, invocation),
@@ -283,7 +247,7 @@ pub(super) mod tests {
 
     /// Polls an endless stream of chunks of this size once. Returns the number of chunks, and of wake-ups.
     fn poll_endless_stream(size: usize, stops_reading: bool) -> (usize, usize) {
-        let (mut connection, invocation) = receive(InMemory { stops_reading });
+        let (mut connection, invocation) = receive(&api(stops_reading));
         let (chunks, woken) = (Arc::new(AtomicUsize::new(0)), Arc::new(Woken::default()));
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
@@ -304,7 +268,7 @@ pub(super) mod tests {
     #[test]
     fn with_pipelining_the_next_event_is_requested_together_with_the_outcome() {
         let requests = |pipelined: Option<&Running>| {
-            let (mut connection, invocation) = receive(InMemory::default());
+            let (mut connection, invocation) = receive(&api(false));
             let outcome = Outcome::Response(Response::json("{}"));
             let _ = Sending::start(&mut connection.client, invocation.into_token(), outcome, pipelined);
             connection.client.outstanding().map(|request| request.endpoint).collect::<Vec<_>>()
