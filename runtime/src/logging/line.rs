@@ -63,14 +63,14 @@ struct Standard {
 
 impl Standard {
     /// The place of a field of the runtime's own events and spans.
-    fn place(&mut self, name: &str) -> Option<&mut Option<Value>> {
-        Some(match name {
-            "requestId" | "request_id" | "faas.invocation_id" => &mut self.request_id,
-            "tenantId" | "tenant_id" => &mut self.tenant_id,
+    fn place(&mut self, name: &'static str) -> Option<&mut Option<Value>> {
+        Some(match key(name) {
+            "requestId" | "faas.invocation_id" => &mut self.request_id,
+            "tenantId" => &mut self.tenant_id,
             "xrayTraceId" => &mut self.xray_trace_id,
-            "error_type" => &mut self.error_type,
-            "error_message" => &mut self.error_message,
-            "stack_trace" => &mut self.stack_trace,
+            "errorType" => &mut self.error_type,
+            "errorMessage" => &mut self.error_message,
+            STACK_TRACE => &mut self.stack_trace,
             "location" => &mut self.location,
             _ => return None,
         })
@@ -158,6 +158,18 @@ impl Line {
         }
         let request_id = self.standard.request_id.as_ref().and_then(Value::as_str).unwrap_or_default();
         format!("[{}]\t{}\t{}\t{}\n", self.level, timestamp(), Escaped(request_id), Escaped(&message)).into_bytes()
+    }
+}
+
+/// The name in JSON of a field of the runtime's own events and spans.
+pub(super) fn key(name: &'static str) -> &'static str {
+    match name {
+        "request_id" => "requestId",
+        "tenant_id" => "tenantId",
+        "error_type" => "errorType",
+        "error_message" => "errorMessage",
+        "stack_trace" => STACK_TRACE,
+        name => name,
     }
 }
 

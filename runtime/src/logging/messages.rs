@@ -268,13 +268,7 @@ fn print(level: Level, text: &str, fields: &[(&'static str, &dyn Field)]) {
     if LogFormat::from_env() == LogFormat::Json {
         let mut object = Object::new(level, text, line::RUNTIME);
         for (name, value) in values(fields) {
-            let key = match name {
-                "request_id" => "requestId",
-                "error_type" => "errorType",
-                "error_message" => "errorMessage",
-                "stack_trace" => line::STACK_TRACE,
-                name => name,
-            };
+            let key = line::key(name);
             match value {
                 Value::Text(stack) if key == line::STACK_TRACE => {
                     object.push(key, &line::frames(&stack).collect::<Vec<_>>());
