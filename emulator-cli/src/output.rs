@@ -1,7 +1,7 @@
 //! The function's output: it is passed on to stderr, and recorded as the log of invocations.
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,8 +11,15 @@ use crate::history::History;
 /// The destination of the output of the function's processes.
 pub(crate) struct Output {
     history: Arc<History>,
-    /// The pipe of the current process. Locked while its bytes are read and recorded.
-    current: Mutex<Option<Arc<PipeReader>>>,
+    /// The pipe of the current process. Locked while the bytes of any process are read and recorded.
+    current: Mutex<Option<Arc<Pipe>>>,
+}
+
+/// The pipe to which a process writes.
+struct Pipe {
+    reader: PipeReader,
+    /// The start of a line that the process writes in pieces. It waits for the rest: other lines must not appear within it.
+    unfinished: Mutex<Vec<u8>>,
 }
 
 impl Output {
@@ -27,14 +34,14 @@ impl Output {
     /// No pipe can be opened, or no thread can be started.
     pub(crate) fn attach(self: &Arc<Self>) -> io::Result<PipeWriter> {
         let (reader, writer) = io::pipe()?;
-        let reader = Arc::new(reader);
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&reader));
+        let pipe = Arc::new(Pipe { reader, unfinished: Mutex::default() });
+        *self.current() = Some(Arc::clone(&pipe));
         let output = Arc::clone(self);
         let read = move || {
-            while wait(&reader, None) {
-                let _reading = output.current.lock().unwrap_or_else(PoisonError::into_inner);
-                if output.read_available(&reader) {
-                    return;
+            while wait(&pipe.reader, None) {
+                let _reading = output.current();
+                if output.read_available(&pipe) {
+                    return pipe.end_line();
                 }
             }
         };
@@ -42,26 +49,30 @@ impl Output {
         Ok(writer)
     }
 
-    /// Passes on and records everything that the process has written so far.
+    /// Passes on and records everything that the process has written so far. If its last line has no end, it gets one.
     pub(crate) fn drain(&self) {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reader) = &*current {
-            self.read_available(reader);
+        if let Some(pipe) = &*self.current() {
+            self.read_available(pipe);
+            pipe.end_line();
         }
     }
 
+    fn current(&self) -> MutexGuard<'_, Option<Arc<Pipe>>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads the bytes in the pipe. Returns whether the pipe has ended.
-    fn read_available(&self, reader: &PipeReader) -> bool {
+    fn read_available(&self, pipe: &Pipe) -> bool {
         /// More than fits into a pipe. Limited, because a process that never stops writing must not block other threads.
         const LIMIT: usize = 1024 * 1024;
         let mut buffer = [0; 16 * 1024];
         let mut total = 0;
-        while total < LIMIT && wait(reader, Some(&Timespec::default())) {
-            match (&*reader).read(&mut buffer) {
+        while total < LIMIT && wait(&pipe.reader, Some(&Timespec::default())) {
+            match (&pipe.reader).read(&mut buffer) {
                 Ok(0) => return true,
                 Ok(n) => {
                     let data = buffer.get(..n).unwrap_or_default();
-                    let _ = io::stderr().write_all(data);
+                    pipe.write(data);
                     self.history.logged(data);
                     total += n;
                 }
@@ -70,6 +81,37 @@ impl Output {
             }
         }
         false
+    }
+}
+
+impl Pipe {
+    /// Passes on the lines that are complete. A closed stderr is not an error.
+    fn write(&self, data: &[u8]) {
+        /// A longer line is passed on in parts.
+        const LINE: usize = 16 * 1024;
+        let mut unfinished = self.unfinished();
+        unfinished.extend_from_slice(data);
+        let complete = match unfinished.iter().rposition(|&byte| byte == b'\n') {
+            Some(last) => last + 1,
+            None if unfinished.len() > LINE => unfinished.len(),
+            None => return,
+        };
+        let _ = io::stderr().write_all(unfinished.get(..complete).unwrap_or_default());
+        unfinished.drain(..complete);
+    }
+
+    /// Passes on the start of a line, and ends it.
+    fn end_line(&self) {
+        let mut unfinished = self.unfinished();
+        if !unfinished.is_empty() {
+            unfinished.push(b'\n');
+            let _ = io::stderr().write_all(&unfinished);
+            unfinished.clear();
+        }
+    }
+
+    fn unfinished(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -103,6 +103,15 @@ fn it_serves_until_it_is_interrupted_and_logs_as_lambda_does() {
 }
 
 #[test]
+fn output_without_the_end_of_a_line_gets_one_at_the_end_of_its_invocation() {
+    let served = Served::start(&[]);
+    served.call(json!({"print": "first\nsecond"}));
+    assert_eq!(served.line("first"), "first");
+    assert_eq!(served.line("second"), "second");
+    served.line("END");
+}
+
+#[test]
 fn a_function_that_died_is_started_again_on_the_next_call() {
     let served = Served::start(&[]);
     let received = served.call(json!({"exit": 1}));

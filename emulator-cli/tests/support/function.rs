@@ -73,7 +73,10 @@ fn external_extension() {
         api.client.next_extension_event(&identifier).unwrap();
         let event: &Value = &serde_json::from_slice(&api.reply().body()).unwrap();
         assert!(event["deadlineMs"].as_u64().unwrap() > 1_700_000_000_000);
-        eprintln!("extension: {} {}", event["eventType"], event["shutdownReason"]);
+        // In pieces, during which the function and the emulator write lines, too.
+        eprint!("extension: ");
+        std::thread::sleep(Duration::from_millis(20));
+        eprintln!("{} {}", event["eventType"], event["shutdownReason"]);
         if event["eventType"] == "SHUTDOWN" {
             return;
         }
@@ -91,8 +94,8 @@ fn extension(identifier: &http::HeaderValue) {
     }
 }
 
-/// Executes the event: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, `{"log":…}`, `{"pid":…}`,
-/// `{"trace":…}`, or echoes it, and then exits (`{"last":true}`) or hangs (`{"hang_after":true}`).
+/// Executes the event: `{"fail":…}`, `{"exit":…}`, `{"crash":…}`, `{"hang":…}`, `{"stream":…}`, `{"log":…}`, `{"print":…}`,
+/// `{"pid":…}`, `{"trace":…}`, or echoes it, and then exits (`{"last":true}`) or hangs (`{"hang_after":true}`).
 fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
     if let Some(message) = event["fail"].as_str() {
         runtime.fail(invocation, failure("Function.Oops", message));
@@ -110,6 +113,10 @@ fn handle(runtime: &mut Runtime, invocation: Invocation, event: &Value) {
         print!("{start}");
         std::io::stdout().flush().unwrap();
         eprintln!("{end}");
+        runtime.respond(invocation, "null");
+    } else if let Some(text) = event["print"].as_str() {
+        print!("{text}");
+        std::io::stdout().flush().unwrap();
         runtime.respond(invocation, "null");
     } else if event["pid"] == true {
         runtime.respond(invocation, std::process::id().to_string());
