@@ -111,6 +111,8 @@ pub(crate) fn find_empty_line(bytes: &[u8], scanned: &mut usize) -> Result<Optio
 
 /// Parses a complete head, as delimited by [`find_end`]: both end it at the first empty line. Writes the positions of its
 /// fields to `fields`.
+// Inlined, its storage would enlarge the stack of every call of the caller.
+#[inline(never)]
 pub(crate) fn parse(role: Role, bytes: &[u8], limits: &Limits, fields: &mut Vec<Field>) -> Result<Head, PeerError> {
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; Limits::MAX_HEADERS];
@@ -222,6 +224,8 @@ pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
 }
 
 /// Checks a trailer section, its empty line included.
+// For the same reason as `parse`.
+#[inline(never)]
 pub(crate) fn parse_trailers(bytes: &[u8], limits: &Limits) -> Result<(), PeerError> {
     let max = limits.headers.min(Limits::MAX_HEADERS);
     let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_HEADERS];
