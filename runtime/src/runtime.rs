@@ -1,6 +1,7 @@
 //! `Runtime`: a handler and its layers.
 
 use std::ffi::OsString;
+use std::mem;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -207,8 +208,20 @@ where
     }
 
     /// Does everything that precedes the first /next.
-    async fn start(self) -> Result<Worker<S, X>, Error> {
+    async fn start(mut self) -> Result<Box<Worker<S, X>>, Error> {
         panics::install_hook();
+        let resources = mem::take(&mut self.snapstart_resources);
+        let is_snapstart = self.is_snapstart();
+        let mut worker = self.into_worker()?;
+        if is_snapstart {
+            snapstart::run(&mut worker.connection, &resources).await?;
+        }
+        Ok(worker)
+    }
+
+    // The worker is large: in the futures of `run`, it would be moved several times, on a larger stack.
+    #[inline(never)]
+    fn into_worker(self) -> Result<Box<Worker<S, X>>, Error> {
         let address = match self.address {
             Some(address) => address,
             None => Address::from_environment(&self.environment).map_err(RunError::from)?,
@@ -217,13 +230,9 @@ where
             .base_path(address.base_path().clone())
             .user_agent(USER_AGENT)
             .pipelining(self.pipelining);
-        let mut connection = Connection::new(self.executor, address, config);
-        if snapstart::is_enabled(&self.environment) {
-            snapstart::run(&mut connection, &self.snapstart_resources).await?;
-        }
-        Ok(Worker {
+        Ok(Box::new(Worker {
             service: self.service,
-            connection,
+            connection: Connection::new(self.executor, address, config),
             invocation: None,
             handover: Handover::new(),
             running: Running::default(),
@@ -234,7 +243,7 @@ where
                 sets_trace_id: self.trace_id_variable,
             },
             served: false,
-        })
+        }))
     }
 }
 
@@ -305,7 +314,7 @@ where
         }
         first.options.sets_trace_id &= count == 1;
         let mut workers: Vec<_> = (1..count).map(|_| first.sibling()).collect();
-        workers.push(first);
+        workers.push(*first);
         Ok(workers)
     }
 }
