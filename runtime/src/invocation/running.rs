@@ -37,15 +37,14 @@ pub(crate) struct Shared {
     pub(super) queue: Queue,
 }
 
-/// The data of `Current`. Text of the earlier invocation is replaced in place, without allocation.
+/// The data of `Current`.
 #[cfg(feature = "current")]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Ids {
-    pub(super) request_id: String,
-    /// Empty if the API sent none.
-    pub(super) trace_id: String,
-    /// Empty if the API sent none.
-    pub(super) tenant_id: String,
+    /// The request id, the trace id and the tenant, one after the other. Replaced in place, without allocation.
+    text: String,
+    request_id_end: usize,
+    trace_id_end: usize,
     /// Milliseconds since the Unix epoch; 0 if the API sent none.
     pub(super) deadline: u64,
 }
@@ -73,7 +72,7 @@ impl Running {
     #[cfg(any(feature = "current", feature = "wait-until"))]
     pub(crate) fn open(&mut self, source: Source<'_>) {
         let shared = self.shared.get_or_insert_default();
-        if Arc::get_mut(shared).is_none() {
+        if Arc::strong_count(shared) > 1 {
             *shared = Arc::default();
         }
         let Some(shared) = Arc::get_mut(shared) else { return };
@@ -150,17 +149,28 @@ impl Running {
 
 #[cfg(feature = "current")]
 impl Ids {
-    fn set(&mut self, source: Source<'_>) {
-        let set = |place: &mut String, text: Option<&str>| {
-            place.clear();
-            if let Some(text) = text {
-                place.push_str(text);
-            }
-        };
-        set(&mut self.request_id, Some(source.request_id));
-        set(&mut self.trace_id, source.trace_id);
-        set(&mut self.tenant_id, source.tenant_id);
+    pub(super) fn set(&mut self, source: Source<'_>) {
+        self.text.clear();
+        self.text.push_str(source.request_id);
+        self.request_id_end = self.text.len();
+        self.text.push_str(source.trace_id.unwrap_or_default());
+        self.trace_id_end = self.text.len();
+        self.text.push_str(source.tenant_id.unwrap_or_default());
         self.deadline = source.deadline;
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        self.text.get(..self.request_id_end).unwrap_or_default()
+    }
+
+    /// Empty if the API sent none.
+    pub(super) fn trace_id(&self) -> &str {
+        self.text.get(self.request_id_end..self.trace_id_end).unwrap_or_default()
+    }
+
+    /// Empty if the API sent none.
+    pub(super) fn tenant_id(&self) -> &str {
+        self.text.get(self.trace_id_end..).unwrap_or_default()
     }
 }
 
