@@ -10,7 +10,7 @@ use crate::listener::Listener;
 use crate::{Error, Event, Invocation, Observed, Outcome};
 
 /// A local Runtime API, and the part of Lambda that invokes functions. Dropping it stops it: its threads end and its
-/// sockets are closed.
+/// sockets are closed. A function that requests an event then is refused, so that it ends: its `run` returns an error.
 #[derive(Debug)]
 pub struct Emulator {
     pub(crate) api: Arc<Api>,
@@ -170,13 +170,15 @@ impl Emulator {
     /// Ends all invocations and waits, as dropping the emulator does, while it is still shared.
     #[doc(hidden)]
     pub fn stop(&self) {
-        self.api.stop();
+        let _ = self.api.stop();
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        self.api.stop();
+        if self.api.stop() {
+            self.api.wait_for_refused();
+        }
         if let Some(clock) = self.clock.take() {
             let _ = clock.join();
         }

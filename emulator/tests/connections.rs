@@ -218,6 +218,31 @@ fn dropping_the_emulator_ends_everything() {
 }
 
 #[test]
+fn a_function_that_requests_an_event_is_refused_when_the_emulator_is_dropped() {
+    for is_waiting in [true, false] {
+        let emulator = Emulator::start().unwrap();
+        let mut runtime = Runtime::connect(&emulator);
+        let served = emulator.start_invocation("1").unwrap();
+        let invocation = runtime.next();
+        runtime.respond(invocation, "1");
+        served.wait().unwrap();
+        if is_waiting {
+            runtime.request_event();
+            assert!(emulator.wait_until(LIMIT, |observed| observed.waiting == 1));
+        }
+        let dropping = thread::spawn(move || drop(emulator));
+        if !is_waiting {
+            runtime.request_event();
+        }
+        let reply = runtime.reply();
+        assert_eq!(reply.status(), 403);
+        assert!(String::from_utf8_lossy(&reply.body()).contains("the emulator has stopped"), "{reply:?}");
+        drop(runtime);
+        dropping.join().unwrap();
+    }
+}
+
+#[test]
 fn a_hundred_emulators_leak_neither_threads_nor_sockets() {
     fn count(of: &str) -> usize {
         std::fs::read_dir(format!("/proc/self/{of}")).map_or(0, Iterator::count)

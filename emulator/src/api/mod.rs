@@ -356,10 +356,11 @@ impl Api {
         queued
     }
 
-    /// Ends all invocations and waits, and refuses new ones.
-    pub(crate) fn stop(&self) {
+    /// Ends all invocations and waits, and refuses new ones. Returns whether a function waits for an event or is about to.
+    pub(crate) fn stop(&self) -> bool {
         let mut state = self.state();
         state.stopped = true;
+        let expects_event = state.observed.waiting > 0 || state.responded.is_some();
         let queued = mem::take(&mut state.queue);
         let in_flight = mem::take(&mut state.in_flight);
         drop(state);
@@ -369,6 +370,21 @@ impl Api {
         }
         self.changed.notify_all();
         self.earlier.notify_all();
+        expects_event
+    }
+
+    /// Waits until functions that were refused have closed their connections, for a limited time.
+    pub(crate) fn wait_for_refused(&self) {
+        const LIMIT: Duration = Duration::from_secs(2);
+        let until = Instant::now() + LIMIT;
+        let mut state = self.state();
+        while state.observed.open_connections > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = wait_for(&self.changed, state, left).0;
+        }
     }
 
     pub(crate) fn hold_events(&self, paused: bool) {

@@ -7,10 +7,10 @@ use http::{HeaderName, HeaderValue};
 use lambda_runtime_proto::server::Reply;
 
 use super::{Api, Attempts, Delivered, InFlight, Pending, Phase, Queued, State};
-use crate::Notice;
 use crate::api::outcomes::Refused;
 use crate::event::{ARN, DEADLINE, REQUEST_ID, TRACE_ID};
 use crate::lock::wait_for;
+use crate::{Error, Notice};
 
 /// The result of a request for an event.
 pub(super) enum Next {
@@ -63,7 +63,11 @@ impl Api {
         });
         self.state().observed.waiting -= 1;
         self.changed.notify_all();
-        let Some(Some(delivery)) = delivery else { return Next::Gone };
+        let Some(Some(delivery)) = delivery else {
+            // A function in a thread of this process ends, instead of connecting again.
+            let stopped = Refused::new(403, "Emulator.Stopped", Error::Stopped.to_string());
+            return if self.is_stopped() { Next::Refused(stopped) } else { Next::Gone };
+        };
         if delivery.number == 1 {
             self.notify(&Notice::Delivered { request_id: &delivery.pending.request_id });
         }
