@@ -143,7 +143,7 @@ impl Client {
     /// Returns `None` if no buffered response or error is outstanding, or if a part of it was written on the current
     /// connection: call it after [`reset`](Self::reset).
     pub fn withdraw(&mut self) -> Option<InvocationToken> {
-        let Request { endpoint, outgoing } = self.outstanding.front()?;
+        let Request { endpoint, outgoing } = self.outstanding.first()?;
         if !endpoint.posts_outcome() || outgoing.is_started() || outgoing.is_open() {
             return None;
         }

@@ -30,7 +30,7 @@ impl Client {
     pub fn documented_state(&self) -> &'static str {
         use super::Phase;
         let posts = |request: &super::Request| request.endpoint.posts_outcome();
-        match (self.phase, self.outstanding.front()) {
+        match (self.phase, self.outstanding.first()) {
             (Phase::InHand, _) => "In hand",
             (Phase::Streaming, _) => "Streaming",
             (Phase::Init, None) => "Init",

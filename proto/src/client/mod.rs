@@ -25,7 +25,6 @@ mod invocation;
 mod receive;
 mod reply;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::receive::Reading;
@@ -59,8 +58,8 @@ pub struct Client {
     heads: head_templates::HeadTemplates,
     pipelining: bool,
     phase: Phase,
-    /// The requests without a reply, oldest first, and their unwritten bytes.
-    outstanding: VecDeque<Request>,
+    /// The requests without a reply, oldest first, and their unwritten bytes. Two at most.
+    outstanding: Vec<Request>,
     /// The reply that is being received.
     reading: Option<Reading>,
     /// The reply to the oldest request, received before that request was sent completely. Becomes an event once it is.
@@ -161,7 +160,7 @@ impl Client {
             pipelining: config.pipelining,
             reader: Reader::new(Role::Response, config.limits.clone()),
             phase: Phase::Init,
-            outstanding: VecDeque::new(),
+            outstanding: Vec::new(),
             reading: None,
             ready: None,
             reply_body: config.limits.reply_body,
@@ -294,7 +293,7 @@ impl Client {
     }
 
     fn request(&mut self, endpoint: Endpoint, outgoing: Outgoing) {
-        self.outstanding.push_back(Request { endpoint, outgoing });
+        self.outstanding.push(Request { endpoint, outgoing });
     }
 
     fn state(&self) -> &'static str {

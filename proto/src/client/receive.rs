@@ -55,7 +55,7 @@ impl Client {
         }
         while self.closed.is_none() {
             if let Some(ready) = self.ready {
-                if self.outstanding.front().is_some_and(Request::is_sent) {
+                if self.outstanding.first().is_some_and(Request::is_sent) {
                     self.ready = None;
                     return self.complete_request(&ready);
                 }
@@ -93,11 +93,11 @@ impl Client {
 
     /// The API may reply as soon as it has received the first byte of a request.
     fn expects_reply(&self) -> bool {
-        self.ready.is_none() && self.outstanding.front().is_some_and(|request| request.outgoing.is_started())
+        self.ready.is_none() && self.outstanding.first().is_some_and(|request| request.outgoing.is_started())
     }
 
     fn receive_head(&mut self, head: Head) {
-        let (StartLine::Response { status }, Some(request)) = (head.start_line, self.outstanding.front()) else {
+        let (StartLine::Response { status }, Some(request)) = (head.start_line, self.outstanding.first()) else {
             return;
         };
         let body = match status {
@@ -139,7 +139,7 @@ impl Client {
         let complete = Reading { complete: true, ..reading };
         match reading.body {
             BodyUse::Discarded => {}
-            BodyUse::Message if !self.outstanding.front().is_some_and(Request::is_sent) => {
+            BodyUse::Message if !self.outstanding.first().is_some_and(Request::is_sent) => {
                 self.reading = Some(complete);
                 self.close(CloseReason::RepliedEarly);
             }
@@ -149,7 +149,7 @@ impl Client {
     }
 
     fn fail_reading(&mut self, error: PeerError) {
-        let is_next = self.outstanding.front().is_some_and(|request| request.endpoint == Endpoint::Next);
+        let is_next = self.outstanding.first().is_some_and(|request| request.endpoint == Endpoint::Next);
         match (error, self.reading) {
             (PeerError::BodyTooLong(limit), Some(Reading { body: BodyUse::Discarded, .. })) => {
                 self.close(CloseReason::ReplyBodyTooLarge(limit));
@@ -176,7 +176,7 @@ impl Client {
         self.closed = Some(reason);
         let known = match self.ready.take() {
             Some(ready) => {
-                Some(ready).filter(|_| self.outstanding.front().is_some_and(Request::is_settled_by_acceptance))
+                Some(ready).filter(|_| self.outstanding.first().is_some_and(Request::is_settled_by_acceptance))
             }
             None => self.reading.take_if(|reading| reading.body == BodyUse::Message),
         };
@@ -187,7 +187,10 @@ impl Client {
 
     /// Removes the oldest request, and returns the event of its reply.
     fn complete_request(&mut self, reading: &Reading) -> Option<Event> {
-        let Request { endpoint, outgoing } = self.outstanding.pop_front()?;
+        if self.outstanding.is_empty() {
+            return None;
+        }
+        let Request { endpoint, outgoing } = self.outstanding.remove(0);
         self.spare_heads.push(outgoing.into_head());
         if self.phase == Phase::Streaming {
             self.phase = Phase::Idle;
