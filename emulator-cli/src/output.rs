@@ -11,8 +11,16 @@ use crate::history::History;
 /// The destination of the output of the function's processes.
 pub(crate) struct Output {
     history: Arc<History>,
-    /// The pipe of the current process. Locked while the bytes of any process are read and recorded.
-    current: Mutex<Option<Arc<Pipe>>>,
+    /// Locked while bytes are read and recorded.
+    pipes: Mutex<Pipes>,
+}
+
+/// The pipes of the processes that run.
+#[derive(Default)]
+struct Pipes {
+    open: Vec<Arc<Pipe>>,
+    /// That of the function, whose process is the last that was started.
+    function: Option<Arc<Pipe>>,
 }
 
 /// The pipe to which a process writes.
@@ -24,7 +32,7 @@ struct Pipe {
 
 impl Output {
     pub(crate) fn new(history: Arc<History>) -> Arc<Self> {
-        Arc::new(Self { history, current: Mutex::new(None) })
+        Arc::new(Self { history, pipes: Mutex::default() })
     }
 
     /// Returns a pipe for the next process. A new thread reads it to its end.
@@ -35,12 +43,17 @@ impl Output {
     pub(crate) fn attach(self: &Arc<Self>) -> io::Result<PipeWriter> {
         let (reader, writer) = io::pipe()?;
         let pipe = Arc::new(Pipe { reader, unfinished: Mutex::default() });
-        *self.current() = Some(Arc::clone(&pipe));
+        {
+            let mut pipes = self.pipes();
+            pipes.open.push(Arc::clone(&pipe));
+            pipes.function = Some(Arc::clone(&pipe));
+        }
         let output = Arc::clone(self);
         let read = move || {
             while wait(&pipe.reader, None) {
-                let _reading = output.current();
+                let mut pipes = output.pipes();
                 if output.read_available(&pipe) {
+                    pipes.open.retain(|open| !Arc::ptr_eq(open, &pipe));
                     return pipe.end_line();
                 }
             }
@@ -49,16 +62,20 @@ impl Output {
         Ok(writer)
     }
 
-    /// Passes on and records everything that the process has written so far. If its last line has no end, it gets one.
+    /// Passes on and records everything that the processes have written so far. If the last line of the function has no end,
+    /// it gets one.
     pub(crate) fn drain(&self) {
-        if let Some(pipe) = &*self.current() {
+        let pipes = self.pipes();
+        for pipe in &pipes.open {
             self.read_available(pipe);
-            pipe.end_line();
+        }
+        if let Some(function) = &pipes.function {
+            function.end_line();
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Pipe>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pipes(&self) -> MutexGuard<'_, Pipes> {
+        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the bytes in the pipe. Returns whether the pipe has ended.
