@@ -8,6 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use http::HeaderValue;
+#[cfg(unix)]
+use socket2::{Domain, Socket, Type};
 
 use crate::api::{self, Api, Config, Observer};
 use crate::listener::{Listener, Service};
@@ -18,6 +20,7 @@ use crate::{Emulator, Fault, Notice, id};
 #[must_use = "nothing runs until start() is called"]
 pub struct Builder {
     address: SocketAddr,
+    reserves_port: bool,
     timeout: Duration,
     claim_timeout: Option<Duration>,
     concurrency: usize,
@@ -38,6 +41,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            reserves_port: false,
             timeout: Duration::from_secs(60),
             claim_timeout: Some(Duration::from_secs(60)),
             concurrency: 1,
@@ -67,6 +71,14 @@ impl Builder {
     /// The address of the Runtime API. Default: a free port on 127.0.0.1.
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Keeps the port from other sockets until the process ends, at the expense of a file descriptor: for tests with functions
+    /// on other threads. Such a function may outlive the emulator, and would connect to whatever gets the port next. Has no
+    /// effect on Windows.
+    pub fn reserve_port(mut self) -> Self {
+        self.reserves_port = true;
         self
     }
 
@@ -181,7 +193,8 @@ impl Builder {
             .function_arn
             .unwrap_or_else(|| format!("arn:aws:lambda:us-east-1:012345678912:function:{}", self.function_name));
         let function_arn = HeaderValue::from_str(&arn).map_err(io::Error::other)?;
-        let runtime = bind(self.address)?;
+        let address = if self.reserves_port { reserve(self.address)? } else { self.address };
+        let runtime = bind(address)?;
         let api = Arc::new(Api::new(Config {
             endpoint: runtime.local_addr()?.to_string(),
             timeout: self.timeout,
@@ -212,6 +225,23 @@ impl Builder {
         let clock = thread::Builder::new().name("lambda-clock".to_owned()).spawn(move || shared.run_clock())?;
         Ok(Emulator::new(api, runtime, clock))
     }
+}
+
+/// Binds a port, to which only a listener can be bound in addition, until the process ends.
+#[cfg(unix)]
+fn reserve(address: SocketAddr) -> io::Result<SocketAddr> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // The listener has this option, too.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    let bound = socket.local_addr()?.as_socket();
+    std::mem::forget(socket);
+    Ok(bound.unwrap_or(address))
+}
+
+#[cfg(not(unix))]
+fn reserve(address: SocketAddr) -> io::Result<SocketAddr> {
+    Ok(address)
 }
 
 /// Listens on an address. The error names it.

@@ -243,6 +243,19 @@ fn a_function_that_requests_an_event_is_refused_when_the_emulator_is_dropped() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_reserved_port_refuses_connections_and_is_not_reused() {
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
+    let endpoint = emulator.endpoint().to_owned();
+    drop(Http::connect(&endpoint));
+    drop(emulator);
+    assert_eq!(TcpStream::connect(&endpoint).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+    let port: u16 = endpoint.rsplit(':').next().unwrap().parse().unwrap();
+    let free = (0..100).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    assert!(free.collect::<Vec<_>>().iter().all(|listener| listener.local_addr().unwrap().port() != port));
+}
+
+#[test]
 fn a_hundred_emulators_leak_neither_threads_nor_sockets() {
     fn count(of: &str) -> usize {
         std::fs::read_dir(format!("/proc/self/{of}")).map_or(0, Iterator::count)

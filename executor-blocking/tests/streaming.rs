@@ -24,7 +24,7 @@ fn serve(emulator: &Emulator, body: Body) {
 
 #[test]
 fn each_chunk_of_an_iterator_is_sent_before_the_next_one_is_taken() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let (sender, receiver) = mpsc::channel::<&str>();
     let receiver = Arc::new(Mutex::new(receiver));
     // Blocks until the test has read the previous chunk.
@@ -70,7 +70,7 @@ impl Read for Source {
 #[test]
 fn a_reader_is_read_to_its_end_and_its_error_interrupts_the_response() {
     for fails in [false, true] {
-        let emulator = Emulator::start().unwrap();
+        let emulator = Emulator::builder().reserve_port().start().unwrap();
         serve(&emulator, Body::from_reader(Source { left: 1_000_000, interrupted: false, fails }));
         let outcome = emulator.invoke("null").unwrap();
         assert_eq!(outcome.is_complete(), !fails);

@@ -28,7 +28,7 @@ async fn handler(event: LambdaEvent<String>) -> Result<String, Error> {
 
 #[test]
 fn handlers_await_timers_sockets_and_tasks_of_smol() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     std::thread::spawn(|| block_on(Runtime::new(service_fn(handler)).address(address).run()));
     for _ in 0..10 {

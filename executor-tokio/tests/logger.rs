@@ -32,7 +32,7 @@ fn a_failure_is_logged_by_the_logger_of_log() {
     static LOGGER: Logger = Logger(Mutex::new(Vec::new()));
     log::set_logger(&LOGGER).unwrap();
     log::set_max_level(LevelFilter::Warn);
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     std::thread::spawn(move || {
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -46,7 +46,7 @@ fn logged<R: Future>(run: impl FnOnce() -> R + Send + 'static) -> impl Iterator<
 
 #[test]
 fn a_failure_is_logged_in_the_span_of_its_invocation() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let mut log = logged(|| Runtime::new(service_fn(fails)).layer(TracingLayer::new()).address(address).run());
     for (request_id, event) in ["1", "2", "3", "4"].into_iter().zip(EVENTS) {
@@ -62,7 +62,7 @@ fn the_span_of_a_failure_is_closed_before_spans_are_flushed() {
     use lambda_runtime_tokio::layers::OpenTelemetryLayer;
     use lambda_runtime_tokio::tracing::info;
 
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let layer = OpenTelemetryLayer::new(|| info!("flush"));
     let mut log = logged(|| Runtime::new(service_fn(fails)).layer(layer).address(address).run());
@@ -77,7 +77,7 @@ fn the_span_of_a_failure_is_closed_before_spans_are_flushed() {
 
 #[test]
 fn the_start_of_many_workers_is_an_event_as_in_the_original() {
-    let emulator = Emulator::builder().concurrency(3).start().unwrap();
+    let emulator = Emulator::builder().reserve_port().concurrency(3).start().unwrap();
     let environment = emulator.environment();
     let mut log = logged(|| Runtime::new(service_fn(fails)).environment(environment).run_concurrent());
     let line = log.find(|line| line["fields"]["event"] == "runtime_worker_pool_initializing").unwrap();

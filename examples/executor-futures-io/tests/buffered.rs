@@ -18,7 +18,7 @@ fn buffered_writes_are_flushed() {
             Timer::after(duration).await;
         },
     );
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let echo = service_fn(async |event: LambdaEvent<String>| Ok::<_, Error>(event.payload));
     let runtime = Runtime::with_executor(echo, executor).address(emulator.endpoint().parse().unwrap());
     std::thread::spawn(|| async_io::block_on(runtime.run()));

@@ -23,7 +23,7 @@ fn current_id() -> String {
 
 #[test]
 fn the_current_invocation_has_the_values_of_the_context() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |event: LambdaEvent<Value>| {
         let (context, current) = (event.context, current().ok_or("no current invocation")?);
@@ -73,7 +73,7 @@ where
 
 #[test]
 fn layers_and_streams_have_a_current_invocation() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |_: LambdaEvent<Value>| {
         let chunks = stream::iter(0..3).then(|_| {
@@ -134,7 +134,7 @@ where
 
 #[test]
 fn a_handler_on_another_thread_has_the_current_invocation() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = |_: LambdaEvent<Value>| {
         let at_call = current_id();
@@ -162,7 +162,7 @@ fn each_concurrent_invocation_is_current_in_its_own_code() {
     }
 
     for local in [false, true] {
-        let emulator = Emulator::builder().concurrency(4).start().unwrap();
+        let emulator = Emulator::builder().reserve_port().concurrency(4).start().unwrap();
         let environment = [("AWS_LAMBDA_RUNTIME_API", emulator.endpoint()), ("AWS_LAMBDA_MAX_CONCURRENCY", "4")];
         let runtime = Runtime::new(service_fn(handler)).environment(environment);
         std::thread::spawn(move || {
@@ -179,7 +179,7 @@ fn each_concurrent_invocation_is_current_in_its_own_code() {
 
 #[test]
 fn a_spawned_task_has_a_current_invocation_in_its_scope() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |_: LambdaEvent<Value>| {
         let without = spawn(async { current_id() }).await;
@@ -198,7 +198,7 @@ fn a_spawned_task_has_a_current_invocation_in_its_scope() {
 
 #[test]
 fn current_can_outlive_its_invocation() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
@@ -216,7 +216,7 @@ fn current_can_outlive_its_invocation() {
 
 #[test]
 fn the_context_has_unknown_headers_of_lambda() {
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |event: LambdaEvent<Value>| {
         Ok::<_, Error>(json!([event.context.other_headers, event.context.content_type]))

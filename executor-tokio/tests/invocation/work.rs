@@ -100,7 +100,7 @@ async fn handle(event: LambdaEvent<String>, log: Log) -> Result<String, Error> {
 /// Runs `test` on a function with and without pipelining.
 fn with_function(test: impl Fn(&Emulator, &Log)) {
     for pipelining in [false, true] {
-        let emulator = Emulator::builder().timeout(TIMEOUT).start().unwrap();
+        let emulator = Emulator::builder().reserve_port().timeout(TIMEOUT).start().unwrap();
         let log = Log::default();
         let address = emulator.endpoint().parse().unwrap();
         let handler = {
@@ -162,7 +162,7 @@ fn a_context_of_a_test_refuses_work_and_is_equal() {
     let error = Context::default().wait_until(async {}).unwrap_err();
     assert!(error.to_string().contains("does not come from the runtime"), "{error}");
 
-    let emulator = Emulator::start().unwrap();
+    let emulator = Emulator::builder().reserve_port().start().unwrap();
     let address = emulator.endpoint().parse().unwrap();
     let handler = async |event: LambdaEvent<()>| {
         let context = event.context;

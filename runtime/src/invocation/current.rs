@@ -22,7 +22,8 @@ thread_local! {
 /// response](crate::Context::wait_until) from which it is called. With many concurrent invocations each has its own, unlike
 /// the environment variable `_X_AMZN_TRACE_ID`.
 ///
-/// A spawned task has none, unless it runs in the [scope](Current::scope) of one.
+/// A spawned task has none, unless it runs in the [scope](Current::scope) of one. If a layer moves the service to another task,
+/// the handler has one there, and the layers between them do not.
 ///
 /// ```
 /// use lambda_runtime_base::{Error, LambdaEvent, current};
@@ -147,6 +148,7 @@ impl Drop for Entered<'_> {
     }
 }
 
+/// Exchanges the current invocation for this one.
 fn swap(shared: &mut Option<Arc<Shared>>) {
     let before = CURRENT.replace(ManuallyDrop::new(shared.take()));
     *shared = ManuallyDrop::into_inner(before);

@@ -149,7 +149,7 @@ impl Running {
 
 #[cfg(feature = "current")]
 impl Ids {
-    pub(super) fn set(&mut self, source: Source<'_>) {
+    fn set(&mut self, source: Source<'_>) {
         self.text.clear();
         self.text.push_str(source.request_id);
         self.request_id_end = self.text.len();
