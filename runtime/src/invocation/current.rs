@@ -22,8 +22,8 @@ thread_local! {
 /// response](crate::Context::wait_until) from which it is called. With many concurrent invocations each has its own, unlike
 /// the environment variable `_X_AMZN_TRACE_ID`.
 ///
-/// A spawned task has none, unless it runs in the [scope](Current::scope) of one. If a layer moves the service to another task,
-/// the handler has one there, and the layers between them do not.
+/// A spawned task has none, unless it runs in the [scope](Current::scope) of one. If a layer moves the service that it wraps to
+/// another task, the handler has its invocation there, and layers between the two have none.
 ///
 /// ```
 /// use lambda_runtime_base::{Error, LambdaEvent, current};
