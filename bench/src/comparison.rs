@@ -53,14 +53,20 @@ impl Comparison {
 }
 
 impl Limit {
-    /// The number, if its reference was measured.
-    pub fn number(self, comparison: &Comparison, metric: Metric, figures: &Figures) -> Option<f64> {
+    /// Whether this runtime reaches it, with the decimals that the table shows: counts under a tracer vary slightly. `None` if
+    /// something was not measured.
+    pub fn is_reached(self, comparison: &Comparison, metric: Metric, figures: &Figures) -> Option<bool> {
+        const RATIO_DECIMALS: usize = 2;
         let median = |program: Option<Program>| figures.median(comparison.run(program?), metric);
-        match self {
-            Limit::Number(number) => Some(number),
-            Limit::TimesBare(factor) => median(comparison.bare).map(|bare| bare * factor),
-            Limit::TimesOfficial(factor) => median(comparison.official).map(|official| official * factor),
-        }
+        let (found, limit, decimals) = match self {
+            Limit::Number(number) => (median(comparison.ours)?, number, metric.decimals()),
+            Limit::TimesBare(factor) => (median(comparison.ours)? / median(comparison.bare)?, factor, RATIO_DECIMALS),
+            Limit::TimesOfficial(factor) => {
+                (median(comparison.ours)? / median(comparison.official)?, factor, RATIO_DECIMALS)
+            }
+        };
+        let shown = |value: f64| (value * 10_f64.powf(decimals as f64)).round();
+        Some(shown(found) <= shown(limit))
     }
 }
 
@@ -309,3 +315,21 @@ pub const COMPARISONS: &[Comparison] = &[
     SMOL_CONCURRENT_8,
     Comparison { load: load::WORKERS_32, ..SMOL_CONCURRENT_8 },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_reaches_its_goal_as_it_is_displayed() {
+        let (ours, bare) = (TOKIO.ours.unwrap(), TOKIO.bare.unwrap());
+        let reaches = |megabytes: f64| {
+            let mut figures = Figures::default();
+            figures.add(TOKIO.run(ours), Metric::Anonymous, megabytes);
+            figures.add(TOKIO.run(bare), Metric::Anonymous, 0.14);
+            Limit::TimesBare(1.25).is_reached(&TOKIO, Metric::Anonymous, &figures)
+        };
+        assert_eq!([0.170, 0.175, 0.177, 0.180].map(reaches), [Some(true), Some(true), Some(false), Some(false)]);
+        assert_eq!(Limit::TimesOfficial(1.0).is_reached(&TOKIO, Metric::Anonymous, &Figures::default()), None);
+    }
+}

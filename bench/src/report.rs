@@ -97,14 +97,10 @@ fn limit(goal: &Goal) -> String {
 }
 
 fn verdict(goal: &Goal, comparison: &Comparison, figures: &Figures) -> &'static str {
-    let ours = comparison.ours.and_then(|ours| figures.median(comparison.run(ours), goal.metric));
-    match (ours, goal.limit.number(comparison, goal.metric, figures)) {
-        // Counts under a tracer vary slightly, so they are compared as displayed.
-        (Some(ours), Some(limit)) => {
-            let shown = |value: f64| (value * 10_f64.powf(goal.metric.decimals() as f64)).round();
-            if shown(ours) <= shown(limit) { "yes" } else { "NO" }
-        }
-        _ => "–",
+    match goal.limit.is_reached(comparison, goal.metric, figures) {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "–",
     }
 }
 
