@@ -176,8 +176,10 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
+        /// Time for functions that are refused to close their connections.
+        const LIMIT: Duration = Duration::from_secs(2);
         if self.api.stop() {
-            self.api.wait_for_refused();
+            self.api.wait_until(LIMIT, |observed| observed.open_connections == 0);
         }
         if let Some(clock) = self.clock.take() {
             let _ = clock.join();

@@ -373,20 +373,6 @@ impl Api {
         expects_event
     }
 
-    /// Waits until functions that were refused have closed their connections, for a limited time.
-    pub(crate) fn wait_for_refused(&self) {
-        const LIMIT: Duration = Duration::from_secs(2);
-        let until = Instant::now() + LIMIT;
-        let mut state = self.state();
-        while state.observed.open_connections > 0 {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            state = wait_for(&self.changed, state, left).0;
-        }
-    }
-
     pub(crate) fn hold_events(&self, paused: bool) {
         self.state().paused = paused;
         self.changed.notify_all();
